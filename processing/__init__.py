@@ -1,0 +1,1 @@
+"""The Processing provider `territories` and its algorithms."""

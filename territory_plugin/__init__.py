@@ -1,0 +1,1 @@
+"""The plugin's rooms: `engine` computes, `gis` speaks QGIS, `plugin` registers."""

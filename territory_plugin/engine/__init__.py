@@ -1,0 +1,1 @@
+"""Pure computation: arrays, frames and graphs in; arrays, frames and graphs out."""

@@ -1,0 +1,1 @@
+"""QGIS without widgets: layers to frames and back, output fields, styles."""

@@ -1,0 +1,28 @@
+"""What QGIS loads: the plugin object that registers the Processing provider."""
+
+from qgis.core import QgsApplication
+
+from ..processing.provider import TerritoriesProvider
+
+
+class TerritoriesPlugin:
+    """Adds the provider `territories` to Processing, in the desktop and in `qgis_process`."""
+
+    def __init__(self, iface):
+        self.iface = iface  # None in qgis_process
+        self.provider = None
+
+    def initProcessing(self):
+        """Register the provider; QGIS calls this alone in `qgis_process`."""
+        self.provider = TerritoriesProvider()
+        QgsApplication.processingRegistry().addProvider(self.provider)
+
+    def initGui(self):
+        """Register the provider in the desktop."""
+        self.initProcessing()
+
+    def unload(self):
+        """Take the provider out again."""
+        if self.provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self.provider)
+            self.provider = None
