@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-from qgis.core import QgsProcessingProvider
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.balance_territories import BalanceTerritories
+from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
+from .algorithms.evaluate_territories import EvaluateTerritories
+from .algorithms.sum_providers_to_zips import SumProvidersToZips
+from .algorithms.weight_providers import WeightProviders
+
 ROOT = Path(__file__).resolve().parent.parent
+MODELS = Path(__file__).resolve().parent / "models"
 
 
 class TerritoriesProvider(QgsProcessingProvider):
@@ -21,5 +28,15 @@ class TerritoriesProvider(QgsProcessingProvider):
         return QIcon(str(ROOT / "icons" / "territories.svg"))
 
     def loadAlgorithms(self):
-        for algorithm in ():
-            self.addAlgorithm(algorithm)
+        for algorithm in (
+            WeightProviders,
+            SumProvidersToZips,
+            BuildAdjacencyGraph,
+            BalanceTerritories,
+            EvaluateTerritories,
+        ):
+            self.addAlgorithm(algorithm())
+        for path in sorted(MODELS.glob("*.model3")):
+            model = QgsProcessingModelAlgorithm()
+            if model.fromFile(str(path)):
+                self.addAlgorithm(model)

@@ -1,1 +1,16 @@
-"""Pure computation: arrays, frames and graphs in; arrays, frames and graphs out."""
+"""Pure computation: arrays, frames and graphs in; arrays, frames and graphs out.
+
+The modules load when first used (PEP 562), so that the plugin loads and can say what is missing
+on a machine that lacks one of the scientific packages.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+__all__ = [module.name for module in iter_modules(__path__)]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

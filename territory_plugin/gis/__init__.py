@@ -1,1 +1,15 @@
-"""QGIS without widgets: layers to frames and back, output fields, styles."""
+"""QGIS without widgets: layers to frames and back, output columns, styles.
+
+The modules load when first used, as those of `engine` do and for the same reason.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+__all__ = [module.name for module in iter_modules(__path__)]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

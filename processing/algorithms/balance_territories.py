@@ -1,0 +1,137 @@
+"""Balance territories: exactly so many, each connected, fair and compact."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessingOutputBoolean,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from ...territory_plugin import engine
+from ...territory_plugin.engine.progress import part
+from ..base import POLYGONS, contact_parameters, enum, flag_advanced
+from ..territory_outputs import TerritoriesOutputAlgorithm
+
+
+class BalanceTerritories(TerritoriesOutputAlgorithm):
+    """Partitions units into balanced territories."""
+
+    ID = "balanceterritories"
+    TITLE = "Balance territories"
+    TAGS = (
+        "partition",
+        "districting",
+        "regionalization",
+        "balance",
+        "alignment",
+        "reps",
+        "contiguity",
+        "compact",
+    )
+    HELP = """Divides units (ZIP polygons) into exactly as many territories as you ask for: each one connected, compact, and within the tolerance of its fair share of the workload.
+
+Where that cannot be, the territory says why in the column “reason”: which ZIP alone outweighs the target, which island is too light, and the best deviation that is possible.
+
+Several workload fields are mixed by their shares (60, 10, 30), each divided by its mean. The adjacency comes from an edges layer (“Build adjacency graph”, with your own edits) or is built on the way; bridges let territories span water.
+
+The same input and seed give the same territories, unless the time limit stops the search early; the log says so. Cancelling writes nothing."""
+
+    def initAlgorithm(self, config=None):
+        self.add_unit_parameters()
+        self.addParameter(
+            QgsProcessingParameterNumber(
+                "TERRITORIES",
+                self.tr("Number of territories"),
+                QgsProcessingParameterNumber.Type.Integer,
+                20,
+                False,
+                1,
+            )
+        )
+        self.add_tolerance()
+        self.addParameter(
+            enum(
+                "EFFORT", self.tr("Effort"),
+                {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterNumber(
+                "SEED",
+                self.tr("Seed of the search"),
+                QgsProcessingParameterNumber.Type.Integer,
+                0,
+                False,
+                0,
+                2**31 - 1,
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterNumber(
+                "TIME_LIMIT",
+                self.tr("Time limit (seconds; 0: none)"),
+                QgsProcessingParameterNumber.Type.Double,
+                300.0,
+                False,
+                0,
+            )
+        )
+        for parameter in (
+            *contact_parameters(self.tr),
+            QgsProcessingParameterString("NAME_PREFIX", self.tr("Territory names begin with"), "T", optional=True),
+        ):
+            self.addParameter(flag_advanced(parameter))
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Territories"), POLYGONS))
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                "ASSIGNMENT", self.tr("ZIPs by territory"), POLYGONS, optional=True, createByDefault=True
+            )
+        )
+        self.add_report()
+        self.add_measures()
+        self.addOutput(
+            QgsProcessingOutputNumber("BEST_POSSIBLE_PCT", self.tr("Lower bound on the largest deviation (%)"))
+        )
+        self.addOutput(QgsProcessingOutputBoolean("STOPPED_BY_TIME", self.tr("The time limit stopped the search")))
+        self.addOutput(
+            QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
+        )
+
+    def run(self, parameters, context, feedback):
+        progress = self.progress_of(feedback)
+        market = self.read_market(parameters, context, feedback, part(progress, 0.0, 0.15))
+        seconds = self.parameterAsDouble(parameters, "TIME_LIMIT", context)
+        plan = engine.balance.balance_territories(
+            market.graph,
+            self.parameterAsInt(parameters, "TERRITORIES", context),
+            tolerance=self.parameterAsDouble(parameters, "TOLERANCE", context) / 100,
+            seed=self.parameterAsInt(parameters, "SEED", context),
+            effort=self.choice(parameters, "EFFORT"),
+            time_limit=seconds or None,
+            progress=part(progress, 0.15, 0.85),
+            cancelled=feedback.isCanceled,
+        )
+        certificate = plan.certificate.describe()
+        feedback.pushInfo(certificate)
+        if plan.stopped_by_time:
+            feedback.pushWarning(
+                self.tr(
+                    "The time limit of {:g} s stopped the search: another run may end elsewhere. Raise it for a reproducible result."
+                ).format(seconds)
+            )
+        prefix = self.parameterAsString(parameters, "NAME_PREFIX", context)
+        width = len(str(len(plan.targets)))
+        names = [f"{prefix}{at + 1:0{width}d}" for at in range(len(plan.targets))]
+        territory = [names[at] for at in plan.assignment]
+        results = self.write_territories(
+            parameters, context, feedback, market, territory, part(progress, 0.85, 1.0),
+            targets=dict(zip(names, plan.targets)), reasons=dict(zip(names, plan.reasons)),
+        )  # fmt: skip
+        return {
+            **results, "BEST_POSSIBLE_PCT": 100 * plan.certificate.best_deviation,
+            "STOPPED_BY_TIME": plan.stopped_by_time, "CERTIFICATE": certificate,
+        }  # fmt: skip

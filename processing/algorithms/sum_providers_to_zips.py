@@ -1,0 +1,204 @@
+"""Sum providers to ZIPs: how many providers and how much workload each ZIP has."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from qgis.core import (
+    Qgis,
+    QgsProcessing,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterDistance,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsWkbTypes,
+)
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ..base import TerritoriesAlgorithm, flag_advanced
+
+CROSSWALK_ZIP = ("zip", "zip_code", "zipcode", "zip5")
+CROSSWALK_UNIT = ("zcta", "zcta5", "zcta_use", "zcta5ce10", "zcta5ce20")
+
+
+class SumProvidersToZips(TerritoriesAlgorithm):
+    """Counts and sums providers per ZIP polygon; nothing is lost on the way."""
+
+    ID = "sumproviderstozips"
+    TITLE = "Sum providers to ZIPs"
+    TAGS = ("zcta", "crosswalk", "aggregate", "count", "workload", "npi")
+    HELP = """Counts the providers of each ZIP polygon and sums their workload.
+
+A provider belongs to the polygon of its ZIP. ZIP+4, floats ("688472944.0") and lost leading zeros are repaired. A ZIP without polygon (PO boxes, large receivers) goes through the crosswalk table (columns ZIP and ZCTA), else to the polygon that the provider's point falls in, else to the nearest one within the limit. Without a ZIP field, providers are placed by location.
+
+What is left lands in “Providers without a ZIP” with the reason. Sums in equal sums out: this is checked and reported."""
+
+    def initAlgorithm(self, config=None):
+        vector, polygon = QgsProcessing.SourceType.TypeVector, QgsProcessing.SourceType.TypeVectorPolygon
+        source, field = QgsProcessingParameterFeatureSource, QgsProcessingParameterField
+        for parameter in (
+            source("PROVIDERS", self.tr("Providers"), [vector]),
+            field("PROVIDER_ZIP_FIELD", self.tr("ZIP of the provider (empty: by location)"),
+                  parentLayerParameterName="PROVIDERS", optional=True),
+            field("WORKLOAD_FIELDS", self.tr("Fields to sum"), parentLayerParameterName="PROVIDERS",
+                  allowMultiple=True, optional=True),
+            source("ZIPS", self.tr("ZIP polygons"), [polygon]),
+            field("ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS"),
+            source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [vector], optional=True),
+            field("CROSSWALK_ZIP_FIELD", self.tr("ZIP in the crosswalk (empty: found by name)"),
+                  parentLayerParameterName="CROSSWALK", optional=True),
+            field("CROSSWALK_UNIT_FIELD", self.tr("Polygon's ZIP in the crosswalk (empty: found by name)"),
+                  parentLayerParameterName="CROSSWALK", optional=True),
+        ):  # fmt: skip
+            self.addParameter(flag_advanced(parameter) if "CROSSWALK_" in parameter.name() else parameter)
+        limit = QgsProcessingParameterDistance(
+            "MAX_DISTANCE", self.tr("Nearest polygon at most this far"), 10.0, minValue=0.0
+        )
+        limit.setDefaultUnit(Qgis.DistanceUnit.Kilometers)
+        self.addParameter(flag_advanced(limit))
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("ZIPs with workload")))
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                "UNMATCHED", self.tr("Providers without a ZIP"), optional=True, createByDefault=True
+            )
+        )
+        for name, label in (
+            ("MATCHED_COUNT", "Providers placed"), ("UNMATCHED_COUNT", "Providers without a ZIP"),
+            ("TOTAL_WORKLOAD", "Sum of the first field over all ZIPs"),
+        ):  # fmt: skip
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+
+    def complaints(self, parameters, context):
+        if self.parameterAsString(parameters, "PROVIDER_ZIP_FIELD", context):
+            return []
+        providers = self.parameterAsSource(parameters, "PROVIDERS", context)
+        if providers is not None and QgsWkbTypes.geometryType(providers.wkbType()) != Qgis.GeometryType.Point:
+            return [self.tr("The providers are no points: choose their ZIP field, or give a point layer.")]
+        return []
+
+    def run(self, parameters, context, feedback):
+        np = engine.workload.np
+        progress = self.progress_of(feedback)
+        progress(0.0, self.tr("Reading providers"))
+        source = self.parameterAsSource(parameters, "PROVIDERS", context)
+        providers = gis.frames.read_layer(source, "The provider layer", context, feedback, geometry="any")
+        points = gis.frames.points_of(providers, context)
+        zip_field = self.parameterAsString(parameters, "PROVIDER_ZIP_FIELD", context)
+        raw = providers.texts(zip_field) if zip_field else None
+        zips = None if raw is None else engine.zipcodes.normalise_zip(raw)
+        sums = [name for name in self.parameterAsStrings(parameters, "WORKLOAD_FIELDS", context) if name]
+        values = np.column_stack([providers.numbers(name) for name in sums] or [np.zeros((len(providers), 0))])
+        self.warn_of_gaps(values, sums, feedback)
+        progress(0.3, self.tr("Reading ZIP polygons"))
+        zip_source = self.parameterAsSource(parameters, "ZIPS", context)
+        unit_field = self.parameterAsString(parameters, "ZIP_FIELD", context)
+        layer, units = gis.frames.read_units(zip_source, unit_field, context, feedback, "The ZIP layer")
+        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        progress(0.6, self.tr("Placing providers"))
+        placed = engine.zipcodes.locate_providers(
+            zips, units, crosswalk=self.crosswalk(parameters, context, feedback), points=points, polygons=layer.lonlat,
+            limit_km=self.parameterAsDouble(parameters, "MAX_DISTANCE", context), cancelled=feedback.isCanceled,
+        )  # fmt: skip
+        where = placed["unit"].to_numpy()
+        counts, totals = engine.zipcodes.sum_to_units(where, values, len(units))
+        lost = where < 0
+        self.balance_the_books(sums, values, totals, counts, lost, placed, feedback)
+
+        progress(0.8, self.tr("Writing"))
+        added = gis.fields.columns(
+            gis.fields.PROVIDERS, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
+        )
+        zip_fields, renamed = gis.fields.beside(layer.fields, added)
+        for old, new in renamed.items():
+            feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
+        output = self.write(
+            parameters, "OUTPUT", context, feedback, zip_fields, zip_source.wkbType(), layer.crs,
+            (([*feature.attributes(), int(count), *total], feature.geometry())
+             for feature, count, total in zip(layer.features, counts, totals.tolist())),
+            gis.styles.workload_zips(float(totals[:, 0].max()) if sums else float(counts.max()),
+                                     sums[0] if sums else gis.fields.PROVIDERS.name),
+        )  # fmt: skip
+        lost_fields, _ = gis.fields.beside(providers.fields, gis.fields.columns(*gis.fields.UNMATCHED))
+        unmatched = self.write(
+            parameters, "UNMATCHED", context, feedback, lost_fields, source.wkbType(), source.sourceCrs(),
+            (([*providers.features[row].attributes(), raw[row] if raw else None, placed["reason"][row]],
+              providers.features[row].geometry()) for row in np.flatnonzero(lost)),
+            gis.styles.unmatched(),
+        )  # fmt: skip
+        return {
+            "OUTPUT": output, "UNMATCHED": unmatched, "MATCHED_COUNT": int((~lost).sum()),
+            "UNMATCHED_COUNT": int(lost.sum()), "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
+        }  # fmt: skip
+
+    def warn_of_gaps(self, values, names, feedback):
+        """Say how many values are NULL or negative, field by field."""
+        np = engine.workload.np
+        for column, name in zip(values.T, names):
+            if np.isnan(column).any():
+                feedback.pushWarning(
+                    self.tr("{:,} providers have no “{}”; they add nothing.").format(int(np.isnan(column).sum()), name)
+                )
+            if (column < 0).any():
+                rows = name_some(f"row {row + 1}" for row in np.flatnonzero(column < 0))
+                raise TerritoryError(
+                    f"“{name}” is negative at {rows}. Workloads must be at least 0: correct these providers."
+                )
+
+    def crosswalk(self, parameters, context, feedback):
+        """Return the table from ZIPs without polygon to the ZIP that has one."""
+        source = self.parameterAsSource(parameters, "CROSSWALK", context)
+        if source is None:
+            return None
+        table = gis.frames.read_layer(source, "The crosswalk", context, feedback)
+        columns = []
+        for parameter, usual in (
+            ("CROSSWALK_ZIP_FIELD", CROSSWALK_ZIP),
+            ("CROSSWALK_UNIT_FIELD", CROSSWALK_UNIT),
+        ):
+            given = self.parameterAsString(parameters, parameter, context)
+            found = [name for name in table.fields.names() if name.lower() in usual]
+            if not given and not found:
+                raise TerritoryError(
+                    f"The crosswalk has no column named like {' or '.join(usual[:2])} (it has {', '.join(table.fields.names())}); "
+                    f"name it in {parameter}."
+                )
+            columns.append(engine.zipcodes.normalise_zip(table.texts(given or found[0])))
+        return {zip_code: unit for zip_code, unit in zip(*columns) if zip_code and unit}
+
+    def balance_the_books(self, names, values, totals, counts, lost, placed, feedback):
+        """Check that nothing was lost and say how the providers were placed."""
+        np = engine.workload.np
+        if counts.sum() + lost.sum() != len(lost):
+            raise TerritoryError("Providers were lost while summing; please report this with your data.")
+        ways = Counter(placed["method"])
+        told = {
+            "zip": "by ZIP",
+            "crosswalk": "through the crosswalk",
+            "inside": "by location",
+            "nearest": "to the nearest polygon",
+        }
+        feedback.pushInfo(
+            self.tr("{:,} providers: ").format(len(lost))
+            + ", ".join(f"{ways[way]:,} {text}" for way, text in told.items() if ways[way])
+            + f", {int(lost.sum()):,} without a ZIP."
+        )
+        for at, name in enumerate(names):
+            put_in, placed_sum = np.nansum(values[:, at]), totals[:, at].sum()
+            left = np.nansum(values[lost, at])
+            if not np.isclose(put_in, placed_sum + left, rtol=1e-9, atol=1e-9):
+                raise TerritoryError(
+                    f"The sum of “{name}” changed from {put_in} to {placed_sum + left}; please report this."
+                )
+            feedback.pushInfo(
+                self.tr("{}: {:,.2f} in = {:,.2f} in ZIPs + {:,.2f} without a ZIP.").format(
+                    name, put_in, placed_sum, left
+                )
+            )
+        if lost.any():
+            feedback.pushWarning(
+                self.tr(
+                    "{:,} providers have no ZIP polygon; they and the reasons are in “Providers without a ZIP”."
+                ).format(int(lost.sum()))
+            )

@@ -1,0 +1,347 @@
+"""Weight providers: specialty × practice size × value, every factor a column of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from qgis.core import (
+    QgsExpression,
+    QgsExpressionContextUtils,
+    QgsFeature,
+    QgsProcessing,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterExpression,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterMatrix,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.progress import stop_if
+from ..base import TerritoriesAlgorithm, enum, flag_advanced, shares_of
+
+
+class WeightProviders(TerritoriesAlgorithm):
+    """Gives each provider its workload."""
+
+    ID = "weightproviders"
+    TITLE = "Weight providers"
+    TAGS = ("npi", "specialty", "taxonomy", "workload", "opportunity", "claims")
+    HELP = """Gives each provider (clinician, practice, organisation) its workload: what it weighs when territories are balanced.
+
+workload = specialty weight × practice-size factor × value factor, or an expression of your own. Every factor is a column, so that anyone can see why a provider weighs what it weighs; the column workload_note says where something was assumed.
+
+Specialty weights: rows of pattern and weight. A pattern is an exact taxonomy code (207XS0114X), a prefix of codes (207X), a classification (Orthopaedic Surgery) or * for all others. The most specific one that fits wins, in that order.
+
+Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest practices count.
+
+Value fields (claims volume, deal value): each is divided by its mean and the shares mix them, so 1 is an average provider.
+
+Specialties that no pattern fits and sizes that are missing are counted, listed in the log, and treated as you choose."""
+
+    def initAlgorithm(self, config=None):
+        self.addParameter(
+            QgsProcessingParameterFeatureSource("INPUT", self.tr("Providers"), [QgsProcessing.SourceType.TypeVector])
+        )
+        self.addParameter(
+            QgsProcessingParameterField(
+                "SPECIALTY_FIELD", self.tr("Specialty (taxonomy code or name)"), parentLayerParameterName="INPUT",
+                optional=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "SPECIALTY_WEIGHTS", self.tr("Specialty weights: a table with the columns pattern and weight"),
+                [QgsProcessing.SourceType.TypeVector], optional=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterMatrix(
+                "SPECIALTY_MATRIX", self.tr("… or typed in here"), headers=[self.tr("Pattern"), self.tr("Weight")],
+                numberRows=1, defaultValue=[], optional=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            enum(
+                "UNMATCHED", self.tr("A specialty that no pattern fits"),
+                {"default": self.tr("counts with the default weight"), "zero": self.tr("counts nothing (no target)"),
+                 "error": self.tr("stops the run")}, "zero",
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterField(
+                "SIZE_FIELD",
+                self.tr("Practice size (clinicians)"),
+                parentLayerParameterName="INPUT",
+                optional=True,
+            )
+        )
+        self.addParameter(
+            enum(
+                "SIZE_SCALE", self.tr("How practice size counts"),
+                {"none": self.tr("not at all"), "linear": self.tr("linear"), "sqrt": self.tr("square root"),
+                 "log": self.tr("1 + logarithm"), "bands": self.tr("bands")}, "sqrt",
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterField(
+                "VALUE_FIELDS", self.tr("Volume or value"), parentLayerParameterName="INPUT", allowMultiple=True,
+                optional=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterString(
+                "VALUE_SHARES", self.tr("Shares of the value fields (60, 40; empty: equal)"), optional=True
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterExpression(
+                "WORKLOAD_EXPRESSION",
+                self.tr("Workload by an expression instead (may use specialty_weight, size_factor, value_factor)"),
+                parentLayerParameterName="INPUT", optional=True,
+            )
+        )  # fmt: skip
+        for parameter in self.fine_tuning():
+            self.addParameter(flag_advanced(parameter))
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Weighted providers")))
+        for name, label in (
+            ("PROVIDERS", "Providers"), ("TOTAL_WORKLOAD", "Total workload"),
+            ("UNMATCHED_SPECIALTIES", "Providers whose specialty matched nothing"),
+            ("MISSING_SIZES", "Providers without a practice size"),
+        ):  # fmt: skip
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+
+    def fine_tuning(self):
+        """Return the parameters that few need."""
+        number = QgsProcessingParameterNumber
+        real = QgsProcessingParameterNumber.Type.Double
+        return [
+            QgsProcessingParameterField(
+                "CLASSIFICATION_FIELD", self.tr("Classification of the specialty"), parentLayerParameterName="INPUT",
+                optional=True,
+            ),
+            QgsProcessingParameterFeatureSource(
+                "TAXONOMY", self.tr("… or a taxonomy table (columns Code and Classification)"),
+                [QgsProcessing.SourceType.TypeVector], optional=True,
+            ),
+            number("DEFAULT_WEIGHT", self.tr("Default weight"), real, 1.0, False, 0.0),
+            number("SIZE_CAP", self.tr("Largest practice size that counts"), real, None, True, 0.0),
+            QgsProcessingParameterMatrix(
+                "SIZE_BANDS", self.tr("Size bands"), headers=[self.tr("From size"), self.tr("Factor")], numberRows=1,
+                defaultValue=[1, 1, 3, 1.5, 10, 2.5, 50, 4], optional=True,
+            ),
+            enum(
+                "MISSING_SIZE", self.tr("A practice size that is missing"),
+                {"one": self.tr("counts as one clinician"), "median": self.tr("counts as the median size"),
+                 "zero": self.tr("makes the workload 0"), "error": self.tr("stops the run")}, "one",
+            ),
+            enum(
+                "MISSING_VALUE", self.tr("A volume or value that is missing"),
+                {"zero": self.tr("counts as 0"), "mean": self.tr("counts as the mean")}, "zero",
+            ),
+        ]  # fmt: skip
+
+    def complaints(self, parameters, context):
+        complaints = []
+        has_weights = parameters.get("SPECIALTY_WEIGHTS") or self.parameterAsMatrix(
+            parameters, "SPECIALTY_MATRIX", context
+        )
+        has_field = self.parameterAsString(parameters, "SPECIALTY_FIELD", context)
+        if has_weights and not has_field and not self.parameterAsString(parameters, "CLASSIFICATION_FIELD", context):
+            complaints.append(self.tr("Specialty weights are given, but no specialty field: choose one."))
+        if has_field and not has_weights:
+            complaints.append(
+                self.tr("A specialty field is given, but no specialty weights: give a table or type them in.")
+            )
+        expression = QgsExpression(self.parameterAsExpression(parameters, "WORKLOAD_EXPRESSION", context))
+        if expression.expression() and expression.hasParserError():
+            complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
+        return complaints
+
+    def run(self, parameters, context, feedback):
+        source = self.parameterAsSource(parameters, "INPUT", context)
+        progress = self.progress_of(feedback)
+        progress(0.0, self.tr("Reading providers"))
+        layer = gis.frames.read_layer(source, "The provider layer", context, feedback, geometry="any")
+        notes = [[] for _ in layer.features]
+        progress(0.3, self.tr("Weighting"))
+        patterns, specialty = self.specialty(parameters, context, feedback, layer, notes)
+        size, missing_sizes = self.size(parameters, context, feedback, layer, notes)
+        value = self.value(parameters, context, feedback, layer, notes)
+        workload = specialty * size * value
+        own, renamed = gis.fields.beside(layer.fields, gis.fields.columns(*gis.fields.WEIGHTING))
+        factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
+        expression = self.parameterAsExpression(parameters, "WORKLOAD_EXPRESSION", context)
+        if expression:
+            workload = self.by_expression(expression, source, layer, factors, context, feedback)
+        for old, new in renamed.items():
+            feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
+        progress(0.8, self.tr("Writing"))
+        rows = (
+            ([*feature.attributes(), *factor, load, "; ".join(note) or None], feature.geometry())
+            for feature, factor, load, note in zip(layer.features, factors, workload.tolist(), notes)
+        )
+        output = self.write(
+            parameters, "OUTPUT", context, feedback, own, source.wkbType(), source.sourceCrs(), rows,
+            gis.styles.providers(float(workload.max())),
+        )  # fmt: skip
+        unmatched = sum(pattern is None for pattern in patterns) if parameters.get("SPECIALTY_FIELD") else 0
+        feedback.pushInfo(
+            self.tr("{:,} providers, total workload {:,.1f}; {:,} weigh nothing.").format(
+                len(layer), workload.sum(), int((workload == 0).sum())
+            )
+        )
+        return {
+            "OUTPUT": output, "PROVIDERS": len(layer), "TOTAL_WORKLOAD": float(workload.sum()),
+            "UNMATCHED_SPECIALTIES": unmatched, "MISSING_SIZES": missing_sizes,
+        }  # fmt: skip
+
+    def specialty(self, parameters, context, feedback, layer, notes):
+        """Return the pattern and the weight of each provider's specialty."""
+        np = engine.workload.np
+        patterns, weights = self.weight_table(parameters, context, feedback)
+        if not patterns:
+            return [None] * len(layer), np.ones(len(layer))
+        field = self.parameterAsString(parameters, "SPECIALTY_FIELD", context)
+        specialties = layer.texts(field) if field else [None] * len(layer)
+        classes = self.classifications(parameters, context, feedback, layer, specialties)
+        found = engine.workload.specialty_weights(specialties, patterns, weights, classes)
+        without = np.flatnonzero(found["weight"].isna())
+        weight = found["weight"].to_numpy(copy=True)
+        if len(without):
+            labels = Counter(specialties[row] or (classes[row] if classes else None) or "(none)" for row in without)
+            listed = name_some((f"{label} ({count:,})" for label, count in labels.most_common()), most=20)
+            choice = self.choice(parameters, "UNMATCHED")
+            message = self.tr("{:,} providers have a specialty that no pattern fits: {}.").format(len(without), listed)
+            if choice == "error":
+                raise TerritoryError(f"{message} Add patterns for them (or *), or choose how they count.")
+            given = self.parameterAsDouble(parameters, "DEFAULT_WEIGHT", context) if choice == "default" else 0.0
+            weight[without] = given
+            feedback.pushWarning(f"{message} They count with weight {given:g}.")
+            for row in without:
+                notes[row].append(f"specialty matches no pattern: weight {given:g}")
+        return found["pattern"].tolist(), weight
+
+    def weight_table(self, parameters, context, feedback):
+        """Return the patterns and weights from the table and from the matrix; the matrix is the later word."""
+        table = {}
+        source = self.parameterAsSource(parameters, "SPECIALTY_WEIGHTS", context)
+        if source is not None:
+            layer = gis.frames.read_layer(source, "The table of specialty weights", context, feedback)
+            names = {name.lower(): name for name in layer.fields.names()}
+            if not {"pattern", "weight"} <= names.keys():
+                raise TerritoryError(
+                    f"The table of specialty weights needs the columns pattern and weight; it has {', '.join(names.values())}."
+                )
+            patterns = layer.texts(names["pattern"])
+            if len(set(patterns)) < len(patterns):
+                repeated = [pattern for pattern, count in Counter(patterns).items() if count > 1]
+                raise TerritoryError(
+                    f"The specialty weights give these patterns more than once: {name_some(repeated)}. Keep one each."
+                )
+            table.update(zip(patterns, layer.numbers(names["weight"], patterns).tolist()))
+        matrix = self.parameterAsMatrix(parameters, "SPECIALTY_MATRIX", context)
+        for pattern, weight in zip(matrix[::2], matrix[1::2]):
+            if str(pattern or "").strip():
+                table[str(pattern).strip()] = weight
+        return list(table), list(table.values())
+
+    def classifications(self, parameters, context, feedback, layer, specialties):
+        """Return the classification of each provider's specialty, or None when none is known."""
+        field = self.parameterAsString(parameters, "CLASSIFICATION_FIELD", context)
+        if field:
+            return layer.texts(field)
+        source = self.parameterAsSource(parameters, "TAXONOMY", context)
+        if source is None:
+            return None
+        taxonomy = gis.frames.read_layer(source, "The taxonomy table", context, feedback)
+        known = dict(zip(taxonomy.texts("Code"), taxonomy.texts("Classification")))
+        return [known.get(specialty) for specialty in specialties]
+
+    def size(self, parameters, context, feedback, layer, notes):
+        """Return the practice-size factor of each provider and how many sizes were missing."""
+        np = engine.workload.np
+        field = self.parameterAsString(parameters, "SIZE_FIELD", context)
+        if not field:
+            return np.ones(len(layer)), 0
+        sizes = layer.numbers(field)
+        matrix = [float(value) for value in self.parameterAsMatrix(parameters, "SIZE_BANDS", context)]
+        cap = (
+            self.parameterAsDouble(parameters, "SIZE_CAP", context) if parameters.get("SIZE_CAP") is not None else None
+        )
+        missing = self.choice(parameters, "MISSING_SIZE")
+        factor, absent = engine.workload.size_factor(
+            sizes, self.choice(parameters, "SIZE_SCALE"), cap=cap,
+            bands=list(zip(matrix[::2], matrix[1::2])), missing="one" if missing == "error" else missing,
+        )  # fmt: skip
+        if absent.any():
+            message = self.tr("{:,} of {:,} providers have no practice size above 0.").format(
+                int(absent.sum()), len(layer)
+            )
+            if missing == "error":
+                rows = name_some(f"row {row + 1}" for row in np.flatnonzero(absent))
+                raise TerritoryError(f"{message} They are {rows}. Fill “{field}”, or choose how they count.")
+            stands_in = {"one": "one clinician", "median": "the median size", "zero": "nothing"}[missing]
+            feedback.pushWarning(f"{message} They count as {stands_in}.")
+            for row in np.flatnonzero(absent):
+                notes[row].append(f"practice size missing: counts as {stands_in}")
+        return factor, int(absent.sum())
+
+    def value(self, parameters, context, feedback, layer, notes):
+        """Return the value factor of each provider: 1 is the average provider."""
+        np = engine.workload.np
+        names = [name for name in self.parameterAsStrings(parameters, "VALUE_FIELDS", context) if name]
+        if not names:
+            return np.ones(len(layer))
+        values = np.column_stack([layer.numbers(name) for name in names])
+        shares = shares_of(self.parameterAsString(parameters, "VALUE_SHARES", context))
+        missing = self.choice(parameters, "MISSING_VALUE")
+        factor = engine.workload.composite_index(values, names, shares, missing=missing)
+        for column, name in zip(values.T, names):
+            absent = np.flatnonzero(np.isnan(column))
+            if len(absent):
+                feedback.pushWarning(
+                    self.tr("{:,} of {:,} providers have no “{}”; it counts as {}.").format(
+                        len(absent), len(layer), name, missing
+                    )
+                )
+                for row in absent:
+                    notes[row].append(f"{name} missing: counts as {missing}")
+        return factor
+
+    def by_expression(self, text, source, layer, factors, context, feedback):
+        """Return the workload that the user's expression gives each provider."""
+        np = engine.workload.np
+        factor_fields = gis.fields.columns(*gis.fields.WEIGHTING[:4])
+        both, _ = gis.fields.beside(layer.fields, factor_fields)
+        expression = QgsExpression(text)
+        scope = self.createExpressionContext({}, context, source)
+        scope.appendScope(QgsExpressionContextUtils.globalScope())
+        scope.setFields(both)
+        expression.prepare(scope)
+        workload, wrong = np.zeros(len(layer)), []
+        for row, (feature, factor) in enumerate(zip(layer.features, factors)):
+            whole = QgsFeature(both)
+            whole.setGeometry(feature.geometry())
+            whole.setAttributes([*feature.attributes(), *factor])
+            scope.setFeature(whole)
+            result = expression.evaluate(scope)
+            if expression.hasEvalError():
+                raise TerritoryError(f"Workload expression, row {row + 1}: {expression.evalErrorString()}")
+            number = gis.frames.plain(result)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < float("inf"):
+                wrong.append(f"row {row + 1} ({number})")
+            else:
+                workload[row] = number
+            if row % 1000 == 0:
+                stop_if(feedback.isCanceled)
+        if wrong:
+            raise TerritoryError(
+                f"The workload expression must give a number of at least 0 for each provider, but did not at {name_some(wrong)}. "
+                "Wrap it, for example in coalesce(…, 0)."
+            )
+        return workload

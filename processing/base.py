@@ -1,0 +1,342 @@
+"""What all algorithms share: identity, guards, errors and cancellation, outputs and their styles."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+from qgis.core import (
+    Qgis,
+    QgsFeature,
+    QgsFeatureSink,
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterDistance,
+    QgsProcessingParameterEnum,
+    QgsProcessingUtils,
+    QgsProviderRegistry,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtGui import QIcon
+
+from ..territory_plugin import gis
+from ..territory_plugin.engine.errors import TerritoryError
+from ..territory_plugin.engine.progress import Cancelled, stop_if
+
+VECTOR = QgsProcessing.SourceType.TypeVector
+POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
+LINES = QgsProcessing.SourceType.TypeVectorLine
+
+ICONS = Path(__file__).resolve().parent.parent / "icons"
+PACKAGES = ("numpy", "scipy", "pandas", "networkx", "shapely", "geopandas")
+
+
+@lru_cache(maxsize=1)
+def missing_packages() -> tuple[str, ...]:
+    """Return the scientific packages that this QGIS lacks, or has in a version that is too old."""
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if "shapely" not in missing:
+        from importlib.metadata import version
+
+        if int(version("shapely").split(".")[0]) < 2:
+            missing.append("shapely")
+    return tuple(missing)
+
+
+def how_to_install(missing: tuple[str, ...], system: str) -> str:
+    """Return one line that installs packages into the Python of QGIS on this platform."""
+    names = " ".join(f'"{name}>=2"' if name == "shapely" else name for name in missing)
+    if system == "Windows":
+        return f"Open the OSGeo4W Shell of your QGIS and run: python -m pip install {names}"
+    if system == "Darwin":
+        return f"Run in Terminal: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install {names}"
+    # wheels that bundle their own GEOS or PROJ crash inside QGIS on Linux: shapely is built from source
+    return (
+        f"Run: python3 -m pip install --user --no-binary shapely {names} "
+        "(with libgeos-dev and python3-dev installed; ready-made wheels of shapely and pyproj can crash QGIS)"
+    )
+
+
+class TerritoriesAlgorithm(QgsProcessingAlgorithm):
+    """An algorithm of the provider `territories`.
+
+    A subclass names itself (`ID`, `TITLE`, `TAGS`, `HELP`), adds its parameters in `initAlgorithm` and
+    computes in `run`, which returns the results. Errors that a person can act on are raised as
+    `TerritoryError`; QGIS shows their message and nothing is written.
+    """
+
+    ID = ""
+    TITLE = ""
+    TAGS: tuple[str, ...] = ()
+    HELP = ""
+
+    def name(self):
+        return self.ID
+
+    def displayName(self):
+        return self.tr(self.TITLE)
+
+    def group(self):
+        return self.tr("Territory design")
+
+    def groupId(self):
+        return "territorydesign"
+
+    def tags(self):
+        return [*self.TAGS, "territory", "territories", "sales", "healthcare", "zip"]
+
+    def icon(self):
+        return QIcon(str(ICONS / f"{self.ID}.svg"))
+
+    def svgIconPath(self):
+        return str(ICONS / f"{self.ID}.svg")
+
+    def shortHelpString(self):
+        return self.tr(self.HELP)
+
+    def shortDescription(self):
+        return self.tr(self.HELP.strip().split("\n")[0])
+
+    def createInstance(self):
+        return type(self)()
+
+    def tr(self, text):
+        return QCoreApplication.translate("HealthcareTerritories", text)
+
+    def canExecute(self):
+        missing = missing_packages()
+        if not missing:
+            return True, ""
+        return False, (
+            f"Healthcare Territories needs Python packages that this QGIS lacks: {', '.join(missing)}. "
+            f"{how_to_install(missing, platform.system())}. Then restart QGIS."
+        )
+
+    # ---------------------------------------------------------------- guards
+
+    def checkParameterValues(self, parameters, context):
+        """Say everything that is wrong with the parameters at once, before anything runs."""
+        given = dict(parameters)
+        complaints = []
+        for definition in self.parameterDefinitions():
+            if isinstance(definition, QgsProcessingParameterEnum) and given.get(definition.name()) is not None:
+                try:
+                    given[definition.name()] = choices(definition, given[definition.name()])
+                except TerritoryError as error:
+                    complaints.append(str(error))
+        fine, message = super().checkParameterValues(given, context)
+        if not fine:
+            return False, message
+        complaints += self.unknown_fields(given, context)
+        complaints += self.unwritable_outputs(given, context)
+        complaints += self.complaints(given, context)
+        return not complaints, "\n".join(complaints)
+
+    def complaints(self, parameters, context) -> list[str]:
+        """Return what is wrong with the parameters beyond the checks of QGIS."""
+        return []
+
+    def unknown_fields(self, parameters, context):
+        """Return a complaint for each field parameter that names a field its layer lacks."""
+        complaints = []
+        for definition in self.parameterDefinitions():
+            if definition.type() != "field":
+                continue
+            source = self.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+            if source is None:
+                continue
+            known = source.fields()
+            for field in self.parameterAsStrings(parameters, definition.name(), context):
+                if field and known.lookupField(field) < 0:
+                    complaints.append(
+                        f"{definition.description()}: the layer has no field “{field}”; it has {', '.join(known.names())}."
+                    )
+        return complaints
+
+    def unwritable_outputs(self, parameters, context):
+        """Return a complaint for each output file that cannot be written."""
+        complaints = []
+        for definition in self.destinationParameterDefinitions():
+            path = file_behind(parameters.get(definition.name()))
+            if path and not writable(Path(path)):
+                complaints.append(
+                    f"{definition.description()}: cannot write {path}. Choose an existing folder that you may write to."
+                )
+        return complaints
+
+    def choice(self, parameters, name) -> str:
+        """Return the option chosen in an enum parameter, by its key."""
+        definition = self.parameterDefinition(name)
+        value = parameters.get(name)
+        at = choices(definition, definition.defaultValue() if value is None else value)
+        return definition.metadata()["keys"][at]
+
+    def contacts(self, parameters, context, feedback, layer, units, progress):
+        """Return the edges of a unit layer as the contact parameters ask for them."""
+        return gis.adjacency.build_edges(
+            layer, units,
+            criterion=self.choice(parameters, "CONTIGUITY"),
+            bridge=self.choice(parameters, "BRIDGE"),
+            bridge_km=self.parameterAsDouble(parameters, "BRIDGE_DISTANCE", context),
+            sliver_m=self.parameterAsDouble(parameters, "SLIVER_TOLERANCE", context),
+            progress=progress,
+            cancelled=feedback.isCanceled,
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------- running
+
+    def processAlgorithm(self, parameters, context, feedback):
+        self.layers = {}
+        try:
+            return self.run(parameters, context, feedback)
+        except Cancelled:
+            return {}
+        except TerritoryError as error:
+            raise QgsProcessingException(str(error)) from error
+
+    def run(self, parameters, context, feedback) -> dict:
+        """Compute and write; return the outputs."""
+        raise NotImplementedError
+
+    def progress_of(self, feedback):
+        """Return the engine's progress callable for a feedback: a bar that moves and a line per phase."""
+        shown = ""
+
+        def progress(fraction, text=""):
+            nonlocal shown
+            feedback.setProgress(100 * fraction)
+            if text and text != shown:
+                shown = text
+                feedback.setProgressText(text)
+
+        return progress
+
+    def write(self, parameters, name, context, feedback, fields, wkb_type, crs, rows, style=None):
+        """Write an output layer in one go and note how it is styled; return its id or None when not wanted.
+
+        Parameters
+        ----------
+        rows : iterable of (attributes, QgsGeometry or None)
+        style : callable, optional
+            Takes the layer and styles it; runs when the output is complete.
+        """
+        stop_if(feedback.isCanceled)
+        sink, destination = self.parameterAsSink(parameters, name, context, fields, wkb_type, crs)
+        if sink is None:
+            if parameters.get(name) is None:
+                return None
+            raise QgsProcessingException(self.invalidSinkError(parameters, name))
+        features = []
+        for attributes, geometry in rows:
+            feature = QgsFeature(fields)
+            feature.setAttributes(attributes)
+            if geometry is not None:
+                feature.setGeometry(geometry)
+            features.append(feature)
+        if not sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not sink.flushBuffer():
+            raise QgsProcessingException(f"{name}: {sink.lastError()}")
+        self.layers[name] = (destination, style)
+        return destination
+
+    def postProcessAlgorithm(self, context, feedback):
+        """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now."""
+        for destination, style in self.layers.values():
+            if style is None:
+                continue
+            layer = QgsProcessingUtils.mapLayerFromString(destination, context)
+            if layer is not None:
+                gis.styles.keep(layer, style)
+            if context.willLoadLayerOnCompletion(destination):
+                gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(destination), style)
+        return {}
+
+
+def choices(definition, value):
+    """Return the index of an option that is given by index or by its key or label.
+
+    Raises
+    ------
+    TerritoryError
+        When there is no such option.
+    """
+    keys = definition.metadata()["keys"]
+    text = str(value).strip().lower()
+    if text in keys:
+        return keys.index(text)
+    labels = [option.lower() for option in definition.options()]
+    if text in labels:
+        return labels.index(text)
+    if text.isdigit() and int(text) < len(keys):
+        return int(text)
+    raise TerritoryError(f"{definition.description()}: there is no option “{value}”; choose one of {', '.join(keys)}.")
+
+
+def enum(name, description, options: dict[str, str], default: str, advanced=False):
+    """Return an enum parameter whose options have keys that scripts may use instead of numbers."""
+    parameter = QgsProcessingParameterEnum(
+        name, description, options=list(options.values()), defaultValue=list(options).index(default)
+    )
+    parameter.setMetadata({"keys": list(options)})
+    return flag_advanced(parameter) if advanced else parameter
+
+
+def contact_parameters(tr) -> list:
+    """Return the parameters that say which units are neighbours."""
+    bridge = QgsProcessingParameterDistance("BRIDGE_DISTANCE", tr("Bridges at most this long"), 50.0, minValue=0.0)
+    bridge.setDefaultUnit(Qgis.DistanceUnit.Kilometers)
+    sliver = QgsProcessingParameterDistance("SLIVER_TOLERANCE", tr("Sliver tolerance"), 1.0, minValue=0.0)
+    sliver.setDefaultUnit(Qgis.DistanceUnit.Meters)
+    return [
+        enum("CONTIGUITY", tr("Neighbours are units with"),
+             {"rook": tr("a shared border (rook)"), "queen": tr("a shared border or corner (queen)")}, "rook"),
+        enum("BRIDGE", tr("Bridge islands"),
+             {"none": tr("none"), "nearest": tr("to the nearest units"), "within": tr("within a distance")}, "nearest"),
+        flag_advanced(bridge),
+        flag_advanced(sliver),
+    ]  # fmt: skip
+
+
+def flag_advanced(parameter):
+    """Return the parameter, shown under “Advanced parameters”."""
+    parameter.setFlags(parameter.flags() | parameter.Flag.FlagAdvanced)
+    return parameter
+
+
+def file_behind(destination) -> str:
+    """Return the file that an output parameter's value means, or empty text when it is none."""
+    if isinstance(destination, QgsProcessingOutputLayerDefinition):
+        destination = destination.sink.staticValue()
+    text = str(destination or "")
+    if text.startswith("ogr:"):
+        return QgsProviderRegistry.instance().decodeUri("ogr", text[len("ogr:") :]).get("path") or ""
+    if text == QgsProcessing.TEMPORARY_OUTPUT or text.startswith(("memory:", "postgres:", "spatialite:", "mssql:")):
+        return ""
+    return text
+
+
+def writable(path: Path) -> bool:
+    """Answer whether a file can be written there."""
+    if path.exists():
+        return path.is_file() and os.access(path, os.W_OK)
+    return path.parent.is_dir() and os.access(path.parent, os.W_OK)
+
+
+def shares_of(text: str) -> list[float]:
+    """Return the shares that a text like ``60, 10, 30`` lists; empty when the text is.
+
+    Raises
+    ------
+    TerritoryError
+        When a share is no number.
+    """
+    try:
+        return [float(share.strip().rstrip("%")) for share in text.replace(";", ",").split(",") if share.strip()]
+    except ValueError as error:
+        raise TerritoryError(
+            f"Shares must be numbers with commas between them, as in 60, 10, 30; not “{text}”."
+        ) from error

@@ -1,0 +1,285 @@
+"""What `balanceterritories` and `evaluateterritories` share: the market they read, the territories they write."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from qgis.core import (
+    QgsProcessingOutputBoolean,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from ..territory_plugin import engine, gis
+from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.progress import part, stop_if
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, shares_of
+
+MEASURES = {
+    "TERRITORY_COUNT": ("Territories", "territories"),
+    "MAX_DEVIATION_PCT": ("Largest deviation (%)", "max_deviation_pct"),
+    "WITHIN_PCT": ("Territories within tolerance (%)", "within_pct"),
+    "CUT_EDGES": ("Cut edges", "cut_edges"),
+    "RMS_KM": ("RMS distance to the territories' centres (km)", "rms_km"),
+    "UNASSIGNED": ("Units without a territory", "unassigned"),
+    "TOTAL_WORKLOAD": ("Total workload", "total_workload"),
+}
+
+
+@dataclass
+class Market:
+    """The units of a market with their workload and contacts.
+
+    Attributes
+    ----------
+    layer : gis.frames.Layer
+    units : list of str
+    workload : numpy.ndarray of float, shape (n,)
+    fields : list of str
+        The workload fields it comes from.
+    graph : networkx.Graph
+        Nodes in the order of `units`, with ``workload``, ``lon`` and ``lat``; open contacts as edges.
+    """
+
+    layer: object
+    units: list
+    workload: object
+    fields: list
+    graph: object
+
+
+class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
+    """An algorithm that reads a market and writes territories with their measures."""
+
+    def add_unit_parameters(self):
+        """Add the units, their workload and their contacts."""
+        source, field = QgsProcessingParameterFeatureSource, QgsProcessingParameterField
+        for parameter in (
+            source("UNITS", self.tr("Units (ZIPs with workload)"), [POLYGONS]),
+            field("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="UNITS"),
+            field("WORKLOAD_FIELDS", self.tr("Workload"), parentLayerParameterName="UNITS", allowMultiple=True),
+            QgsProcessingParameterString(
+                "SHARES", self.tr("Shares of several workload fields (60, 10, 30; empty: equal)"), optional=True
+            ),
+            source("EDGES", self.tr("Adjacency edges (empty: built from the units)"), [VECTOR], optional=True),
+            flag_advanced(
+                field("PROVIDERS_FIELD", self.tr("Number of providers (empty: “providers” where there is one)"),
+                      parentLayerParameterName="UNITS", optional=True)
+            ),
+        ):  # fmt: skip
+            self.addParameter(parameter)
+
+    def add_tolerance(self):
+        """Add the tolerance."""
+        self.addParameter(
+            QgsProcessingParameterNumber(
+                "TOLERANCE",
+                self.tr("Tolerance (± % of the target)"),
+                QgsProcessingParameterNumber.Type.Double,
+                5.0,
+                False,
+                0,
+                100,
+            )
+        )
+
+    def add_report(self):
+        """Add the report page."""
+        self.addParameter(
+            QgsProcessingParameterFileDestination(
+                "REPORT",
+                self.tr("Report"),
+                self.tr("HTML files (*.html)"),
+                optional=True,
+                createByDefault=False,
+            )
+        )
+
+    def add_measures(self):
+        """Add the numbers that models go on with."""
+        for name, (label, _) in MEASURES.items():
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+        self.addOutput(QgsProcessingOutputBoolean("CONNECTED", self.tr("Every territory is connected")))
+        self.addOutput(QgsProcessingOutputString("REASONS", self.tr("Why territories are flagged")))
+
+    # ---------------------------------------------------------------- reading
+
+    def read_market(self, parameters, context, feedback, progress) -> Market:
+        """Read units, workload and contacts; refuse what cannot be balanced, naming it."""
+        progress(0.0, self.tr("Reading units"))
+        source = self.parameterAsSource(parameters, "UNITS", context)
+        layer, units = gis.frames.read_units(
+            source, self.parameterAsString(parameters, "UNIT_FIELD", context), context, feedback
+        )
+        names = [name for name in self.parameterAsStrings(parameters, "WORKLOAD_FIELDS", context) if name]
+        shares = shares_of(self.parameterAsString(parameters, "SHARES", context))
+        workload = self.workload(layer, units, names, shares, feedback)
+        edges_source = self.parameterAsSource(parameters, "EDGES", context)
+        if edges_source is None:
+            edges = self.contacts(parameters, context, feedback, layer, units, part(progress, 0.3, 1.0))
+        else:
+            progress(0.5, self.tr("Reading edges"))
+            edges = gis.adjacency.read_edges(edges_source, units, context, feedback)
+        centres = engine.contiguity.unit_centres(layer.lonlat)
+        graph = engine.contiguity.adjacency_graph(
+            units, edges, {"workload": workload, "lon": centres[:, 0], "lat": centres[:, 1]}
+        )
+        return Market(layer, units, workload, names, graph)
+
+    def workload(self, layer, units, names, shares, feedback):
+        """Return the workload of each unit: the field's own, or the composite index of several."""
+        np = engine.workload.np
+        columns = []
+        for name in names:
+            column = layer.numbers(name, units)
+            absent = np.isnan(column)
+            if absent.any():
+                feedback.pushWarning(
+                    self.tr("{:,} units have no “{}”; it counts as 0: {}.").format(
+                        int(absent.sum()), name, name_some(np.array(units, dtype=object)[absent])
+                    )
+                )
+            if (column < 0).any():
+                raise TerritoryError(
+                    f"“{name}” is negative at units {name_some(np.array(units, dtype=object)[column < 0])}. "
+                    "Workloads must be at least 0: correct them, or choose another field."
+                )
+            columns.append(np.nan_to_num(column))
+        if not any(column.sum() > 0 for column in columns):
+            raise TerritoryError(
+                f"There is no workload at all in {', '.join(names)}: choose a field with values above 0."
+            )
+        if len(columns) == 1:
+            return columns[0]
+        return engine.workload.composite_index(np.column_stack(columns), names, shares or None)
+
+    # ---------------------------------------------------------------- writing
+
+    def write_territories(
+        self, parameters, context, feedback, market, territory, progress, *, targets=None, reasons=None
+    ):
+        """Measure the territories and write them, the units and the report; return the outputs."""
+        np = engine.workload.np
+        progress(0.0, self.tr("Measuring"))
+        tolerance = self.parameterAsDouble(parameters, "TOLERANCE", context) / 100
+        layer, graph = market.layer, market.graph
+        positions = engine.geodesy.geocentric(engine.contiguity.unit_centres(layer.lonlat))
+        table = engine.measures.territory_measures(
+            graph, territory, market.workload, positions, tolerance=tolerance, targets=targets
+        )
+        flags = engine.measures.flags(table, graph, territory, market.workload)
+        for name, reason in (reasons or {}).items():
+            if reason:
+                flags[name] = reason
+        overall = engine.measures.summary(table, graph, territory)
+        names = list(table.index)
+        shapes = engine.dissolve.dissolve(
+            layer.shapes, territory, names, progress=part(progress, 0.1, 0.6), cancelled=feedback.isCanceled
+        )
+        colours = engine.measures.colour_classes(graph, territory, names)
+        full = gis.territories.territory_table(
+            table, shapes, layer.crs, context, reasons=flags, colours=colours,
+            providers=self.sum_providers(parameters, context, layer, territory),
+        )  # fmt: skip
+        sums = {
+            name: engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(name)), territory, names)
+            for name in market.fields
+            if name not in gis.fields.columns(*gis.fields.TERRITORIES).names()
+        }
+        self.tell(full, overall, feedback)
+        report = self.parameterAsFileOutput(parameters, "REPORT", context)
+        stop_if(feedback.isCanceled)
+
+        progress(0.7, self.tr("Writing"))
+        fields = gis.fields.columns(
+            *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
+        )
+        rows = [
+            (
+                [*gis.territories.attributes(row), *(float(column[at]) for column in sums.values())],
+                gis.frames.from_multi(shapes[at]),
+            )
+            for at, row in enumerate(full.itertuples(index=False))
+        ]
+        rows += self.unassigned_row(market, territory, fields, sums)
+        results = {
+            "OUTPUT": self.write(
+                parameters,
+                "OUTPUT",
+                context,
+                feedback,
+                fields,
+                gis.fields.MULTIPOLYGON,
+                layer.crs,
+                rows,
+                gis.styles.territories(colours),
+            )  # fmt: skip
+        }
+        if self.parameterDefinition("ASSIGNMENT") is not None:
+            own, renamed = gis.fields.beside(layer.fields, gis.fields.columns(gis.fields.TERRITORY))
+            for old, new in renamed.items():
+                feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
+            weighing = renamed.get(market.fields[0], market.fields[0])
+            results["ASSIGNMENT"] = self.write(
+                parameters, "ASSIGNMENT", context, feedback, own, layer.wkb_type, layer.crs,
+                (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(layer.features, territory)),
+                gis.styles.units(colours, float(np.nanmax(layer.numbers(market.fields[0]))), weighing),
+            )  # fmt: skip
+        if report:
+            engine.report.write_report(report, full, asdict(overall), tolerance)
+            results["REPORT"] = report
+        measures = asdict(overall)
+        return {
+            **results,
+            **{name: measures[key] for name, (_, key) in MEASURES.items()},
+            "CONNECTED": overall.connected,
+            "REASONS": "\n".join(f"{name}: {reason}" for name, reason in flags.items() if reason),
+        }
+
+    def sum_providers(self, parameters, context, layer, territory):
+        """Return the number of providers by territory, or None when the units do not tell."""
+        np = engine.workload.np
+        field = self.parameterAsString(parameters, "PROVIDERS_FIELD", context)
+        if not field and layer.fields.lookupField(gis.fields.PROVIDERS.name) >= 0:
+            field = gis.fields.PROVIDERS.name
+        if not field:
+            return None
+        return engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(field)), territory)
+
+    def unassigned_row(self, market, territory, fields, sums):
+        """Return one row for the units without a territory, so that totals in equal totals out."""
+        np = engine.workload.np
+        apart = np.array([name is None for name in territory])
+        if not apart.any():
+            return []
+        values = dict.fromkeys(fields.names())
+        values.update(
+            workload=float(market.workload[apart].sum()),
+            units=int(apart.sum()),
+            reason="units without a territory",
+        )
+        for name in sums:
+            values[name] = float(np.nan_to_num(market.layer.numbers(name))[apart].sum())
+        return [(list(values.values()), gis.frames.from_multi(engine.dissolve.union(market.layer.shapes[apart])))]
+
+    def tell(self, full, overall, feedback):
+        """Say in the log how the plan came out and which territories need a look."""
+        feedback.pushInfo(
+            self.tr(
+                "{} territories, {:.0f} % within tolerance, largest deviation {:.1f} %, {:,} cut edges, RMS distance {:.1f} km."
+            ).format(
+                overall.territories,
+                overall.within_pct,
+                overall.max_deviation_pct,
+                overall.cut_edges,
+                overall.rms_km,
+            )
+        )
+        flagged = full[full["reason"].notna()]
+        for row in flagged.itertuples(index=False):
+            feedback.pushWarning(f"{row.territory}: {row.reason}")

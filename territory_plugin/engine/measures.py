@@ -1,0 +1,228 @@
+"""What a partition is worth: workload, deviation, contiguity, compactness and travel of each territory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import shapely
+
+from .errors import name_some
+
+ROUNDING = 1e-9  # relative slack against floating-point noise at the edge of the tolerance
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The measures of a whole partition.
+
+    Attributes
+    ----------
+    territories : int
+    max_deviation_pct : float
+        Largest absolute deviation from target, in percent.
+    within_pct : float
+        Share of territories within tolerance, in percent.
+    cut_edges : int
+        Contacts between units of different territories.
+    rms_km : float
+        Root of the workload-weighted mean squared distance of units to their territory's centre.
+    connected : bool
+        Every territory is one part.
+    unassigned : int
+        Units without a territory.
+    total_workload : float
+    """
+
+    territories: int
+    max_deviation_pct: float
+    within_pct: float
+    cut_edges: int
+    rms_km: float
+    connected: bool
+    unassigned: int
+    total_workload: float
+
+
+def territory_measures(
+    graph: nx.Graph,
+    territory: Sequence[str | None],
+    workload: np.ndarray,
+    positions: np.ndarray,
+    *,
+    tolerance: float,
+    targets: dict[str, float] | None = None,
+) -> pd.DataFrame:
+    """Return the measures of each territory that need no polygons.
+
+    Parameters
+    ----------
+    graph : networkx.Graph
+        Units in the order of the other arguments; open contacts as edges.
+    territory : sequence of str or None, shape (n,)
+    workload : numpy.ndarray of float, shape (n,)
+    positions : numpy.ndarray of float, shape (n, 3)
+        Unit centres, geocentric, km.
+    tolerance : float
+        Allowed share of deviation to either side, 0.05 for ±5 %.
+    targets : dict, optional
+        Target workload of each territory; default: equal shares.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by territory, names in natural order (T2 before T10): ``workload, target, index,
+        deviation_pct, within, units, parts, rms_km``, and ``moment`` (workload · km²).
+    """
+    labels = pd.Series(list(territory), dtype=object)
+    names = sorted(labels.dropna().unique(), key=natural)
+    code = labels.map({name: at for at, name in enumerate(names)}).fillna(-1).to_numpy(dtype=int)
+    inside, k = code >= 0, len(names)
+
+    def total(values):
+        return np.bincount(code[inside], weights=values[inside], minlength=k)
+
+    load, units = total(workload), np.bincount(code[inside], minlength=k)
+    target = np.full(k, load.sum() / max(k, 1)) if targets is None else np.array([targets[name] for name in names])
+    deviation = 100 * (load - target) / np.where(target > 0, target, np.nan)
+    # a territory without workload has its centre where its units are
+    mass = np.where((load > 0)[code] & inside, workload, inside.astype(float))
+    centre = np.column_stack([total(mass * axis) for axis in positions.T]) / np.maximum(total(mass), 1e-300)[:, None]
+    squared = ((positions - centre[code]) ** 2).sum(axis=1)
+    moment = total(workload * squared)
+    table = pd.DataFrame(
+        {
+            "workload": load,
+            "target": target,
+            "index": 100 * load / (load.mean() if load.sum() > 0 else np.nan),
+            "deviation_pct": deviation,
+            "within": np.abs(deviation) <= 100 * tolerance * (1 + ROUNDING) + ROUNDING,
+            "units": units,
+            "parts": parts_per_territory(graph, code, k),
+            "rms_km": np.sqrt(moment / np.where(load > 0, load, np.nan)),
+            "moment": moment,
+        },
+        index=pd.Index(names, name="territory", dtype=object),
+    )
+    return table
+
+
+def sum_by_territory(values: np.ndarray, territory: Sequence[str | None], names=None) -> pd.Series:
+    """Return the sum of a value by territory; units without a territory are left out."""
+    sums = pd.Series(values).groupby(pd.Series(list(territory), dtype=object)).sum()
+    return sums if names is None else sums.reindex(names)
+
+
+def natural(name: str):
+    """Sort key that puts T2 before T10."""
+    digits = "".join(ch if ch.isdigit() else " " for ch in name).split()
+    return ("".join(ch for ch in name if not ch.isdigit()), [int(number) for number in digits], name)
+
+
+def parts_per_territory(graph: nx.Graph, code: np.ndarray, territories: int) -> np.ndarray:
+    """Return the number of connected parts of each territory."""
+    part = np.zeros(territories, dtype=int)
+    for component in inner_components(graph, code):
+        part[component[0]] += 1
+    return part
+
+
+def inner_components(graph: nx.Graph, code: np.ndarray):
+    """Yield (territory, set of units) for each connected part of each territory."""
+    of = dict(zip(graph, code.tolist()))
+    inner = nx.Graph()
+    inner.add_nodes_from(unit for unit, t in of.items() if t >= 0)
+    inner.add_edges_from((u, v) for u, v in graph.edges if of[u] == of[v] >= 0)
+    for component in nx.connected_components(inner):
+        yield of[next(iter(component))], component
+
+
+def cut_edges(graph: nx.Graph, territory: Sequence[str | None]) -> int:
+    """Return the number of contacts between units of different territories."""
+    of = dict(zip(graph, territory))
+    return sum(1 for u, v in graph.edges if of[u] != of[v])
+
+
+def summary(table: pd.DataFrame, graph: nx.Graph, territory: Sequence[str | None]) -> Summary:
+    """Return the measures of the whole partition from those of its territories."""
+    load = table["workload"].sum()
+    return Summary(
+        territories=len(table),
+        max_deviation_pct=float(np.nanmax(np.abs(table["deviation_pct"]))) if len(table) else float("nan"),
+        within_pct=float(100 * table["within"].mean()) if len(table) else float("nan"),
+        cut_edges=cut_edges(graph, territory),
+        rms_km=float(np.sqrt(table["moment"].sum() / load)) if load > 0 else float("nan"),
+        connected=bool((table["parts"] == 1).all()),
+        unassigned=sum(name is None for name in territory),
+        total_workload=float(load),
+    )
+
+
+def compactness(polygons: np.ndarray) -> pd.DataFrame:
+    """Return area (km²), Polsby–Popper 4πA/P² and Reock A / A(minimum enclosing circle).
+
+    Parameters
+    ----------
+    polygons : numpy.ndarray of shapely geometries, shape (k,)
+        In metres, each in an equal-area projection centred on itself.
+
+    References
+    ----------
+    Polsby & Popper (1991), Yale Law & Policy Review 9(2); Reock (1961), Midwest Journal of Political Science 5(1).
+    """
+    area, perimeter = shapely.area(polygons), shapely.length(polygons)
+    circle = np.pi * shapely.minimum_bounding_radius(polygons) ** 2
+    return pd.DataFrame(
+        {
+            "area_km2": area / 1e6,
+            "polsby_popper": 4 * np.pi * area / np.where(perimeter > 0, perimeter, np.nan) ** 2,
+            "reock": area / np.where(circle > 0, circle, np.nan),
+        }
+    )
+
+
+def flags(table: pd.DataFrame, graph: nx.Graph, territory: Sequence[str | None], workload: np.ndarray) -> pd.Series:
+    """Return why a territory needs a look, as text, None where nothing is wrong.
+
+    Named are the deviation beyond tolerance (with the one unit that outweighs the target, if there is one),
+    parts that do not touch, and territories without workload.
+    """
+    of = list(territory)
+    loads = pd.Series(workload, index=pd.Index(list(graph), dtype=object))
+    members = pd.Series(list(graph), dtype=object).groupby(pd.Series(of, dtype=object)).agg(list)
+    reasons = {}
+    for name, row in table.iterrows():
+        found = []
+        if row["workload"] <= 0:
+            found.append("has no workload")
+        elif not row["within"]:
+            side = "over" if row["deviation_pct"] > 0 else "under"
+            found.append(f"{abs(row['deviation_pct']):.1f} % {side} target")
+            heavy = loads[members[name]]
+            if side == "over" and heavy.max() > row["target"]:
+                found.append(f"unit {heavy.idxmax()} alone outweighs the target ({heavy.max() / row['target']:.0%})")
+        if row["parts"] > 1:
+            found.append(f"in {row['parts']:.0f} parts that do not touch{_smaller_parts(graph, members[name])}")
+        reasons[name] = "; ".join(found) or None
+    return pd.Series(reasons, dtype=object).reindex(table.index)
+
+
+def _smaller_parts(graph, members) -> str:
+    parts = sorted(nx.connected_components(graph.subgraph(members)), key=lambda part: (-len(part), min(part)))
+    return f" (apart: {name_some(sorted(unit for part in parts[1:] for unit in part), most=5)})"
+
+
+def colour_classes(graph: nx.Graph, territory: Sequence[str | None], names: Sequence[str]) -> dict[str, int]:
+    """Return a colour class for each territory such that neighbours never share one.
+
+    The territories' own contact graph is coloured by DSATUR (Brélaz 1979, Communications of the ACM 22(4)).
+    """
+    of = dict(zip(graph, territory))
+    contacts = nx.Graph()
+    contacts.add_nodes_from(names)
+    contacts.add_edges_from((of[u], of[v]) for u, v in graph.edges if of[u] != of[v] and None not in (of[u], of[v]))
+    colour = nx.greedy_color(contacts, strategy="DSATUR")
+    return {name: colour[name] for name in names}

@@ -1,0 +1,148 @@
+"""The report: one self-contained page with the plan's measures, for the meeting and for the file."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+STYLE = """
+body { font: 15px/1.45 system-ui, "Segoe UI", "Open Sans", sans-serif; color: #22313f; margin: 2.5rem auto; max-width: 62rem;
+       padding: 0 1.5rem; background: #fff }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem }
+.lead { color: #5b6b7a; margin: 0 0 1.6rem }
+.facts { display: flex; flex-wrap: wrap; gap: .8rem }
+.fact { border: 1px solid #dfe5ea; border-radius: 8px; padding: .6rem 1rem; min-width: 8.2rem }
+.fact b { display: block; font-size: 1.45rem; font-weight: 650 } .fact span { color: #5b6b7a; font-size: .82rem }
+.good b { color: #2f7d6b } .bad b { color: #b4532a }
+table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums }
+th { text-align: right; font-weight: 600; color: #5b6b7a; border-bottom: 2px solid #dfe5ea; padding: .3rem .5rem; white-space: nowrap }
+td { text-align: right; border-bottom: 1px solid #edf1f4; padding: .3rem .5rem; white-space: nowrap }
+th:first-child, td:first-child, td.text, th.text { text-align: left } td.text { white-space: normal }
+tr.out td:first-child { color: #b4532a; font-weight: 650 }
+svg text { font: 12px system-ui, "Segoe UI", "Open Sans", sans-serif; fill: #22313f }
+svg .soft { fill: #5b6b7a }
+"""
+
+COLUMNS = (
+    ("territory", "Territory", "{}"),
+    ("workload", "Workload", "{:,.1f}"),
+    ("target", "Target", "{:,.1f}"),
+    ("index", "Index", "{:.0f}"),
+    ("deviation_pct", "Deviation", "{:+.1f} %"),
+    ("units", "Units", "{:,.0f}"),
+    ("providers", "Providers", "{:,.0f}"),
+    ("parts", "Parts", "{:.0f}"),
+    ("area_km2", "Area km²", "{:,.0f}"),
+    ("polsby_popper", "Polsby–Popper", "{:.2f}"),
+    ("reock", "Reock", "{:.2f}"),
+    ("rms_km", "RMS km", "{:.1f}"),
+)
+
+
+def write_report(
+    path: str, territories: pd.DataFrame, overall: dict, tolerance: float, title="Territory report"
+) -> None:
+    """Write the measures of a plan as one HTML page.
+
+    Parameters
+    ----------
+    path : str
+    territories : pandas.DataFrame
+        One row per territory with the columns named in `COLUMNS`, ``within`` and ``reason``.
+    overall : dict
+        The fields of `engine.measures.Summary`.
+    tolerance : float
+        Allowed share of deviation to either side.
+    """
+    flagged = territories[territories["reason"].notna()]
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="lead">{len(territories):,} territories, total workload {overall["total_workload"]:,.1f}, '
+        f"tolerance ±{100 * tolerance:g} % of each target.</p>",
+        _facts(overall, tolerance),
+        "<h2>Deviation from target</h2>",
+        _bars(territories, tolerance),
+        "<h2>Territories</h2>",
+        _table(territories),
+    ]
+    if len(flagged):
+        rows = "".join(
+            f'<tr class="out"><td>{escape(str(row.territory))}</td><td class="text">{escape(str(row.reason))}</td></tr>'
+            for row in flagged.itertuples(index=False)
+        )
+        body.append(
+            f'<h2>What needs a look</h2><table><tr><th>Territory</th><th class="text">Reason</th></tr>{rows}</table>'
+        )
+    if overall["unassigned"]:
+        body.append(f"<p>{overall['unassigned']:,} units have no territory and are in none of these figures.</p>")
+    page = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _facts(overall, tolerance) -> str:
+    def fact(value, label, good=None):
+        kind = {True: " good", False: " bad", None: ""}[good]
+        return f'<div class="fact{kind}"><b>{value}</b><span>{label}</span></div>'
+
+    return (
+        '<div class="facts">'
+        + fact(f"{overall['within_pct']:.0f} %", "of territories within tolerance", overall["within_pct"] > 99.99)
+        + fact(
+            f"{overall['max_deviation_pct']:.1f} %",
+            "largest deviation",
+            overall["max_deviation_pct"] <= 100 * tolerance * (1 + 1e-9),
+        )
+        + fact("yes" if overall["connected"] else "no", "every territory in one part", overall["connected"])
+        + fact(f"{overall['rms_km']:.1f} km", "RMS distance to the centre")
+        + fact(f"{overall['cut_edges']:,}", "cut edges")
+        + "</div>"
+    )
+
+
+def _bars(table, tolerance) -> str:
+    """Return one bar per territory, left of the middle when under target and right when over."""
+    row, left, width = 20, 120, 640
+    deviation = table["deviation_pct"].fillna(0).to_numpy(dtype=float)
+    reach = max(np.abs(deviation).max(initial=0.0), 100 * tolerance) * 1.08 or 1.0
+    middle, scale = left + width / 2, width / 2 / reach
+    height = row * len(table) + 30
+    band = 100 * tolerance * scale
+    parts = [
+        f'<svg viewBox="0 0 {left + width + 20} {height}" width="100%" role="img" aria-label="Deviation from target">',
+        f'<rect x="{middle - band:.1f}" y="0" width="{2 * band:.1f}" height="{height - 24}" fill="#e8f2ef"/>',
+        f'<line x1="{middle}" x2="{middle}" y1="0" y2="{height - 24}" stroke="#9aa7b2"/>',
+    ]
+    for at, (name, value, within) in enumerate(zip(table["territory"], deviation, table["within"])):
+        start, length = middle + min(value, 0) * scale, abs(value) * scale
+        beside = middle + value * scale
+        inward = length > width / 2 - 60
+        anchor = "end" if (value < 0) != inward else "start"
+        shift = -5 if anchor == "end" else 5
+        parts.append(
+            f'<text x="{left - 10}" y="{at * row + 14}" text-anchor="end">{escape(str(name))}</text>'
+            f'<rect x="{start:.1f}" y="{at * row + 4}" width="{max(length, 0.5):.1f}" height="{row - 7}" rx="2" '
+            f'fill="{"#3b8ea5" if within else "#e0a458"}"/>'
+            f'<text class="soft" x="{beside + shift:.1f}" y="{at * row + 14}" text-anchor="{anchor}">{value:+.1f} %</text>'
+        )
+    parts.append(
+        f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">shaded: within ±{100 * tolerance:g} %</text></svg>'
+    )
+    return "".join(parts)
+
+
+def _table(table) -> str:
+    shown = [column for column in COLUMNS if column[0] in table and table[column[0]].notna().any()]
+    head = "".join(f"<th>{label}</th>" for _, label, _ in shown)
+    rows = []
+    for record in table.to_dict("records"):
+        cells = "".join(
+            f"<td>{'' if pd.isna(record[name]) else escape(form.format(record[name]))}</td>" for name, _, form in shown
+        )
+        rows.append(f"<tr{'' if record['within'] else ' class=out'}>{cells}</tr>")
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"

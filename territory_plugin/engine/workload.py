@@ -1,0 +1,205 @@
+"""The workload of a provider: specialty weight × practice-size factor × value factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .errors import TerritoryError, name_some
+
+SIZE_SCALES = ("none", "linear", "sqrt", "log", "bands")
+
+
+def specialty_weights(
+    specialties: Sequence[str | None],
+    patterns: Sequence[str],
+    weights: Sequence[float],
+    classifications: Sequence[str | None] | None = None,
+) -> pd.DataFrame:
+    """Return the weight of each specialty: that of the most specific pattern which fits.
+
+    A pattern is an exact code, a prefix of codes (``207X`` or ``207X*``), a classification ("Orthopaedic
+    Surgery"), or ``*`` for all others; that is also the order in which they win, longer prefixes first.
+    Capitals do not matter.
+
+    Parameters
+    ----------
+    specialties : sequence of str or None, shape (n,)
+        Taxonomy codes or specialty names.
+    patterns, weights : sequences, shape (p,)
+    classifications : sequence of str or None, shape (n,), optional
+        The classification of each provider's specialty.
+
+    Returns
+    -------
+    pandas.DataFrame, n rows
+        ``pattern`` (None when nothing fits) and ``weight`` (NaN when nothing fits).
+
+    Raises
+    ------
+    TerritoryError
+        For a pattern that is empty or given twice, or a weight that is negative or no number.
+    """
+    table = pd.DataFrame({"pattern": [(str(p).strip() if p is not None else "") for p in patterns], "weight": weights})
+    table["key"] = table["pattern"].str.casefold().str.rstrip("*")
+    table.loc[table["pattern"] == "*", "key"] = "*"
+    _check_patterns(table)
+    by_key = table.set_index("key")
+    prefixes = sorted((key for key in table["key"] if key != "*"), key=len, reverse=True)
+
+    def best(specialty, classification):
+        if specialty in by_key.index:
+            return specialty
+        if specialty:
+            for prefix in prefixes:
+                if specialty.startswith(prefix):
+                    return prefix
+        if classification in by_key.index:
+            return classification
+        return "*" if "*" in by_key.index else None
+
+    lower = [None if s is None else str(s).strip().casefold() for s in specialties]
+    second = [None] * len(lower) if classifications is None else classifications
+    second = [None if c is None else str(c).strip().casefold() for c in second]
+    pairs = pd.DataFrame({"specialty": lower, "classification": second}, dtype=object)
+    known = {pair: best(*pair) for pair in set(zip(lower, second))}
+    keys = [known[pair] for pair in zip(pairs["specialty"], pairs["classification"])]
+    found = by_key.reindex(pd.Index(keys, dtype=object))
+    patterns_found = found["pattern"].astype(object).where(found["pattern"].notna(), None)
+    return pd.DataFrame({"pattern": patterns_found.to_numpy(), "weight": found["weight"].to_numpy(dtype=float)})
+
+
+def _check_patterns(table):
+    if (table["key"] == "").any():
+        raise TerritoryError(
+            "The specialty weights hold an empty pattern: give a code, a prefix, a classification or *."
+        )
+    twice = table.loc[table["key"].duplicated(), "pattern"]
+    if len(twice):
+        raise TerritoryError(
+            f"The specialty weights give these patterns more than once: {name_some(twice)}. Keep one each."
+        )
+    weight = pd.to_numeric(table["weight"], errors="coerce")
+    wrong = table.loc[~(weight >= 0) | np.isinf(weight), "pattern"]
+    if len(wrong):
+        raise TerritoryError(f"Specialty weights must be numbers of at least 0; look at {name_some(wrong)}.")
+    table["weight"] = weight
+
+
+def size_factor(
+    sizes: np.ndarray,
+    scale: str = "none",
+    *,
+    cap: float | None = None,
+    bands: Sequence[tuple[float, float]] = (),
+    missing: str = "one",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the practice-size factor of each provider, and where a size was missing.
+
+    A practice of one clinician has factor 1 in every scale but `bands`: linear is the size itself, sqrt its
+    square root, log is 1 + ln(size); bands gives the factor of the last band whose lower end the size reaches.
+
+    Parameters
+    ----------
+    sizes : numpy.ndarray of float, shape (n,)
+        Clinicians per practice; NaN, zero and below count as missing.
+    scale : {'none', 'linear', 'sqrt', 'log', 'bands'}
+    cap : float, optional
+        The largest size that counts.
+    bands : sequence of (lower end, factor)
+    missing : {'one', 'median', 'zero'}
+        What stands in for a missing size: one clinician, the median of the known sizes, or factor 0.
+
+    Returns
+    -------
+    factors : numpy.ndarray of float, shape (n,)
+    was_missing : numpy.ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    TerritoryError
+        Bands missing, unordered or negative; a cap that is not positive.
+    """
+    sizes = np.asarray(sizes, dtype=float)
+    absent = ~(sizes > 0)
+    if scale == "none":
+        return np.ones(len(sizes)), np.zeros(len(sizes), dtype=bool)
+    if cap is not None and not cap > 0:
+        raise TerritoryError("The cap on the practice size must be above 0.")
+    filled = np.where(absent, 1.0, sizes)
+    if missing == "median" and not absent.all():
+        filled[absent] = np.median(sizes[~absent])
+    if cap is not None:
+        filled = np.minimum(filled, cap)
+    if scale == "bands":
+        factors = band_factors(filled, bands)
+    else:
+        factors = {"linear": lambda x: x, "sqrt": np.sqrt, "log": lambda x: 1 + np.log(x)}[scale](filled)
+        factors = np.maximum(factors, 0.0)
+    if missing == "zero":
+        factors = np.where(absent, 0.0, factors)
+    return factors, absent
+
+
+def band_factors(sizes, bands) -> np.ndarray:
+    """Return the factor of the last band whose lower end each size reaches; the first band takes smaller ones."""
+    if not len(bands):
+        raise TerritoryError("The scale “bands” needs size bands: rows of lower end and factor.")
+    ends, factors = np.array(bands, dtype=float).T
+    if not (np.diff(ends) > 0).all() or not (factors >= 0).all():
+        raise TerritoryError("Size bands must rise from row to row, and their factors be at least 0.")
+    return factors[np.maximum(np.searchsorted(ends, sizes, side="right") - 1, 0)]
+
+
+def composite_index(
+    values: np.ndarray, names: Sequence[str], shares: Sequence[float] | None = None, *, missing: str = "zero"
+) -> np.ndarray:
+    """Return Σ_m share_m · x_m / mean(x_m): several measures in one number whose mean is 1.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float, shape (n, m)
+        NaN where missing.
+    names : sequence of str, shape (m,)
+        For messages.
+    shares : sequence of float, shape (m,), optional
+        Any positive numbers; they are scaled to sum to 1. Default: equal.
+    missing : {'zero', 'mean'}
+        What stands in for a missing value.
+
+    Raises
+    ------
+    TerritoryError
+        A measure that is negative somewhere or nothing but zero; shares that do not fit.
+    """
+    shares = equal_or_given_shares(shares, names)
+    total = np.zeros(len(values))
+    for column, name, share in zip(np.asarray(values, dtype=float).T, names, shares):
+        known = column[~np.isnan(column)]
+        if (known < 0).any():
+            raise TerritoryError(
+                f"“{name}” holds {int((known < 0).sum()):,} negative values; measures must be at least 0."
+            )
+        mean = known.mean() if len(known) else 0.0
+        if not mean > 0:
+            raise TerritoryError(f"“{name}” holds no value above 0, so it cannot be balanced; leave it out.")
+        total += share * np.where(np.isnan(column), 1.0 if missing == "mean" else 0.0, column / mean)
+    return total
+
+
+def equal_or_given_shares(shares: Sequence[float] | None, names: Sequence[str]) -> np.ndarray:
+    """Return the share of each measure, scaled to sum to 1.
+
+    Raises
+    ------
+    TerritoryError
+        When there is not one number of at least 0 for each measure, or all are 0.
+    """
+    if shares is None or len(shares) == 0:
+        return np.full(len(names), 1 / len(names))
+    shares = np.asarray(shares, dtype=float)
+    if len(shares) != len(names) or not (shares >= 0).all() or not 0 < shares.sum() < np.inf:
+        raise TerritoryError(f"Give one share of at least 0 for each of {', '.join(names)}, for example 60, 10, 30.")
+    return shares / shares.sum()

@@ -1,0 +1,108 @@
+"""The adjacency graph as a layer of edges: written by one algorithm, edited by hand, read by the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY
+
+from ..engine import contiguity
+from ..engine.errors import TerritoryError, name_some
+from . import fields
+from .frames import LONLAT, Layer, read_layer
+
+SHUT = {"0", "false", "f", "no", "n", "closed"}
+
+
+def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
+    """Read an edges layer for the units at hand.
+
+    Only the columns ``from_unit`` and ``to_unit`` are needed. An edge is open unless ``open`` says no.
+    Edges to units outside the unit layer (a selection, another state) are left out and counted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``from_unit, to_unit, border_m, distance_km, kind, open``
+
+    Raises
+    ------
+    TerritoryError
+        When the two columns are missing or no edge fits the units.
+    """
+    layer = read_layer(source, "The edges layer", context, feedback)
+    known = set(layer.fields.names())
+    lacking = {fields.FROM_UNIT.name, fields.TO_UNIT.name} - known
+    if lacking:
+        raise TerritoryError(
+            f"The edges layer has no column {' and no column '.join(sorted(lacking))}; "
+            "make it with “Build adjacency graph”."
+        )
+    edges = pd.DataFrame({column.name: layer.texts(column.name) for column in (fields.FROM_UNIT, fields.TO_UNIT)})
+    for column in (fields.BORDER_M, fields.DISTANCE_KM):
+        edges[column.name] = layer.numbers(column.name) if column.name in known else np.nan
+    edges["kind"] = layer.texts("kind") if "kind" in known else "border"
+    is_open = layer.column("open") if "open" in known else [True] * len(layer)
+    edges["open"] = [str(value).strip().lower() not in SHUT for value in is_open]
+    here = edges["from_unit"].isin(units) & edges["to_unit"].isin(units) & (edges["from_unit"] != edges["to_unit"])
+    if not here.any() and len(units) > 1:
+        raise TerritoryError(
+            "No edge joins two units of the unit layer: the unit ids differ. "
+            f"Units are like {name_some(list(units)[:3])}; edges like {name_some(edges['from_unit'].dropna()[:3])}."
+        )
+    if not here.all():
+        feedback.pushInfo(
+            f"{int((~here).sum()):,} edges lead to units that are not in the unit layer and were left out."
+        )
+    return edges[here].reset_index(drop=True)
+
+
+def edge_rows(edges: pd.DataFrame, units: Sequence[str], centres: np.ndarray, crs, context):
+    """Yield the attributes and the centre-to-centre line of each edge, in the given CRS."""
+    transform = QgsCoordinateTransform(LONLAT, crs, context.transformContext())
+    points = [transform.transform(QgsPointXY(lon, lat)) for lon, lat in centres]
+    at = dict(zip(units, points))
+    for edge in edges.itertuples(index=False):
+        line = QgsGeometry.fromPolylineXY([at[edge.from_unit], at[edge.to_unit]])
+        attributes = [
+            edge.from_unit,
+            edge.to_unit,
+            edge.border_m,
+            edge.distance_km,
+            edge.kind,
+            bool(edge.open),
+        ]
+        yield attributes, line
+
+
+def build_edges(layer: Layer, units, *, criterion, bridge, bridge_km, sliver_m, progress, cancelled) -> pd.DataFrame:
+    """Build the edges of a unit layer: contacts, then bridges between components.
+
+    Parameters as in `engine.contiguity.contiguity_edges` and `engine.contiguity.bridge_edges`.
+    """
+    edges = contiguity.contiguity_edges(
+        layer.lonlat,
+        units,
+        criterion=criterion,
+        sliver_tolerance_m=sliver_m,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return add_bridges(layer, units, edges.assign(open=True), bridge, bridge_km, cancelled)
+
+
+def add_bridges(layer: Layer, units, edges: pd.DataFrame, bridge: str, bridge_km, cancelled) -> pd.DataFrame:
+    """Return the edges with bridges between the components added, as the rule asks."""
+    if bridge == "none":
+        return edges
+    bridges = contiguity.bridge_edges(
+        layer.lonlat,
+        units,
+        edges,
+        how=bridge,
+        limit_km=bridge_km if bridge == "within" else None,
+        cancelled=cancelled,
+    )
+    return pd.concat([edges, bridges.assign(open=True)], ignore_index=True)

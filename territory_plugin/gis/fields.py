@@ -1,0 +1,109 @@
+"""The columns that the algorithms write, each defined once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qgis.core import Qgis, QgsField, QgsFields
+from qgis.PyQt.QtCore import QMetaType
+
+TEXT = QMetaType.Type.QString
+REAL = QMetaType.Type.Double
+WHOLE = QMetaType.Type.Int
+YES_NO = QMetaType.Type.Bool
+
+LINE = Qgis.WkbType.LineString
+MULTIPOLYGON = Qgis.WkbType.MultiPolygon
+
+
+@dataclass(frozen=True)
+class Column:
+    """One output column: its name, its type and what a person reads above it."""
+
+    name: str
+    type: QMetaType.Type
+    alias: str
+
+    def field(self) -> QgsField:
+        """Return the column as a QGIS field."""
+        field = QgsField(self.name, self.type)
+        field.setAlias(self.alias)
+        return field
+
+
+# providers
+SPECIALTY_PATTERN = Column("specialty_pattern", TEXT, "Specialty pattern that matched")
+SPECIALTY_WEIGHT = Column("specialty_weight", REAL, "Specialty weight")
+SIZE_FACTOR = Column("size_factor", REAL, "Practice-size factor")
+VALUE_FACTOR = Column("value_factor", REAL, "Value factor")
+WORKLOAD = Column("workload", REAL, "Workload")
+WORKLOAD_NOTE = Column("workload_note", TEXT, "What was assumed for the workload")
+WEIGHTING = (SPECIALTY_PATTERN, SPECIALTY_WEIGHT, SIZE_FACTOR, VALUE_FACTOR, WORKLOAD, WORKLOAD_NOTE)
+
+ZIP = Column("zip", TEXT, "ZIP as read")
+REASON = Column("reason", TEXT, "Reason")
+UNMATCHED = (ZIP, REASON)
+
+# units
+PROVIDERS = Column("providers", WHOLE, "Providers")
+TERRITORY = Column("territory", TEXT, "Territory")
+COMPONENT = Column("component", WHOLE, "Component")
+BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
+
+# adjacency edges
+FROM_UNIT = Column("from_unit", TEXT, "From")
+TO_UNIT = Column("to_unit", TEXT, "To")
+BORDER_M = Column("border_m", REAL, "Shared border (m)")
+DISTANCE_KM = Column("distance_km", REAL, "Centre distance (km)")
+KIND = Column("kind", TEXT, "Kind of contact")
+OPEN = Column("open", YES_NO, "Open")
+EDGE = (FROM_UNIT, TO_UNIT, BORDER_M, DISTANCE_KM, KIND, OPEN)
+
+# territories
+UNITS = Column("units", WHOLE, "Units")
+TARGET = Column("target", REAL, "Target workload")
+INDEX = Column("index", REAL, "Index (average = 100)")
+DEVIATION_PCT = Column("deviation_pct", REAL, "Deviation from target (%)")
+WITHIN = Column("within", YES_NO, "Within tolerance")
+PARTS = Column("parts", WHOLE, "Parts")
+AREA_KM2 = Column("area_km2", REAL, "Area (km²)")
+POLSBY_POPPER = Column("polsby_popper", REAL, "Polsby–Popper")
+REOCK = Column("reock", REAL, "Reock")
+RMS_KM = Column("rms_km", REAL, "RMS distance to the centre (km)")
+COLOUR = Column("colour", WHOLE, "Colour class")
+TERRITORIES = (
+    TERRITORY, WORKLOAD, TARGET, INDEX, DEVIATION_PCT, WITHIN, REASON, UNITS, PROVIDERS, PARTS,
+    AREA_KM2, POLSBY_POPPER, REOCK, RMS_KM, COLOUR,
+)  # fmt: skip
+
+
+def columns(*added: Column) -> QgsFields:
+    """Return the columns as QGIS fields."""
+    fields = QgsFields()
+    for column in added:
+        fields.append(column.field())
+    return fields
+
+
+def beside(own: QgsFields, added: QgsFields) -> tuple[QgsFields, dict[str, str]]:
+    """Return the layer's own fields followed by the added ones, and which own ones were renamed.
+
+    An own field whose name an added one takes (a workload from an earlier run, today's territory) is kept
+    under the name ``<name>_before``: nothing is lost, and the added columns always have their own names.
+    """
+    taken = {field.name().lower() for field in added} | {field.name().lower() for field in own}
+    fields, renamed = QgsFields(), {}
+    reserved = {field.name().lower() for field in added}
+    for field in own:
+        kept = QgsField(field)
+        if kept.name().lower() in reserved:
+            name = f"{kept.name()}_before"
+            while name.lower() in taken:
+                name += "_before"
+            taken.add(name.lower())
+            renamed[kept.name()] = name
+            kept.setName(name)
+        fields.append(kept)
+    for field in added:
+        fields.append(field)
+    return fields, renamed

@@ -1,0 +1,276 @@
+"""Layers to frames: what the engine computes on, read once and checked before anything else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import shapely
+from qgis.core import (
+    NULL,
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsFields,
+    QgsGeometry,
+    QgsWkbTypes,
+)
+
+from ..engine.errors import TerritoryError, name_some
+from ..engine.progress import stop_if
+
+LONLAT = QgsCoordinateReferenceSystem("EPSG:4326")
+
+
+@dataclass
+class Layer:
+    """The features of one source, as QGIS has them and as columns.
+
+    Attributes
+    ----------
+    name : str
+        The source's name, for messages.
+    features : list of QgsFeature
+        In the source's CRS, with all attributes, in the order of the source.
+    fields : QgsFields
+    crs : QgsCoordinateReferenceSystem
+    wkb_type : Qgis.WkbType
+    shapes : numpy.ndarray of shapely geometries, shape (n,)
+        In the source's CRS; empty array for a table.
+    lonlat : numpy.ndarray of shapely geometries, shape (n,)
+        The same in degrees on WGS84; empty array for a table.
+    repaired : list of int
+        Rows whose invalid geometry was repaired.
+    """
+
+    name: str
+    features: list[QgsFeature]
+    fields: QgsFields
+    crs: QgsCoordinateReferenceSystem
+    wkb_type: Qgis.WkbType
+    shapes: np.ndarray
+    lonlat: np.ndarray
+    repaired: list[int]
+
+    def __len__(self):
+        return len(self.features)
+
+    def column(self, field: str) -> list:
+        """Return one attribute of all features, with None for NULL."""
+        at = self.fields.lookupField(field)
+        if at < 0:
+            raise TerritoryError(f"{self.name} has no field “{field}”. It has: {', '.join(self.fields.names())}.")
+        return [plain(feature.attribute(at)) for feature in self.features]
+
+    def texts(self, field: str) -> list[str | None]:
+        """Return one attribute as stripped text, with None for NULL and for empty text."""
+        return [as_text(value) for value in self.column(field)]
+
+    def numbers(self, field: str, labels: Sequence[object] | None = None) -> np.ndarray:
+        """Return one attribute as floats, NaN for NULL; numbers written as text are read.
+
+        Raises
+        ------
+        TerritoryError
+            When a value is no number; the message names the features by `labels` (default: row numbers).
+        """
+        values = self.column(field)
+        numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        blank = np.array([value is None or (isinstance(value, str) and not value.strip()) for value in values], bool)
+        wrong = np.flatnonzero((np.isnan(numbers) | np.isinf(numbers)) & ~blank)
+        if len(wrong):
+            labels = [f"row {row + 1}" for row in range(len(values))] if labels is None else labels
+            examples = name_some(f"{labels[row]} (“{values[row]}”)" for row in wrong)
+            raise TerritoryError(
+                f"{self.name}: field “{field}” holds values that are no numbers, at {examples}. "
+                "Choose a numeric field or correct these values (NULL counts as no value)."
+            )
+        return numbers
+
+
+def plain(value):
+    """Return an attribute as Python has it; QGIS's NULL becomes None."""
+    return None if value is None or value == NULL else value
+
+
+def as_text(value) -> str | None:
+    """Return an attribute as text; whole numbers stored as floats lose their ``.0``."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None
+
+
+def read_layer(source, name: str, context, feedback, *, geometry: str | None = None) -> Layer:
+    """Read all features of a processing source.
+
+    Selected features only, expression filters and limits are those of the source. Invalid polygons are
+    repaired and counted; geometries are brought to degrees on WGS84 by QGIS.
+
+    Parameters
+    ----------
+    source : QgsProcessingFeatureSource
+    name : str
+        What the messages call the source.
+    geometry : {'polygon', 'line', 'point', 'any', None}
+        The geometry that is needed; 'any' keeps what features have and needs none; None reads attributes only.
+
+    Raises
+    ------
+    TerritoryError
+        Empty source, wrong geometry type, layer without CRS, features without geometry.
+    """
+    request = QgsFeatureRequest()
+    if geometry is None:
+        request.setFlags(Qgis.FeatureRequestFlag.NoGeometry)
+    elif geometry != "any":
+        check_geometry(source, name, geometry)
+    features = list(source.getFeatures(request, Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks))
+    stop_if(feedback.isCanceled)  # a cancelled feedback ends the iteration quietly
+    if not features:
+        raise TerritoryError(f"{name} is empty: no feature came through (check the selection and the filter).")
+    layer = Layer(name, features, source.fields(), source.sourceCrs(), source.wkbType(), np.array([]), np.array([]), [])
+    if geometry not in (None, "any"):
+        missing = [feature.id() for feature in features if feature.geometry().isEmpty()]
+        if missing:
+            raise TerritoryError(
+                f"{name}: {len(missing):,} features have no geometry: {name_features(layer, missing)}. "
+                "Give them a shape, or take them out with “Remove null geometries”."
+            )
+        read_shapes(layer, context, feedback, polygons=geometry == "polygon")
+    return layer
+
+
+def check_geometry(source, name: str, geometry: str) -> None:
+    """Raise when a source is of the wrong geometry type or has no CRS."""
+    wanted = {
+        "polygon": Qgis.GeometryType.Polygon,
+        "line": Qgis.GeometryType.Line,
+        "point": Qgis.GeometryType.Point,
+    }[geometry]
+    found = QgsWkbTypes.geometryType(source.wkbType())
+    if found != wanted and source.wkbType() != Qgis.WkbType.Unknown:
+        raise TerritoryError(
+            f"{name} must be a {geometry} layer, but is of type {QgsWkbTypes.displayString(source.wkbType())}."
+            + (" Sum points to ZIP polygons first with “Sum providers to ZIPs”." if geometry == "polygon" else "")
+        )
+    if not source.sourceCrs().isValid():
+        raise TerritoryError(f"{name} has no coordinate reference system: assign one (“Assign projection”) first.")
+
+
+def name_features(layer: Layer, ids: Sequence[int]) -> str:
+    """Return features by id, up to eight of them."""
+    return name_some(f"feature {fid}" for fid in ids)
+
+
+def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
+    """Fill in the shapes of a layer, in its own CRS and in degrees; repair invalid polygons."""
+    layer.shapes = shapely.force_2d(shapely.from_wkb([bytes(f.geometry().asWkb()) for f in layer.features]))
+    if polygons:
+        bad = np.flatnonzero(~shapely.is_valid(layer.shapes))
+        for row in bad:
+            layer.shapes[row] = polygonal(shapely.make_valid(layer.shapes[row]))
+            layer.features[row].setGeometry(from_shape(layer.shapes[row]))
+        layer.repaired = bad.tolist()
+    stop_if(feedback.isCanceled)
+    transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
+    layer.lonlat = layer.shapes if transform.isShortCircuited() else reproject(layer.shapes, transform, layer.name)
+    stop_if(feedback.isCanceled)
+
+
+def points_of(layer: Layer, context) -> np.ndarray | None:
+    """Return the place of each feature in degrees on WGS84, None where it has none; None for a table.
+
+    A feature that is no point stands at its centroid.
+    """
+    if not any(feature.hasGeometry() for feature in layer.features):
+        return None
+    if not layer.crs.isValid():
+        raise TerritoryError(
+            f"{layer.name} has no coordinate reference system: assign one (“Assign projection”) first."
+        )
+    transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
+    points = np.full(len(layer), None, dtype=object)
+    for row, feature in enumerate(layer.features):
+        if not feature.geometry().isEmpty():
+            point = transform.transform(feature.geometry().centroid().asPoint())
+            points[row] = shapely.Point(point.x(), point.y())
+    return points
+
+
+def polygonal(shape):
+    """Return the polygons of a repaired geometry; lines and points that a repair leaves over are dropped."""
+    if shape.geom_type in ("Polygon", "MultiPolygon"):
+        return shape
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])
+
+
+def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str) -> np.ndarray:
+    """Return shapes moved by a QGIS coordinate transform.
+
+    The same vertex always lands on the same spot, so borders that are shared stay shared exactly.
+    """
+    moved = []
+    for row, shape in enumerate(shapes):
+        geometry = from_shape(shape)
+        if geometry.transform(transform) != Qgis.GeometryOperationResult.Success:
+            raise TerritoryError(f"{name}: row {row + 1} cannot be brought to longitude and latitude; check its CRS.")
+        moved.append(bytes(geometry.asWkb()))
+    return shapely.from_wkb(moved)
+
+
+def from_shape(shape) -> QgsGeometry:
+    """Return a shapely geometry as QGIS has it."""
+    geometry = QgsGeometry()
+    geometry.fromWkb(shapely.to_wkb(shape))
+    return geometry
+
+
+def from_multi(shape) -> QgsGeometry:
+    """Return a polygon as a QGIS multipolygon."""
+    geometry = from_shape(shape)
+    geometry.convertToMultiType()
+    return geometry
+
+
+def read_units(source, unit_field: str, context, feedback, name: str = "The unit layer") -> tuple[Layer, list[str]]:
+    """Read polygons with their unit ids.
+
+    Raises
+    ------
+    TerritoryError
+        As `read_layer`; also for ids that are NULL or occur more than once.
+    """
+    layer = read_layer(source, name, context, feedback, geometry="polygon")
+    units = unit_ids(layer, unit_field)
+    if layer.repaired:
+        feedback.pushWarning(
+            f"{len(layer.repaired):,} units had an invalid polygon, which was repaired for this run: "
+            f"{name_some(units[row] for row in layer.repaired)}. “Fix geometries” repairs the layer for good."
+        )
+    return layer, units
+
+
+def unit_ids(layer: Layer, field: str) -> list[str]:
+    """Return the ids of the units as text, leading zeros kept; refuse NULL and duplicate ones."""
+    units = layer.texts(field)
+    nameless = [feature.id() for feature, unit in zip(layer.features, units) if unit is None]
+    if nameless:
+        raise TerritoryError(
+            f"{layer.name}: {len(nameless):,} features have no unit id in “{field}”: {name_features(layer, nameless)}. "
+            "Fill the field or leave these features out (“Extract by expression”)."
+        )
+    counts = pd.Series(units).value_counts()
+    repeated = sorted(counts[counts > 1].index)
+    if repeated:
+        raise TerritoryError(
+            f"{layer.name}: {len(repeated):,} unit ids occur more than once in “{field}”: {name_some(repeated)}. "
+            f"Dissolve the layer by “{field}” first (“Dissolve”), or choose the field that identifies a unit."
+        )
+    return units

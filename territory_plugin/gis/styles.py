@@ -1,0 +1,258 @@
+"""How the outputs look: renderers, labels, groups and their order; kept in the file and set on load."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgis.core import (
+    Qgis,
+    QgsCategorizedSymbolRenderer,
+    QgsExpression,
+    QgsFillSymbol,
+    QgsLineSymbol,
+    QgsMarkerSymbol,
+    QgsPalLayerSettings,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProperty,
+    QgsRendererCategory,
+    QgsRuleBasedRenderer,
+    QgsSingleSymbolRenderer,
+    QgsSymbolLayer,
+    QgsTextBufferSettings,
+    QgsTextFormat,
+    QgsVectorLayer,
+    QgsVectorLayerSimpleLabeling,
+)
+from qgis.PyQt.QtGui import QColor, QFont
+
+from . import fields
+
+GROUP = "Territories"
+INK = "#22313f"
+# eight quiet hues of like weight, told apart by people with colour-blindness in the order given
+PALETTE = ("#3b8ea5", "#e0a458", "#7a9e5f", "#b5697a", "#6f7fb5", "#c9b24a", "#4fa08b", "#9c7bb0")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one output looks and where it stands in the layer tree.
+
+    Attributes
+    ----------
+    title : str
+        The layer's name in the project.
+    order : int
+        Higher stands higher in the group.
+    dress : callable
+        Sets renderer and labels on a layer.
+    """
+
+    title: str
+    order: int
+    dress: Callable[[QgsVectorLayer], None]
+
+
+class DressOnLoad(QgsProcessingLayerPostProcessorInterface):
+    """Styles a layer when QGIS loads it into the project."""
+
+    def __init__(self, style: Style):
+        super().__init__()
+        self.style = style
+
+    def postProcessLayer(self, layer, context, feedback):
+        if isinstance(layer, QgsVectorLayer):
+            self.style.dress(layer)
+            layer.triggerRepaint()
+
+
+# QGIS calls a post-processor only while Python still holds it; a run has two outputs at most with a style
+_waiting: deque[DressOnLoad] = deque(maxlen=256)
+
+
+def apply_on_load(details, style: Style) -> None:
+    """Have QGIS name, group, order and style a layer that it loads when the algorithm has ended."""
+    details.groupName = GROUP
+    details.layerSortKey = style.order
+    processor = DressOnLoad(style)
+    _waiting.append(processor)
+    details.setPostProcessor(processor)
+
+
+def keep(layer: QgsVectorLayer, style: Style) -> None:
+    """Store the style with the data: inside a GeoPackage as its default, else as a QML file beside it."""
+    style.dress(layer)
+    if layer.providerType() != "ogr":
+        return
+    path = Path(layer.source().split("|")[0])
+    if path.suffix.lower() == ".gpkg":
+        layer.saveStyleToDatabase(style.title, "", True, "")
+    elif path.is_file():
+        layer.saveNamedStyle(str(path.with_suffix(".qml")))
+
+
+# ------------------------------------------------------------------ the looks
+
+
+def territories(colours: Mapping[str, int]) -> Style:
+    """Return the style of territory polygons: own colour, dark outline, name and index as label."""
+
+    def dress(layer):
+        renderer = by_territory(colours, lambda colour: territory_fill(colour))
+        layer.setRenderer(renderer)
+        settings = QgsPalLayerSettings()
+        settings.fieldName = f'"{fields.TERRITORY.name}" || \'\\n\' || round("{fields.INDEX.name}")'
+        settings.isExpression = True
+        settings.placement = Qgis.LabelPlacement.Horizontal
+        settings.setFormat(text_format(9, bold=True))
+        settings.centroidInside = True
+        layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
+        layer.setLabelsEnabled(True)
+
+    return Style("Territories", 40, dress)
+
+
+def units(colours: Mapping[str, int], heaviest: float, field: str) -> Style:
+    """Return the style of assigned units: their territory's colour, the deeper the more workload."""
+
+    def dress(layer):
+        layer.setRenderer(by_territory(colours, lambda colour: unit_fill(colour, heaviest, field)))
+
+    return Style("ZIPs by territory", 10, dress)
+
+
+def workload_zips(heaviest: float, field: str = fields.WORKLOAD.name) -> Style:
+    """Return the style of ZIPs with workload: the deeper the more."""
+
+    def dress(layer):
+        layer.setRenderer(QgsSingleSymbolRenderer(unit_fill(QColor(PALETTE[0]), heaviest, field)))
+
+    return Style("ZIPs with workload", 8, dress)
+
+
+def providers(heaviest: float) -> Style:
+    """Return the style of weighted providers: circles whose area is the workload."""
+
+    def dress(layer):
+        if layer.geometryType() != Qgis.GeometryType.Point:
+            return
+        symbol = QgsMarkerSymbol.createSimple(
+            {
+                "name": "circle",
+                "color": "34,49,63,150",
+                "outline_color": "255,255,255,160",
+                "outline_width": "0.1",
+            }
+        )
+        symbol.setDataDefinedSize(QgsProperty.fromExpression(
+            f"0.6 + 3.4 * sqrt(greatest(0, coalesce(\"{fields.WORKLOAD.name}\", 0)) / {max(heaviest, 1e-9)!r})"
+        ))  # fmt: skip
+        layer.setRenderer(QgsSingleSymbolRenderer(symbol))
+
+    return Style("Weighted providers", 30, dress)
+
+
+def edges() -> Style:
+    """Return the style of adjacency edges: borders, point contacts, bridges and closed ones told apart."""
+
+    def dress(layer):
+        kind, is_open = f'"{fields.KIND.name}"', f'coalesce("{fields.OPEN.name}", true)'
+        root = QgsRuleBasedRenderer.Rule(None)
+        for label, rule, look in (
+            ("Shared border", f"{is_open} and {kind} = 'border'", {"color": "#7f8c8d", "width": "0.2"}),
+            (
+                "Corner contact",
+                f"{is_open} and {kind} = 'point'",
+                {"color": "#7f8c8d", "width": "0.2", "line_style": "dot"},
+            ),
+            (
+                "Bridge",
+                f"{is_open} and {kind} = 'bridge'",
+                {"color": "#d35400", "width": "0.6", "line_style": "dash"},
+            ),
+            ("Closed", f"not {is_open}", {"color": "#c0392b", "width": "0.5"}),
+        ):
+            root.appendChild(QgsRuleBasedRenderer.Rule(QgsLineSymbol.createSimple(look), 0, 0, rule, label))
+        layer.setRenderer(QgsRuleBasedRenderer(root))
+
+    return Style("Adjacency", 20, dress)
+
+
+def isolates() -> Style:
+    """Return the style of units without a neighbour."""
+
+    def dress(layer):
+        layer.setRenderer(QgsSingleSymbolRenderer(QgsFillSymbol.createSimple(
+            {"color": "211,84,0,60", "outline_color": "#d35400", "outline_width": "0.5"}
+        )))  # fmt: skip
+
+    return Style("Units without a neighbour", 22, dress)
+
+
+def unmatched() -> Style:
+    """Return the style of providers that found no ZIP."""
+
+    def dress(layer):
+        if layer.geometryType() == Qgis.GeometryType.Point:
+            layer.setRenderer(QgsSingleSymbolRenderer(QgsMarkerSymbol.createSimple(
+                {"name": "cross2", "color": "#c0392b", "outline_color": "#c0392b", "size": "2.2"}
+            )))  # fmt: skip
+
+    return Style("Providers without a ZIP", 32, dress)
+
+
+# ------------------------------------------------------------------ their parts
+
+
+def by_territory(colours, symbol) -> QgsCategorizedSymbolRenderer:
+    """Return a renderer with one category for each territory, and one for units without any."""
+    categories = [
+        QgsRendererCategory(name, symbol(QColor(PALETTE[colour % len(PALETTE)])), name)
+        for name, colour in colours.items()
+    ]
+    categories.append(QgsRendererCategory(None, symbol(QColor("#b0b4b8")), "no territory"))
+    return QgsCategorizedSymbolRenderer(fields.TERRITORY.name, categories)
+
+
+def territory_fill(colour: QColor) -> QgsFillSymbol:
+    symbol = QgsFillSymbol.createSimple({"outline_color": INK, "outline_width": "0.45", "joinstyle": "round"})
+    symbol.symbolLayer(0).setFillColor(QColor(colour.red(), colour.green(), colour.blue(), 70))
+    return symbol
+
+
+def unit_fill(colour: QColor, heaviest: float, field: str) -> QgsFillSymbol:
+    symbol = QgsFillSymbol.createSimple(
+        {
+            "color": colour.name(),
+            "outline_color": "255,255,255,170",
+            "outline_width": "0.08",
+            "joinstyle": "round",
+        }
+    )
+    symbol.symbolLayer(0).setDataDefinedProperty(
+        QgsSymbolLayer.Property.FillColor,
+        QgsProperty.fromExpression(
+            "set_color_part(@symbol_color, 'lightness', scale_exp("
+            f"greatest(0, coalesce({QgsExpression.quotedColumnRef(field)}, 0)), "
+            f"0, {max(heaviest, 1e-9)!r}, 92, {colour.lightnessF() * 88:.0f}, 0.4))"
+        ),
+    )
+    return symbol
+
+
+def text_format(size: float, bold=False) -> QgsTextFormat:
+    form = QgsTextFormat()
+    font = QFont("Open Sans")
+    font.setStyleHint(QFont.StyleHint.SansSerif)
+    font.setBold(bold)
+    form.setFont(font)
+    form.setSize(size)
+    form.setColor(QColor(INK))
+    halo = QgsTextBufferSettings()
+    halo.setEnabled(True)
+    halo.setSize(0.9)
+    halo.setColor(QColor(255, 255, 255, 220))
+    form.setBuffer(halo)
+    return form

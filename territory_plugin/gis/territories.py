@@ -1,0 +1,66 @@
+"""Territories as a layer: polygons, compactness in an equal-area CRS, and one row of measures each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import shapely
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform
+
+from ..engine import measures
+from . import fields
+from .frames import LONLAT, from_shape
+
+
+def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
+    """Return shapes in metres, each in a Lambert azimuthal equal-area projection (WGS84) centred on itself.
+
+    Centred so, shape and perimeter stay true at the size of a territory wherever on earth it lies.
+    """
+    to_lonlat = QgsCoordinateTransform(crs, LONLAT, context.transformContext())
+    flat = []
+    for shape in shapes:
+        geometry = from_shape(shape)
+        centre = to_lonlat.transform(geometry.boundingBox().center())
+        projection = QgsCoordinateReferenceSystem.fromProj(
+            f"+proj=laea +lat_0={centre.y():.6f} +lon_0={centre.x():.6f} +datum=WGS84 +units=m +no_defs"
+        )
+        geometry.transform(QgsCoordinateTransform(crs, projection, context.transformContext()))
+        flat.append(bytes(geometry.asWkb()))
+    return shapely.from_wkb(flat)
+
+
+def territory_table(table: pd.DataFrame, shapes, crs, context, *, reasons, providers, colours) -> pd.DataFrame:
+    """Return the columns of the territories layer, in the order of `gis.fields.TERRITORIES`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `engine.measures.territory_measures`.
+    shapes : numpy.ndarray of shapely geometries, shape (k,)
+        Territory polygons in `crs`.
+    reasons : pandas.Series
+        By territory; None where nothing is wrong.
+    providers : pandas.Series or None
+        Number of providers by territory.
+    colours : dict
+        Colour class by territory.
+    """
+    compact = measures.compactness(equal_area(shapes, crs, context)).set_index(table.index)
+    full = table.join(compact)
+    full["reason"] = reasons
+    full["providers"] = np.nan if providers is None else providers
+    full["colour"] = pd.Series(colours)
+    return full.reset_index()[[column.name for column in fields.TERRITORIES]]
+
+
+def attributes(row) -> list:
+    """Return a row of a frame as QGIS attributes: NaN becomes NULL, numpy's numbers become Python's."""
+    values = []
+    for value in row:
+        if isinstance(value, np.generic):
+            value = value.item()
+        values.append(None if isinstance(value, float) and math.isnan(value) else value)
+    return values
