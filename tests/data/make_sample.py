@@ -205,9 +205,7 @@ def make_cells(points, outline):
     left_out = (unit < 0).sum()
     joined = len(faces) - len(points) - left_out
     print(f"{len(faces)} faces, {joined} joined to a neighbour, {left_out} left out")
-    return np.array(
-        [shapely.normalize(shapely.coverage_union_all(faces[unit == i])) for i in range(len(points))]
-    )
+    return np.array([shapely.normalize(shapely.coverage_union_all(faces[unit == i])) for i in range(len(points))])
 
 
 def segments(polygon):
@@ -364,9 +362,7 @@ def choose_po_boxes(points, outline, rng):
 
 def off_shore(point, outline):
     """A place about 500 m outside the outline, beyond its point nearest to `point`."""
-    shore = np.array(
-        shapely.get_coordinates(shapely.shortest_line(shapely.Point(point), outline.boundary))[1]
-    )
+    shore = np.array(shapely.get_coordinates(shapely.shortest_line(shapely.Point(point), outline.boundary))[1])
     away = (shore - point) / np.hypot(*(shore - point))
     place = np.round(shore + away * 0.005, 5)
     if outline.contains(shapely.Point(place)):
@@ -425,16 +421,13 @@ def make_providers(zips, cells, county, points, number, boxes, outline, stray_po
     ]
     unplaced += [(None, county[0], None)] * 2 + [(STRAY_ZIP + "0001", "Clark", stray_point)]
     rows += unplaced
-    by_crosswalk = int(
-        sum(postal is not None and postal[:5] in set(box_zips[PO_BOX_UNLISTED:]) for postal, *_ in rows)
-    )
+    by_crosswalk = int(sum(postal is not None and postal[:5] in set(box_zips[PO_BOX_UNLISTED:]) for postal, *_ in rows))
 
     order = rng.permutation(len(rows))
     providers = [make_provider(serial, *rows[i], rng) for serial, i in enumerate(order, start=1)]
     names = [name for name, _ in PROVIDER_FIELDS]
     postal = Counter(
-        postal_kind(row[names.index("Provider Business Practice Location Address Postal Code")])
-        for row in providers
+        postal_kind(row[names.index("Provider Business Practice Location Address Postal Code")]) for row in providers
     )
     codes = Counter(row[names.index("Healthcare Provider Taxonomy Code_1")] for row in providers)
     known = tuple(pattern for pattern, *_ in SPECIALTY_WEIGHTS)
@@ -491,9 +484,7 @@ def make_alignment(points, cells, number, rng):
     centre = xy[homes]
     for _ in range(60):
         nearest = cKDTree(centre).query(xy)[1]
-        centre = np.array(
-            [np.average(xy[nearest == t], axis=0, weights=share[nearest == t]) for t in range(REPS)]
-        )
+        centre = np.array([np.average(xy[nearest == t], axis=0, weights=share[nearest == t]) for t in range(REPS)])
     _, homes = cKDTree(xy).query(centre)
 
     reach = dijkstra(roads, directed=False, indices=homes)
@@ -510,9 +501,7 @@ def make_alignment(points, cells, number, rng):
             best, best_miss = rep, miss
         start += np.clip((held - goal) / goal, -0.5, 0.5) * 20 / (1 + step / 40)
     rep = exchange(graph, best.copy(), number, goal)
-    order = np.argsort(
-        [-np.average(points[rep == t, 1], weights=number[rep == t] + 0.01) for t in range(REPS)]
-    )
+    order = np.argsort([-np.average(points[rep == t, 1], weights=number[rep == t] + 0.01) for t in range(REPS)])
     rank = np.empty(REPS, dtype=int)
     rank[order] = np.arange(REPS)
     rep = rank[rep]
@@ -679,16 +668,12 @@ def make(zips_package, atlas_package, output):
     rep_names = np.array([f"R{t + 1:02d}" for t in range(REPS)])
     stray = np.flatnonzero(all_zips == STRAY_ZIP)[0]
     boxes = (box_zips, box_points, box_unit)
-    providers, facts = make_providers(
-        zips, cells, county, points, number, boxes, outline, all_points[stray], rng
-    )
+    providers, facts = make_providers(zips, cells, county, points, number, boxes, outline, all_points[stray], rng)
 
     write_geopackage(output / "sample.gpkg", zips, cells, county, rep_names[rep], providers)
     write_table(output / "specialty_weights.csv", ["pattern", "weight", "label"], SPECIALTY_WEIGHTS)
     listed = range(PO_BOX_UNLISTED, PO_BOX_ZIPS)
-    crosswalk = sorted(
-        (box_zips[i], "Post Office or large volume customer", zips[box_unit[i]]) for i in listed
-    )
+    crosswalk = sorted((box_zips[i], "Post Office or large volume customer", zips[box_unit[i]]) for i in listed)
     write_table(output / "zip_crosswalk.csv", ["ZIP", "ZIP_TYPE", "ZCTA"], crosswalk)
     capacity = rng.choice([0.5, 0.8, 1.0], REPS, p=[0.1, 0.2, 0.7])
     rows = [(rep_names[t], f"Synthetic Rep {t + 1:02d}", zips[homes[t]], capacity[t]) for t in range(REPS)]
