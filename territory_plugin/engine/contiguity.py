@@ -122,9 +122,7 @@ def contiguity_edges(
         progress(0.6, "Matching slivers")
         near, contacts = _near_stretches(borders, free, sliver_tolerance_m, cancelled)
         code, metres = near.per_pair(n)
-        long_enough = (metres > _LEAST_SLIVER_TOLERANCES * sliver_tolerance_m) | np.isin(
-            code, stretches[0][0]
-        )
+        long_enough = (metres > _LEAST_SLIVER_TOLERANCES * sliver_tolerance_m) | np.isin(code, stretches[0][0])
         stretches.append((code[long_enough], metres[long_enough]))
     code, metres = _sum_by_code(*(np.concatenate(column) for column in zip(*stretches)))
     stop_if(cancelled)
@@ -416,9 +414,7 @@ class _FreeChains:
         segments = np.flatnonzero(free)
         begin = _chains(borders, segments)
         lonlat = np.hstack([_lonlat(borders.start[segments]), _lonlat(borders.stop[segments])])
-        corners = np.hstack(
-            [np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])]
-        )
+        corners = np.hstack([np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])])
         box = np.empty((len(begin), 4))
         if len(begin):
             box[:, :2] = np.minimum.reduceat(corners[:, :2], begin)
@@ -493,9 +489,7 @@ def _boxes_meet(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a[:, :2] <= b[:, 2:]).all(axis=1) & (b[:, :2] <= a[:, 2:]).all(axis=1)
 
 
-def _side_by_side(
-    s: np.ndarray, t: np.ndarray, tolerance_m: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compare pairs of segments in a flat frame of metres along each first one.
 
     Parameters
@@ -560,9 +554,7 @@ def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
     return out
 
 
-def _checked(
-    geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     geometries, unit_ids = _as_geometries(geometries), np.asarray(unit_ids)
     if len(geometries) != len(unit_ids):
         raise TerritoryError(f"{len(geometries):,} geometries came with {len(unit_ids):,} unit ids.")
@@ -579,9 +571,7 @@ def _checked(
         )
     areal = np.isin(shapely.get_type_id(geometries), (3, 6))
     if not areal.all():
-        raise TerritoryError(
-            f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons."
-        )
+        raise TerritoryError(f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons.")
     bounds = shapely.bounds(geometries)
     wrong = ~((np.abs(bounds[:, [1, 3]]) <= 90).all(axis=1) & (np.abs(bounds[:, [0, 2]]) <= 360).all(axis=1))
     if wrong.any():
