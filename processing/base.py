@@ -97,10 +97,10 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return str(ICONS / f"{self.ID}.svg")
 
     def shortHelpString(self):
-        return self.tr(self.HELP)
+        return self.tr("\n\n".join(" ".join(paragraph.split()) for paragraph in self.HELP.strip().split("\n\n")))
 
     def shortDescription(self):
-        return self.tr(self.HELP.strip().split("\n")[0])
+        return self.shortHelpString().split("\n\n")[0]
 
     def createInstance(self):
         return type(self)()
@@ -121,116 +121,133 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters, context):
         """Say everything that is wrong with the parameters at once, before anything runs."""
-        given = dict(parameters)
+        self.parameters, self.context = dict(parameters), context
         complaints = []
         for definition in self.parameterDefinitions():
-            if isinstance(definition, QgsProcessingParameterEnum) and given.get(definition.name()) is not None:
+            if isinstance(definition, QgsProcessingParameterEnum) and parameters.get(definition.name()) is not None:
                 try:
-                    given[definition.name()] = choices(definition, given[definition.name()])
+                    self.parameters[definition.name()] = choices(definition, parameters[definition.name()])
                 except TerritoryError as error:
                     complaints.append(str(error))
-        fine, message = super().checkParameterValues(given, context)
+        if complaints:
+            return False, "\n".join(complaints)
+        fine, message = super().checkParameterValues(self.parameters, context)
         if not fine:
             return False, message
-        complaints += self.unknown_fields(given, context)
-        complaints += self.unwritable_outputs(given, context)
-        complaints += self.complaints(given, context)
+        complaints = [*self.unknown_fields(), *self.unwritable_outputs(), *self.complaints()]
         return not complaints, "\n".join(complaints)
 
-    def complaints(self, parameters, context) -> list[str]:
+    def complaints(self) -> list[str]:
         """Return what is wrong with the parameters beyond the checks of QGIS."""
         return []
 
-    def unknown_fields(self, parameters, context):
+    def unknown_fields(self) -> list[str]:
         """Return a complaint for each field parameter that names a field its layer lacks."""
         complaints = []
         for definition in self.parameterDefinitions():
-            if definition.type() != "field":
-                continue
-            source = self.parameterAsSource(parameters, definition.parentLayerParameterName(), context)
+            source = self.source(definition.parentLayerParameterName()) if definition.type() == "field" else None
             if source is None:
                 continue
             known = source.fields()
-            for field in self.parameterAsStrings(parameters, definition.name(), context):
-                if field and known.lookupField(field) < 0:
-                    complaints.append(
-                        f"{definition.description()}: the layer has no field “{field}”; it has {', '.join(known.names())}."
-                    )
+            complaints += [
+                f"{definition.description()}: the layer has no field “{field}”; it has {', '.join(known.names())}."
+                for field in self.strings(definition.name())
+                if known.lookupField(field) < 0
+            ]
         return complaints
 
-    def unwritable_outputs(self, parameters, context):
+    def unwritable_outputs(self) -> list[str]:
         """Return a complaint for each output file that cannot be written."""
         complaints = []
         for definition in self.destinationParameterDefinitions():
-            path = file_behind(parameters.get(definition.name()))
+            path = file_behind(self.parameters.get(definition.name()))
             if path and not writable(Path(path)):
                 complaints.append(
                     f"{definition.description()}: cannot write {path}. Choose an existing folder that you may write to."
                 )
         return complaints
 
-    def choice(self, parameters, name) -> str:
+    # ---------------------------------------------------------------- what the user gave
+
+    def source(self, name):
+        """Return the feature source given for a parameter, or None."""
+        return self.parameterAsSource(self.parameters, name, self.context)
+
+    def read(self, name, called, geometry=None):
+        """Return the layer given for a parameter, read; `called` is its name in messages."""
+        return gis.frames.read_layer(self.source(name), called, self.context, self.feedback, geometry=geometry)
+
+    def string(self, name) -> str:
+        return self.parameterAsString(self.parameters, name, self.context)
+
+    def strings(self, name) -> list[str]:
+        return [text for text in self.parameterAsStrings(self.parameters, name, self.context) if text]
+
+    def number(self, name) -> float:
+        return self.parameterAsDouble(self.parameters, name, self.context)
+
+    def integer(self, name) -> int:
+        return self.parameterAsInt(self.parameters, name, self.context)
+
+    def matrix(self, name) -> list:
+        return self.parameterAsMatrix(self.parameters, name, self.context)
+
+    def choice(self, name) -> str:
         """Return the option chosen in an enum parameter, by its key."""
-        definition = self.parameterDefinition(name)
-        value = parameters.get(name)
+        definition, value = self.parameterDefinition(name), self.parameters.get(name)
         at = choices(definition, definition.defaultValue() if value is None else value)
         return definition.metadata()["keys"][at]
 
-    def contacts(self, parameters, context, feedback, layer, units, progress):
+    def contacts(self, layer, units, progress):
         """Return the edges of a unit layer as the contact parameters ask for them."""
         return gis.adjacency.build_edges(
-            layer, units,
-            criterion=self.choice(parameters, "CONTIGUITY"),
-            bridge=self.choice(parameters, "BRIDGE"),
-            bridge_km=self.parameterAsDouble(parameters, "BRIDGE_DISTANCE", context),
-            sliver_m=self.parameterAsDouble(parameters, "SLIVER_TOLERANCE", context),
+            layer,
+            units,
+            criterion=self.choice("CONTIGUITY"),
+            bridge=self.choice("BRIDGE"),
+            bridge_km=self.number("BRIDGE_DISTANCE"),
+            sliver_m=self.number("SLIVER_TOLERANCE"),
             progress=progress,
-            cancelled=feedback.isCanceled,
-        )  # fmt: skip
+            cancelled=self.feedback.isCanceled,
+        )
 
     # ---------------------------------------------------------------- running
 
     def processAlgorithm(self, parameters, context, feedback):
-        self.layers = {}
+        self.parameters, self.context, self.feedback = dict(parameters), context, feedback
+        self.outputs, self.phase = {}, ""
         try:
-            return self.run(parameters, context, feedback)
+            return self.run()
         except Cancelled:
             return {}
         except TerritoryError as error:
             raise QgsProcessingException(str(error)) from error
 
-    def run(self, parameters, context, feedback) -> dict:
+    def run(self) -> dict:
         """Compute and write; return the outputs."""
         raise NotImplementedError
 
-    def progress_of(self, feedback):
-        """Return the engine's progress callable for a feedback: a bar that moves and a line per phase."""
-        shown = ""
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Move the progress bar, and say what is being done when that is new."""
+        self.feedback.setProgress(100 * fraction)
+        if text and text != self.phase:
+            self.phase = text
+            self.feedback.setProgressText(text)
 
-        def progress(fraction, text=""):
-            nonlocal shown
-            feedback.setProgress(100 * fraction)
-            if text and text != shown:
-                shown = text
-                feedback.setProgressText(text)
-
-        return progress
-
-    def write(self, parameters, name, context, feedback, fields, wkb_type, crs, rows, style=None):
+    def write(self, name, fields, wkb_type, crs, rows, style=None):
         """Write an output layer in one go and note how it is styled; return its id or None when not wanted.
 
         Parameters
         ----------
         rows : iterable of (attributes, QgsGeometry or None)
-        style : callable, optional
-            Takes the layer and styles it; runs when the output is complete.
+        style : gis.styles.Style, optional
         """
-        stop_if(feedback.isCanceled)
-        sink, destination = self.parameterAsSink(parameters, name, context, fields, wkb_type, crs)
+        stop_if(self.feedback.isCanceled)
+        sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
-            if parameters.get(name) is None:
+            if not self.parameters.get(name):
                 return None
-            raise QgsProcessingException(self.invalidSinkError(parameters, name))
+            raise QgsProcessingException(self.invalidSinkError(self.parameters, name))
         features = []
         for attributes, geometry in rows:
             feature = QgsFeature(fields)
@@ -240,12 +257,19 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             features.append(feature)
         if not sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not sink.flushBuffer():
             raise QgsProcessingException(f"{name}: {sink.lastError()}")
-        self.layers[name] = (destination, style)
+        self.outputs[name] = (destination, style)
         return destination
+
+    def beside(self, own, added):
+        """Return the layer's own fields and the added ones; tell under which name an own one that clashes is kept."""
+        fields, renamed = gis.fields.beside(own, added)
+        for old, new in renamed.items():
+            self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
+        return fields, renamed
 
     def postProcessAlgorithm(self, context, feedback):
         """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now."""
-        for destination, style in self.layers.values():
+        for destination, style in self.outputs.values():
             if style is None:
                 continue
             layer = QgsProcessingUtils.mapLayerFromString(destination, context)

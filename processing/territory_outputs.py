@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
 from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
@@ -109,37 +110,34 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- reading
 
-    def read_market(self, parameters, context, feedback, progress) -> Market:
+    def read_market(self, progress) -> Market:
         """Read units, workload and contacts; refuse what cannot be balanced, naming it."""
-        progress(0.0, self.tr("Reading units"))
-        source = self.parameterAsSource(parameters, "UNITS", context)
-        layer, units = gis.frames.read_units(
-            source, self.parameterAsString(parameters, "UNIT_FIELD", context), context, feedback
-        )
-        names = [name for name in self.parameterAsStrings(parameters, "WORKLOAD_FIELDS", context) if name]
-        shares = shares_of(self.parameterAsString(parameters, "SHARES", context))
-        workload = self.workload(layer, units, names, shares, feedback)
-        edges_source = self.parameterAsSource(parameters, "EDGES", context)
+        self.progress(0.0, self.tr("Reading units"))
+        source = self.source("UNITS")
+        layer, units = gis.frames.read_units(source, self.string("UNIT_FIELD"), self.context, self.feedback)
+        names = self.strings("WORKLOAD_FIELDS")
+        shares = shares_of(self.string("SHARES"))
+        workload = self.workload(layer, units, names, shares)
+        edges_source = self.source("EDGES")
         if edges_source is None:
-            edges = self.contacts(parameters, context, feedback, layer, units, part(progress, 0.3, 1.0))
+            edges = self.contacts(layer, units, part(self.progress, 0.3, 1.0))
         else:
-            progress(0.5, self.tr("Reading edges"))
-            edges = gis.adjacency.read_edges(edges_source, units, context, feedback)
+            self.progress(0.5, self.tr("Reading edges"))
+            edges = gis.adjacency.read_edges(edges_source, units, self.context, self.feedback)
         centres = engine.contiguity.unit_centres(layer.lonlat)
         graph = engine.contiguity.adjacency_graph(
             units, edges, {"workload": workload, "lon": centres[:, 0], "lat": centres[:, 1]}
         )
         return Market(layer, units, workload, names, graph)
 
-    def workload(self, layer, units, names, shares, feedback):
+    def workload(self, layer, units, names, shares):
         """Return the workload of each unit: the field's own, or the composite index of several."""
-        np = engine.workload.np
         columns = []
         for name in names:
             column = layer.numbers(name, units)
             absent = np.isnan(column)
             if absent.any():
-                feedback.pushWarning(
+                self.feedback.pushWarning(
                     self.tr("{:,} units have no “{}”; it counts as 0: {}.").format(
                         int(absent.sum()), name, name_some(np.array(units, dtype=object)[absent])
                     )
@@ -160,13 +158,10 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- writing
 
-    def write_territories(
-        self, parameters, context, feedback, market, territory, progress, *, targets=None, reasons=None
-    ):
+    def write_territories(self, market, territory, progress, *, targets=None, reasons=None):
         """Measure the territories and write them, the units and the report; return the outputs."""
-        np = engine.workload.np
-        progress(0.0, self.tr("Measuring"))
-        tolerance = self.parameterAsDouble(parameters, "TOLERANCE", context) / 100
+        self.progress(0.0, self.tr("Measuring"))
+        tolerance = self.number("TOLERANCE") / 100
         layer, graph = market.layer, market.graph
         positions = engine.geodesy.geocentric(engine.contiguity.unit_centres(layer.lonlat))
         table = engine.measures.territory_measures(
@@ -179,23 +174,23 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         overall = engine.measures.summary(table, graph, territory)
         names = list(table.index)
         shapes = engine.dissolve.dissolve(
-            layer.shapes, territory, names, progress=part(progress, 0.1, 0.6), cancelled=feedback.isCanceled
+            layer.shapes, territory, names, progress=part(self.progress, 0.1, 0.6), cancelled=self.feedback.isCanceled
         )
         colours = engine.measures.colour_classes(graph, territory, names)
         full = gis.territories.territory_table(
-            table, shapes, layer.crs, context, reasons=flags, colours=colours,
-            providers=self.sum_providers(parameters, context, layer, territory),
+            table, shapes, layer.crs, self.context, reasons=flags, colours=colours,
+            providers=self.sum_providers(layer, territory),
         )  # fmt: skip
         sums = {
             name: engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(name)), territory, names)
             for name in market.fields
             if name not in gis.fields.columns(*gis.fields.TERRITORIES).names()
         }
-        self.tell(full, overall, feedback)
-        report = self.parameterAsFileOutput(parameters, "REPORT", context)
-        stop_if(feedback.isCanceled)
+        self.tell(full, overall)
+        report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
+        stop_if(self.feedback.isCanceled)
 
-        progress(0.7, self.tr("Writing"))
+        self.progress(0.7, self.tr("Writing"))
         fields = gis.fields.columns(
             *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
         )
@@ -209,24 +204,20 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         rows += self.unassigned_row(market, territory, fields, sums)
         results = {
             "OUTPUT": self.write(
-                parameters,
                 "OUTPUT",
-                context,
-                feedback,
                 fields,
                 gis.fields.MULTIPOLYGON,
                 layer.crs,
                 rows,
                 gis.styles.territories(colours),
-            )  # fmt: skip
+            )
         }
         if self.parameterDefinition("ASSIGNMENT") is not None:
             own, renamed = gis.fields.beside(layer.fields, gis.fields.columns(gis.fields.TERRITORY))
             for old, new in renamed.items():
-                feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
+                self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
             weighing = renamed.get(market.fields[0], market.fields[0])
-            results["ASSIGNMENT"] = self.write(
-                parameters, "ASSIGNMENT", context, feedback, own, layer.wkb_type, layer.crs,
+            results["ASSIGNMENT"] = self.write("ASSIGNMENT", own, layer.wkb_type, layer.crs,
                 (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(layer.features, territory)),
                 gis.styles.units(colours, float(np.nanmax(layer.numbers(market.fields[0]))), weighing),
             )  # fmt: skip
@@ -241,10 +232,9 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             "REASONS": "\n".join(f"{name}: {reason}" for name, reason in flags.items() if reason),
         }
 
-    def sum_providers(self, parameters, context, layer, territory):
+    def sum_providers(self, layer, territory):
         """Return the number of providers by territory, or None when the units do not tell."""
-        np = engine.workload.np
-        field = self.parameterAsString(parameters, "PROVIDERS_FIELD", context)
+        field = self.string("PROVIDERS_FIELD")
         if not field and layer.fields.lookupField(gis.fields.PROVIDERS.name) >= 0:
             field = gis.fields.PROVIDERS.name
         if not field:
@@ -253,7 +243,6 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     def unassigned_row(self, market, territory, fields, sums):
         """Return one row for the units without a territory, so that totals in equal totals out."""
-        np = engine.workload.np
         apart = np.array([name is None for name in territory])
         if not apart.any():
             return []
@@ -267,9 +256,9 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             values[name] = float(np.nan_to_num(market.layer.numbers(name))[apart].sum())
         return [(list(values.values()), gis.frames.from_multi(engine.dissolve.union(market.layer.shapes[apart])))]
 
-    def tell(self, full, overall, feedback):
+    def tell(self, full, overall):
         """Say in the log how the plan came out and which territories need a look."""
-        feedback.pushInfo(
+        self.feedback.pushInfo(
             self.tr(
                 "{} territories, {:.0f} % within tolerance, largest deviation {:.1f} %, {:,} cut edges, RMS distance {:.1f} km."
             ).format(
@@ -282,4 +271,4 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         )
         flagged = full[full["reason"].notna()]
         for row in flagged.itertuples(index=False):
-            feedback.pushWarning(f"{row.territory}: {row.reason}")
+            self.feedback.pushWarning(f"{row.territory}: {row.reason}")

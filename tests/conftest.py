@@ -212,9 +212,7 @@ def pool_runs(territories_provider):
             correct, complaint = instance.checkParameterValues(wishes, context)
             assert correct, complaint
             task = QgsProcessingAlgRunnerTask(instance, wishes, context, feedback)
-            task.executed.connect(
-                lambda successful, results, number=number: note(number, successful, results)
-            )
+            task.executed.connect(lambda successful, results, number=number: note(number, successful, results))
             alive.append((context, feedback, task))
             QgsApplication.taskManager().addTask(task)
         runs = alive[-times:]

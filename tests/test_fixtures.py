@@ -8,9 +8,7 @@ SQUARE = {"INPUT": "0,1,0,1 [EPSG:4326]", "OUTPUT": "TEMPORARY_OUTPUT"}
 @pytest.mark.parametrize("by_json", [False, True])
 def test_qgis_process_runs(qgis_process, tmp_path, by_json):
     output = tmp_path / "square.gpkg"
-    status, results, messages = qgis_process(
-        "native:extenttolayer", {**SQUARE, "OUTPUT": str(output)}, by_json=by_json
-    )
+    status, results, messages = qgis_process("native:extenttolayer", {**SQUARE, "OUTPUT": str(output)}, by_json=by_json)
     assert status == 0, messages
     assert results["OUTPUT"] == str(output)
     assert output.exists()
@@ -37,9 +35,7 @@ def test_pool_runs_takes_parameters_per_run(pool_runs, tmp_path):
         lambda number: {**SQUARE, "OUTPUT": str(tmp_path / f"{number}.gpkg")},
         times=3,
     )
-    assert [result["OUTPUT"] for result in results] == [
-        str(tmp_path / f"{number}.gpkg") for number in range(3)
-    ]
+    assert [result["OUTPUT"] for result in results] == [str(tmp_path / f"{number}.gpkg") for number in range(3)]
     assert len(list(tmp_path.glob("*.gpkg"))) == 3
 
 

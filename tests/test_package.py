@@ -71,9 +71,7 @@ def test_leaves_the_workshop_out(names):
     top = {name.split("/")[1] for name in names}
     assert not top & {"tests", "docs", "benchmarks", "demo", "dist", "Makefile", "pyproject.toml"}
     assert [name for name in names if any(part.startswith(".") for part in name.split("/"))] == []
-    assert [
-        name for name in names if Path(name).suffix.lower() in REFUSED_SUFFIXES or "__pycache__" in name
-    ] == []
+    assert [name for name in names if Path(name).suffix.lower() in REFUSED_SUFFIXES or "__pycache__" in name] == []
 
 
 def test_is_small(packed):

@@ -35,8 +35,7 @@ def test_every_algorithm_is_complete(territories_provider):
                     parameter.description() for parameter in algorithm.parameterDefinitions()
                 ),
                 "UPPER_SNAKE parameters": all(
-                    parameter.name() == parameter.name().upper()
-                    for parameter in algorithm.parameterDefinitions()
+                    parameter.name() == parameter.name().upper() for parameter in algorithm.parameterDefinitions()
                 ),
                 "an own copy": type(algorithm.create()) is type(algorithm),
             }.items()
@@ -49,9 +48,7 @@ def test_every_algorithm_is_complete(territories_provider):
 
 def test_every_algorithm_file_is_offered(territories_provider):
     files = {path.stem for path in (ROOT / "processing" / "algorithms").glob("[!_]*.py")}
-    modules = {
-        type(algorithm).__module__.rpartition(".")[2] for algorithm in algorithms(territories_provider)
-    }
+    modules = {type(algorithm).__module__.rpartition(".")[2] for algorithm in algorithms(territories_provider)}
     assert modules == files
 
 
@@ -129,7 +126,5 @@ def test_the_plugin_loads_where_packages_are_missing(territories_provider):
 
 def test_loading_the_root_package_loads_no_qgis():
     code = "import runpy, sys; runpy.run_path(sys.argv[1]); print('qgis' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT / "__init__.py")], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT / "__init__.py")], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
@@ -32,13 +33,20 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
         "contiguity",
         "compact",
     )
-    HELP = """Divides units (ZIP polygons) into exactly as many territories as you ask for: each one connected, compact, and within the tolerance of its fair share of the workload.
+    HELP = """
+    Divides units (ZIP polygons) into exactly as many territories as you ask for: each one connected, compact,
+    and within the tolerance of its fair share of the workload.
 
-Where that cannot be, the territory says why in the column “reason”: which ZIP alone outweighs the target, which island is too light, and the best deviation that is possible.
+    Where that cannot be, the territory says why in the column “reason”: which ZIP alone outweighs the target,
+    which island is too light, and the best deviation that is possible.
 
-Several workload fields are mixed by their shares (60, 10, 30), each divided by its mean. The adjacency comes from an edges layer (“Build adjacency graph”, with your own edits) or is built on the way; bridges let territories span water.
+    Several workload fields are mixed by their shares (60, 10, 30), each divided by its mean. The adjacency
+    comes from an edges layer (“Build adjacency graph”, with your own edits) or is built on the way; bridges let
+    territories span water.
 
-The same input and seed give the same territories, unless the time limit stops the search early; the log says so. Cancelling writes nothing."""
+    The same input and seed give the same territories, unless the time limit stops the search early; the log
+    says so. Cancelling writes nothing.
+    """
 
     def initAlgorithm(self, config=None):
         self.add_unit_parameters()
@@ -101,37 +109,47 @@ The same input and seed give the same territories, unless the time limit stops t
             QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
         )
 
-    def run(self, parameters, context, feedback):
-        progress = self.progress_of(feedback)
-        market = self.read_market(parameters, context, feedback, part(progress, 0.0, 0.15))
-        seconds = self.parameterAsDouble(parameters, "TIME_LIMIT", context)
+    def run(self):
+        market = self.read_market(part(self.progress, 0.0, 0.15))
+        seconds = self.number("TIME_LIMIT")
         plan = engine.balance.balance_territories(
             market.graph,
-            self.parameterAsInt(parameters, "TERRITORIES", context),
-            tolerance=self.parameterAsDouble(parameters, "TOLERANCE", context) / 100,
-            seed=self.parameterAsInt(parameters, "SEED", context),
-            effort=self.choice(parameters, "EFFORT"),
+            self.integer("TERRITORIES"),
+            tolerance=self.number("TOLERANCE") / 100,
+            seed=self.integer("SEED"),
+            effort=self.choice("EFFORT"),
             time_limit=seconds or None,
-            progress=part(progress, 0.15, 0.85),
-            cancelled=feedback.isCanceled,
+            progress=part(self.progress, 0.15, 0.85),
+            cancelled=self.feedback.isCanceled,
         )
-        certificate = plan.certificate.describe()
-        feedback.pushInfo(certificate)
+        certificate = "\n".join(plan.certificates.messages())
+        if certificate:
+            self.feedback.pushInfo(certificate)
         if plan.stopped_by_time:
-            feedback.pushWarning(
-                self.tr(
-                    "The time limit of {:g} s stopped the search: another run may end elsewhere. Raise it for a reproducible result."
-                ).format(seconds)
+            self.feedback.pushWarning(
+                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
+                    seconds
+                )
             )
-        prefix = self.parameterAsString(parameters, "NAME_PREFIX", context)
-        width = len(str(len(plan.targets)))
-        names = [f"{prefix}{at + 1:0{width}d}" for at in range(len(plan.targets))]
-        territory = [names[at] for at in plan.assignment]
+        prefix = self.string("NAME_PREFIX")
+        names = [f"{prefix}{at + 1:0{len(str(plan.territories))}d}" for at in range(plan.territories)]
         results = self.write_territories(
-            parameters, context, feedback, market, territory, part(progress, 0.85, 1.0),
-            targets=dict(zip(names, plan.targets)), reasons=dict(zip(names, plan.reasons)),
-        )  # fmt: skip
+            market,
+            [names[at] for at in plan.assignment],
+            part(self.progress, 0.85, 1.0),
+            # a unit that outweighs every territory misses the target all others share; it is not its own target
+            targets=dict(zip(names, self.targets(plan))),
+            reasons={names[at]: reason for at, reason in plan.reasons.items()},
+        )
         return {
-            **results, "BEST_POSSIBLE_PCT": 100 * plan.certificate.best_deviation,
-            "STOPPED_BY_TIME": plan.stopped_by_time, "CERTIFICATE": certificate,
-        }  # fmt: skip
+            **results,
+            "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_deviation,
+            "STOPPED_BY_TIME": plan.stopped_by_time,
+            "CERTIFICATE": certificate,
+        }
+
+    def targets(self, plan):
+        """Return the target of each territory; a unit that outweighs all others is measured against theirs."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shared = plan.workload / (1 + plan.adjusted_deviation)
+        return np.where(plan.oversize, shared, plan.target).tolist()

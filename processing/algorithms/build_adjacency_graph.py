@@ -22,13 +22,20 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
     ID = "buildadjacencygraph"
     TITLE = "Build adjacency graph"
     TAGS = ("contiguity", "neighbours", "rook", "queen", "weights", "graph", "networkx", "island", "bridge")
-    HELP = """Finds which units (ZIP polygons) touch and writes the graph as a layer of edges, from centre to centre: shared border in metres, distance of the centres in kilometres, kind (border, point, bridge) and whether the edge is open.
+    HELP = """
+    Finds which units (ZIP polygons) touch and writes the graph as a layer of edges, from centre to centre:
+    shared border in metres, distance of the centres in kilometres, kind (border, point, bridge) and whether the
+    edge is open.
 
-Rook contact is a shared border; queen contact also counts corners. Clean coverages are matched exactly; where borders do not quite meet, gaps and overlaps up to the sliver tolerance count as shared.
+    Rook contact is a shared border; queen contact also counts corners. Clean coverages are matched exactly;
+    where borders do not quite meet, gaps and overlaps up to the sliver tolerance count as shared.
 
-Islands touch nothing. A bridge joins each group of units to the nearest other ones, so that territories can span water; bridges are edges of their own kind that you see and can edit.
+    Islands touch nothing. A bridge joins each group of units to the nearest other ones, so that territories can
+    span water; bridges are edges of their own kind that you see and can edit.
 
-Barrier lines (rivers, mountain ridges) close the edges they cross. Close or open any edge by hand in the column “open”, and give the layer to “Balance territories”."""
+    Barrier lines (rivers, mountain ridges) close the edges they cross. Close or open any edge by hand in the
+    column “open”, and give the layer to “Balance territories”.
+    """
 
     def initAlgorithm(self, config=None):
         self.addParameter(
@@ -51,45 +58,44 @@ Barrier lines (rivers, mountain ridges) close the edges they cross. Close or ope
             )
         )
         for name, label in (
-            ("UNIT_COUNT", "Units"), ("EDGE_COUNT", "Edges"), ("BRIDGE_COUNT", "Bridges"), ("CLOSED_COUNT", "Closed edges"),
+            ("UNIT_COUNT", "Units"), ("EDGE_COUNT", "Edges"), ("BRIDGE_COUNT", "Bridges"),
+            ("CLOSED_COUNT", "Closed edges"),
             ("ISOLATE_COUNT", "Units without a neighbour"), ("COMPONENT_COUNT", "Components before bridging"),
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
-    def run(self, parameters, context, feedback):
-        progress = self.progress_of(feedback)
-        progress(0.0, self.tr("Reading units"))
-        source = self.parameterAsSource(parameters, "INPUT", context)
-        field = self.parameterAsString(parameters, "UNIT_FIELD", context)
-        layer, units = gis.frames.read_units(source, field, context, feedback)
-        edges = self.contacts(parameters, context, feedback, layer, units, part(progress, 0.3, 0.8))
+    def run(self):
+        self.progress(0.0, self.tr("Reading units"))
+        source = self.source("INPUT")
+        field = self.string("UNIT_FIELD")
+        layer, units = gis.frames.read_units(source, field, self.context, self.feedback)
+        edges = self.contacts(layer, units, part(self.progress, 0.3, 0.8))
         touching = engine.contiguity.adjacency_graph(units, edges[edges["kind"] != "bridge"].assign(open=True))
         isolates = engine.contiguity.isolates(touching)
         parts = engine.contiguity.components(touching)
         centres = engine.contiguity.unit_centres(layer.lonlat)
-        barriers = self.parameterAsSource(parameters, "BARRIERS", context)
+        barriers = self.source("BARRIERS")
         if barriers is not None:
-            progress(0.8, self.tr("Closing what the barriers cross"))
-            lines = gis.frames.read_layer(barriers, "The barrier layer", context, feedback, geometry="line")
+            self.progress(0.8, self.tr("Closing what the barriers cross"))
+            lines = gis.frames.read_layer(barriers, "The barrier layer", self.context, self.feedback, geometry="line")
             edges = engine.contiguity.close_crossed(edges, units, centres, layer.lonlat, lines.lonlat)
-        self.tell(units, edges, isolates, parts, feedback)
+        self.tell(units, edges, isolates, parts)
 
-        progress(0.9, self.tr("Writing"))
-        output = self.write(
-            parameters, "OUTPUT", context, feedback, gis.fields.columns(*gis.fields.EDGE), gis.fields.LINE, layer.crs,
-            gis.adjacency.edge_rows(edges, units, centres, layer.crs, context), gis.styles.edges(),
+        self.progress(0.9, self.tr("Writing"))
+        output = self.write("OUTPUT", gis.fields.columns(*gis.fields.EDGE), gis.fields.LINE, layer.crs,
+            gis.adjacency.edge_rows(edges, units, centres, layer.crs, self.context), gis.styles.edges(),
         )  # fmt: skip
         return {
             "OUTPUT": output,
-            "ISOLATES": self.write_isolates(parameters, context, feedback, source, layer, units, isolates, parts, edges),
+            "ISOLATES": self.write_isolates(source, layer, units, isolates, parts, edges),
             "UNIT_COUNT": len(units), "EDGE_COUNT": len(edges), "BRIDGE_COUNT": int((edges["kind"] == "bridge").sum()),
             "CLOSED_COUNT": int((~edges["open"]).sum()), "ISOLATE_COUNT": len(isolates), "COMPONENT_COUNT": len(parts),
         }  # fmt: skip
 
-    def tell(self, units, edges, isolates, parts, feedback):
+    def tell(self, units, edges, isolates, parts):
         """Say what the graph is like."""
         kinds = edges["kind"].value_counts()
-        feedback.pushInfo(
+        self.feedback.pushInfo(
             self.tr(
                 "{:,} units, {:,} edges ({}); {:,} connected groups before bridging, {:,} units touch no other."
             ).format(
@@ -101,7 +107,7 @@ Barrier lines (rivers, mountain ridges) close the edges they cross. Close or ope
             )
         )
         if len(parts) > 1 and not (edges["kind"] == "bridge").any():
-            feedback.pushWarning(
+            self.feedback.pushWarning(
                 self.tr(
                     "The graph is in {:,} parts and nothing bridges them; alone stand {}. Set “Bridge islands” to join them."
                 ).format(len(parts), name_some(isolates) if isolates else self.tr("no single units"))
@@ -109,13 +115,13 @@ Barrier lines (rivers, mountain ridges) close the edges they cross. Close or ope
         bridges = edges[edges["kind"] == "bridge"]
         if len(bridges):
             longest = bridges.loc[bridges["distance_km"].idxmax()]
-            feedback.pushInfo(
+            self.feedback.pushInfo(
                 self.tr("{:,} bridges; the longest joins {} and {} ({:,.0f} km from centre to centre).").format(
                     len(bridges), longest["from_unit"], longest["to_unit"], longest["distance_km"]
                 )
             )
 
-    def write_isolates(self, parameters, context, feedback, source, layer, units, isolates, parts, edges):
+    def write_isolates(self, source, layer, units, isolates, parts, edges):
         """Write the units that touch no other, with the units that bridges join them to."""
         alone = set(isolates)
         number = {unit: at + 1 for at, members in enumerate(parts) for unit in members}
@@ -130,7 +136,6 @@ Barrier lines (rivers, mountain ridges) close the edges they cross. Close or ope
             for feature, unit in zip(layer.features, units)
             if unit in alone
         )
-        return self.write(
-            parameters, "ISOLATES", context, feedback, gis.fields.beside(layer.fields, added)[0], source.wkbType(),
+        return self.write("ISOLATES", gis.fields.beside(layer.fields, added)[0], source.wkbType(),
             layer.crs, rows, gis.styles.isolates(),
         )  # fmt: skip

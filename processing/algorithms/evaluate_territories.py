@@ -19,11 +19,17 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
     ID = "evaluateterritories"
     TITLE = "Evaluate territories"
     TAGS = ("alignment", "index", "deviation", "compactness", "polsby-popper", "reock", "report", "fairness")
-    HELP = """Measures an alignment (ZIP → territory, in a field of the ZIP layer), whichever tool it comes from: workload, index (average = 100), deviation from the fair share, connected parts, Polsby–Popper and Reock compactness (in an equal-area projection), RMS distance to the workload's centre, providers, and flags with reasons.
+    HELP = """
+    Measures an alignment (ZIP → territory, in a field of the ZIP layer), whichever tool it comes from:
+    workload, index (average = 100), deviation from the fair share, connected parts, Polsby–Popper and Reock
+    compactness (in an equal-area projection), RMS distance to the workload's centre, providers, and flags with
+    reasons.
 
-ZIPs without a territory are counted, named in the log and left out of the measures; they are a row of their own in the output, without a territory.
+    ZIPs without a territory are counted, named in the log and left out of the measures; they are a row of their
+    own in the output, without a territory.
 
-The report is a page for the meeting: a bar for each territory, the measures, and what needs a look."""
+    The report is a page for the meeting: a bar for each territory, the measures, and what needs a look.
+    """
 
     def initAlgorithm(self, config=None):
         self.add_unit_parameters()
@@ -39,16 +45,15 @@ The report is a page for the meeting: a bar for each territory, the measures, an
         self.add_report()
         self.add_measures()
 
-    def run(self, parameters, context, feedback):
-        progress = self.progress_of(feedback)
-        market = self.read_market(parameters, context, feedback, part(progress, 0.0, 0.6))
-        field = self.parameterAsString(parameters, "TERRITORY_FIELD", context)
+    def run(self):
+        market = self.read_market(part(self.progress, 0.0, 0.6))
+        field = self.string("TERRITORY_FIELD")
         territory = market.layer.texts(field)
         missing = [unit for unit, name in zip(market.units, territory) if name is None]
         if len(missing) == len(territory):
             raise TerritoryError(f"No unit has a territory in “{field}”: choose the field that holds the alignment.")
         if missing:
-            feedback.pushWarning(
+            self.feedback.pushWarning(
                 self.tr("{:,} units have no territory in “{}”: {}.").format(len(missing), field, name_some(missing))
             )
-        return self.write_territories(parameters, context, feedback, market, territory, part(progress, 0.6, 1.0))
+        return self.write_territories(market, territory, part(self.progress, 0.6, 1.0))

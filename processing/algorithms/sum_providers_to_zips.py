@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 from qgis.core import (
     Qgis,
     QgsProcessing,
@@ -29,11 +30,17 @@ class SumProvidersToZips(TerritoriesAlgorithm):
     ID = "sumproviderstozips"
     TITLE = "Sum providers to ZIPs"
     TAGS = ("zcta", "crosswalk", "aggregate", "count", "workload", "npi")
-    HELP = """Counts the providers of each ZIP polygon and sums their workload.
+    HELP = """
+    Counts the providers of each ZIP polygon and sums their workload.
 
-A provider belongs to the polygon of its ZIP. ZIP+4, floats ("688472944.0") and lost leading zeros are repaired. A ZIP without polygon (PO boxes, large receivers) goes through the crosswalk table (columns ZIP and ZCTA), else to the polygon that the provider's point falls in, else to the nearest one within the limit. Without a ZIP field, providers are placed by location.
+    A provider belongs to the polygon of its ZIP. ZIP+4, floats ("688472944.0") and lost leading zeros are
+    repaired. A ZIP without polygon (PO boxes, large receivers) goes through the crosswalk table (columns ZIP
+    and ZCTA), else to the polygon that the provider's point falls in, else to the nearest one within the limit.
+    Without a ZIP field, providers are placed by location.
 
-What is left lands in “Providers without a ZIP” with the reason. Sums in equal sums out: this is checked and reported."""
+    What is left lands in “Providers without a ZIP” with the reason. Sums in equal sums out: this is checked and
+    reported.
+    """
 
     def initAlgorithm(self, config=None):
         vector, polygon = QgsProcessing.SourceType.TypeVector, QgsProcessing.SourceType.TypeVectorPolygon
@@ -70,59 +77,53 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
-    def complaints(self, parameters, context):
-        if self.parameterAsString(parameters, "PROVIDER_ZIP_FIELD", context):
+    def complaints(self):
+        if self.string("PROVIDER_ZIP_FIELD"):
             return []
-        providers = self.parameterAsSource(parameters, "PROVIDERS", context)
+        providers = self.source("PROVIDERS")
         if providers is not None and QgsWkbTypes.geometryType(providers.wkbType()) != Qgis.GeometryType.Point:
             return [self.tr("The providers are no points: choose their ZIP field, or give a point layer.")]
         return []
 
-    def run(self, parameters, context, feedback):
-        np = engine.workload.np
-        progress = self.progress_of(feedback)
-        progress(0.0, self.tr("Reading providers"))
-        source = self.parameterAsSource(parameters, "PROVIDERS", context)
-        providers = gis.frames.read_layer(source, "The provider layer", context, feedback, geometry="any")
-        points = gis.frames.points_of(providers, context)
-        zip_field = self.parameterAsString(parameters, "PROVIDER_ZIP_FIELD", context)
+    def run(self):
+        self.progress(0.0, self.tr("Reading providers"))
+        source = self.source("PROVIDERS")
+        providers = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
+        points = gis.frames.points_of(providers, self.context)
+        zip_field = self.string("PROVIDER_ZIP_FIELD")
         raw = providers.texts(zip_field) if zip_field else None
         zips = None if raw is None else engine.zipcodes.normalise_zip(raw)
-        sums = [name for name in self.parameterAsStrings(parameters, "WORKLOAD_FIELDS", context) if name]
+        sums = self.strings("WORKLOAD_FIELDS")
         values = np.column_stack([providers.numbers(name) for name in sums] or [np.zeros((len(providers), 0))])
-        self.warn_of_gaps(values, sums, feedback)
-        progress(0.3, self.tr("Reading ZIP polygons"))
-        zip_source = self.parameterAsSource(parameters, "ZIPS", context)
-        unit_field = self.parameterAsString(parameters, "ZIP_FIELD", context)
-        layer, units = gis.frames.read_units(zip_source, unit_field, context, feedback, "The ZIP layer")
+        self.warn_of_gaps(values, sums)
+        self.progress(0.3, self.tr("Reading ZIP polygons"))
+        zip_source = self.source("ZIPS")
+        unit_field = self.string("ZIP_FIELD")
+        layer, units = gis.frames.read_units(zip_source, unit_field, self.context, self.feedback, "The ZIP layer")
         units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
-        progress(0.6, self.tr("Placing providers"))
+        self.progress(0.6, self.tr("Placing providers"))
         placed = engine.zipcodes.locate_providers(
-            zips, units, crosswalk=self.crosswalk(parameters, context, feedback), points=points, polygons=layer.lonlat,
-            limit_km=self.parameterAsDouble(parameters, "MAX_DISTANCE", context), cancelled=feedback.isCanceled,
+            zips, units, crosswalk=self.crosswalk(), points=points, polygons=layer.lonlat,
+            limit_km=self.number("MAX_DISTANCE"), cancelled=self.feedback.isCanceled,
         )  # fmt: skip
         where = placed["unit"].to_numpy()
         counts, totals = engine.zipcodes.sum_to_units(where, values, len(units))
         lost = where < 0
-        self.balance_the_books(sums, values, totals, counts, lost, placed, feedback)
+        self.balance_the_books(sums, values, totals, counts, lost, placed)
 
-        progress(0.8, self.tr("Writing"))
+        self.progress(0.8, self.tr("Writing"))
         added = gis.fields.columns(
             gis.fields.PROVIDERS, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
         )
-        zip_fields, renamed = gis.fields.beside(layer.fields, added)
-        for old, new in renamed.items():
-            feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
-        output = self.write(
-            parameters, "OUTPUT", context, feedback, zip_fields, zip_source.wkbType(), layer.crs,
+        zip_fields, _ = self.beside(layer.fields, added)
+        output = self.write("OUTPUT", zip_fields, zip_source.wkbType(), layer.crs,
             (([*feature.attributes(), int(count), *total], feature.geometry())
              for feature, count, total in zip(layer.features, counts, totals.tolist())),
             gis.styles.workload_zips(float(totals[:, 0].max()) if sums else float(counts.max()),
                                      sums[0] if sums else gis.fields.PROVIDERS.name),
         )  # fmt: skip
         lost_fields, _ = gis.fields.beside(providers.fields, gis.fields.columns(*gis.fields.UNMATCHED))
-        unmatched = self.write(
-            parameters, "UNMATCHED", context, feedback, lost_fields, source.wkbType(), source.sourceCrs(),
+        unmatched = self.write("UNMATCHED", lost_fields, source.wkbType(), source.sourceCrs(),
             (([*providers.features[row].attributes(), raw[row] if raw else None, placed["reason"][row]],
               providers.features[row].geometry()) for row in np.flatnonzero(lost)),
             gis.styles.unmatched(),
@@ -132,12 +133,11 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
             "UNMATCHED_COUNT": int(lost.sum()), "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
         }  # fmt: skip
 
-    def warn_of_gaps(self, values, names, feedback):
+    def warn_of_gaps(self, values, names):
         """Say how many values are NULL or negative, field by field."""
-        np = engine.workload.np
         for column, name in zip(values.T, names):
             if np.isnan(column).any():
-                feedback.pushWarning(
+                self.feedback.pushWarning(
                     self.tr("{:,} providers have no “{}”; they add nothing.").format(int(np.isnan(column).sum()), name)
                 )
             if (column < 0).any():
@@ -146,18 +146,18 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
                     f"“{name}” is negative at {rows}. Workloads must be at least 0: correct these providers."
                 )
 
-    def crosswalk(self, parameters, context, feedback):
+    def crosswalk(self):
         """Return the table from ZIPs without polygon to the ZIP that has one."""
-        source = self.parameterAsSource(parameters, "CROSSWALK", context)
+        source = self.source("CROSSWALK")
         if source is None:
             return None
-        table = gis.frames.read_layer(source, "The crosswalk", context, feedback)
+        table = gis.frames.read_layer(source, "The crosswalk", self.context, self.feedback)
         columns = []
         for parameter, usual in (
             ("CROSSWALK_ZIP_FIELD", CROSSWALK_ZIP),
             ("CROSSWALK_UNIT_FIELD", CROSSWALK_UNIT),
         ):
-            given = self.parameterAsString(parameters, parameter, context)
+            given = self.string(parameter)
             found = [name for name in table.fields.names() if name.lower() in usual]
             if not given and not found:
                 raise TerritoryError(
@@ -167,9 +167,8 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
             columns.append(engine.zipcodes.normalise_zip(table.texts(given or found[0])))
         return {zip_code: unit for zip_code, unit in zip(*columns) if zip_code and unit}
 
-    def balance_the_books(self, names, values, totals, counts, lost, placed, feedback):
+    def balance_the_books(self, names, values, totals, counts, lost, placed):
         """Check that nothing was lost and say how the providers were placed."""
-        np = engine.workload.np
         if counts.sum() + lost.sum() != len(lost):
             raise TerritoryError("Providers were lost while summing; please report this with your data.")
         ways = Counter(placed["method"])
@@ -179,7 +178,7 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
             "inside": "by location",
             "nearest": "to the nearest polygon",
         }
-        feedback.pushInfo(
+        self.feedback.pushInfo(
             self.tr("{:,} providers: ").format(len(lost))
             + ", ".join(f"{ways[way]:,} {text}" for way, text in told.items() if ways[way])
             + f", {int(lost.sum()):,} without a ZIP."
@@ -191,13 +190,13 @@ What is left lands in “Providers without a ZIP” with the reason. Sums in equ
                 raise TerritoryError(
                     f"The sum of “{name}” changed from {put_in} to {placed_sum + left}; please report this."
                 )
-            feedback.pushInfo(
+            self.feedback.pushInfo(
                 self.tr("{}: {:,.2f} in = {:,.2f} in ZIPs + {:,.2f} without a ZIP.").format(
                     name, put_in, placed_sum, left
                 )
             )
         if lost.any():
-            feedback.pushWarning(
+            self.feedback.pushWarning(
                 self.tr(
                     "{:,} providers have no ZIP polygon; they and the reasons are in “Providers without a ZIP”."
                 ).format(int(lost.sum()))

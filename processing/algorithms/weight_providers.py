@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 from qgis.core import (
     QgsExpression,
     QgsExpressionContextUtils,
@@ -31,17 +32,27 @@ class WeightProviders(TerritoriesAlgorithm):
     ID = "weightproviders"
     TITLE = "Weight providers"
     TAGS = ("npi", "specialty", "taxonomy", "workload", "opportunity", "claims")
-    HELP = """Gives each provider (clinician, practice, organisation) its workload: what it weighs when territories are balanced.
+    HELP = """
+    Gives each provider (clinician, practice, organisation) its workload: what it weighs when territories are
+    balanced.
 
-workload = specialty weight × practice-size factor × value factor, or an expression of your own. Every factor is a column, so that anyone can see why a provider weighs what it weighs; the column workload_note says where something was assumed.
+    workload = specialty weight × practice-size factor × value factor, or an expression of your own. Every
+    factor is a column, so that anyone can see why a provider weighs what it weighs; the column workload_note
+    says where something was assumed.
 
-Specialty weights: rows of pattern and weight. A pattern is an exact taxonomy code (207XS0114X), a prefix of codes (207X), a classification (Orthopaedic Surgery) or * for all others. The most specific one that fits wins, in that order.
+    Specialty weights: rows of pattern and weight. A pattern is an exact taxonomy code (207XS0114X), a prefix of
+    codes (207X), a classification (Orthopaedic Surgery) or * for all others. The most specific one that fits
+    wins, in that order.
 
-Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest practices count.
+    Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest
+    practices count.
 
-Value fields (claims volume, deal value): each is divided by its mean and the shares mix them, so 1 is an average provider.
+    Value fields (claims volume, deal value): each is divided by its mean and the shares mix them, so 1 is an
+    average provider.
 
-Specialties that no pattern fits and sizes that are missing are counted, listed in the log, and treated as you choose."""
+    Specialties that no pattern fits and sizes that are missing are counted, listed in the log, and treated as
+    you choose.
+    """
 
     def initAlgorithm(self, config=None):
         self.addParameter(
@@ -145,52 +156,46 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
             ),
         ]  # fmt: skip
 
-    def complaints(self, parameters, context):
+    def complaints(self):
         complaints = []
-        has_weights = parameters.get("SPECIALTY_WEIGHTS") or self.parameterAsMatrix(
-            parameters, "SPECIALTY_MATRIX", context
-        )
-        has_field = self.parameterAsString(parameters, "SPECIALTY_FIELD", context)
-        if has_weights and not has_field and not self.parameterAsString(parameters, "CLASSIFICATION_FIELD", context):
+        has_weights = self.parameters.get("SPECIALTY_WEIGHTS") or self.matrix("SPECIALTY_MATRIX")
+        has_field = self.string("SPECIALTY_FIELD")
+        if has_weights and not has_field and not self.string("CLASSIFICATION_FIELD"):
             complaints.append(self.tr("Specialty weights are given, but no specialty field: choose one."))
         if has_field and not has_weights:
             complaints.append(
                 self.tr("A specialty field is given, but no specialty weights: give a table or type them in.")
             )
-        expression = QgsExpression(self.parameterAsExpression(parameters, "WORKLOAD_EXPRESSION", context))
+        expression = QgsExpression(self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context))
         if expression.expression() and expression.hasParserError():
             complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
         return complaints
 
-    def run(self, parameters, context, feedback):
-        source = self.parameterAsSource(parameters, "INPUT", context)
-        progress = self.progress_of(feedback)
-        progress(0.0, self.tr("Reading providers"))
-        layer = gis.frames.read_layer(source, "The provider layer", context, feedback, geometry="any")
+    def run(self):
+        source = self.source("INPUT")
+        self.progress(0.0, self.tr("Reading providers"))
+        layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
         notes = [[] for _ in layer.features]
-        progress(0.3, self.tr("Weighting"))
-        patterns, specialty = self.specialty(parameters, context, feedback, layer, notes)
-        size, missing_sizes = self.size(parameters, context, feedback, layer, notes)
-        value = self.value(parameters, context, feedback, layer, notes)
+        self.progress(0.3, self.tr("Weighting"))
+        patterns, specialty = self.specialty(layer, notes)
+        size, missing_sizes = self.size(layer, notes)
+        value = self.value(layer, notes)
         workload = specialty * size * value
-        own, renamed = gis.fields.beside(layer.fields, gis.fields.columns(*gis.fields.WEIGHTING))
+        own, _ = self.beside(layer.fields, gis.fields.columns(*gis.fields.WEIGHTING))
         factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
-        expression = self.parameterAsExpression(parameters, "WORKLOAD_EXPRESSION", context)
+        expression = self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context)
         if expression:
-            workload = self.by_expression(expression, source, layer, factors, context, feedback)
-        for old, new in renamed.items():
-            feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
-        progress(0.8, self.tr("Writing"))
+            workload = self.by_expression(expression, source, layer, factors, self.context, self.feedback)
+        self.progress(0.8, self.tr("Writing"))
         rows = (
             ([*feature.attributes(), *factor, load, "; ".join(note) or None], feature.geometry())
             for feature, factor, load, note in zip(layer.features, factors, workload.tolist(), notes)
         )
-        output = self.write(
-            parameters, "OUTPUT", context, feedback, own, source.wkbType(), source.sourceCrs(), rows,
+        output = self.write("OUTPUT", own, source.wkbType(), source.sourceCrs(), rows,
             gis.styles.providers(float(workload.max())),
         )  # fmt: skip
-        unmatched = sum(pattern is None for pattern in patterns) if parameters.get("SPECIALTY_FIELD") else 0
-        feedback.pushInfo(
+        unmatched = sum(pattern is None for pattern in patterns) if self.string("SPECIALTY_FIELD") else 0
+        self.feedback.pushInfo(
             self.tr("{:,} providers, total workload {:,.1f}; {:,} weigh nothing.").format(
                 len(layer), workload.sum(), int((workload == 0).sum())
             )
@@ -200,38 +205,37 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
             "UNMATCHED_SPECIALTIES": unmatched, "MISSING_SIZES": missing_sizes,
         }  # fmt: skip
 
-    def specialty(self, parameters, context, feedback, layer, notes):
+    def specialty(self, layer, notes):
         """Return the pattern and the weight of each provider's specialty."""
-        np = engine.workload.np
-        patterns, weights = self.weight_table(parameters, context, feedback)
+        patterns, weights = self.weight_table()
         if not patterns:
             return [None] * len(layer), np.ones(len(layer))
-        field = self.parameterAsString(parameters, "SPECIALTY_FIELD", context)
+        field = self.string("SPECIALTY_FIELD")
         specialties = layer.texts(field) if field else [None] * len(layer)
-        classes = self.classifications(parameters, context, feedback, layer, specialties)
+        classes = self.classifications(layer, specialties)
         found = engine.workload.specialty_weights(specialties, patterns, weights, classes)
         without = np.flatnonzero(found["weight"].isna())
         weight = found["weight"].to_numpy(copy=True)
         if len(without):
             labels = Counter(specialties[row] or (classes[row] if classes else None) or "(none)" for row in without)
             listed = name_some((f"{label} ({count:,})" for label, count in labels.most_common()), most=20)
-            choice = self.choice(parameters, "UNMATCHED")
+            choice = self.choice("UNMATCHED")
             message = self.tr("{:,} providers have a specialty that no pattern fits: {}.").format(len(without), listed)
             if choice == "error":
                 raise TerritoryError(f"{message} Add patterns for them (or *), or choose how they count.")
-            given = self.parameterAsDouble(parameters, "DEFAULT_WEIGHT", context) if choice == "default" else 0.0
+            given = self.number("DEFAULT_WEIGHT") if choice == "default" else 0.0
             weight[without] = given
-            feedback.pushWarning(f"{message} They count with weight {given:g}.")
+            self.feedback.pushWarning(f"{message} They count with weight {given:g}.")
             for row in without:
                 notes[row].append(f"specialty matches no pattern: weight {given:g}")
         return found["pattern"].tolist(), weight
 
-    def weight_table(self, parameters, context, feedback):
+    def weight_table(self):
         """Return the patterns and weights from the table and from the matrix; the matrix is the later word."""
         table = {}
-        source = self.parameterAsSource(parameters, "SPECIALTY_WEIGHTS", context)
+        source = self.source("SPECIALTY_WEIGHTS")
         if source is not None:
-            layer = gis.frames.read_layer(source, "The table of specialty weights", context, feedback)
+            layer = gis.frames.read_layer(source, "The table of specialty weights", self.context, self.feedback)
             names = {name.lower(): name for name in layer.fields.names()}
             if not {"pattern", "weight"} <= names.keys():
                 raise TerritoryError(
@@ -244,38 +248,35 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
                     f"The specialty weights give these patterns more than once: {name_some(repeated)}. Keep one each."
                 )
             table.update(zip(patterns, layer.numbers(names["weight"], patterns).tolist()))
-        matrix = self.parameterAsMatrix(parameters, "SPECIALTY_MATRIX", context)
+        matrix = self.matrix("SPECIALTY_MATRIX")
         for pattern, weight in zip(matrix[::2], matrix[1::2]):
             if str(pattern or "").strip():
                 table[str(pattern).strip()] = weight
         return list(table), list(table.values())
 
-    def classifications(self, parameters, context, feedback, layer, specialties):
+    def classifications(self, layer, specialties):
         """Return the classification of each provider's specialty, or None when none is known."""
-        field = self.parameterAsString(parameters, "CLASSIFICATION_FIELD", context)
+        field = self.string("CLASSIFICATION_FIELD")
         if field:
             return layer.texts(field)
-        source = self.parameterAsSource(parameters, "TAXONOMY", context)
+        source = self.source("TAXONOMY")
         if source is None:
             return None
-        taxonomy = gis.frames.read_layer(source, "The taxonomy table", context, feedback)
+        taxonomy = gis.frames.read_layer(source, "The taxonomy table", self.context, self.feedback)
         known = dict(zip(taxonomy.texts("Code"), taxonomy.texts("Classification")))
         return [known.get(specialty) for specialty in specialties]
 
-    def size(self, parameters, context, feedback, layer, notes):
+    def size(self, layer, notes):
         """Return the practice-size factor of each provider and how many sizes were missing."""
-        np = engine.workload.np
-        field = self.parameterAsString(parameters, "SIZE_FIELD", context)
+        field = self.string("SIZE_FIELD")
         if not field:
             return np.ones(len(layer)), 0
         sizes = layer.numbers(field)
-        matrix = [float(value) for value in self.parameterAsMatrix(parameters, "SIZE_BANDS", context)]
-        cap = (
-            self.parameterAsDouble(parameters, "SIZE_CAP", context) if parameters.get("SIZE_CAP") is not None else None
-        )
-        missing = self.choice(parameters, "MISSING_SIZE")
+        matrix = [float(value) for value in self.matrix("SIZE_BANDS")]
+        cap = self.number("SIZE_CAP") if self.parameters.get("SIZE_CAP") is not None else None
+        missing = self.choice("MISSING_SIZE")
         factor, absent = engine.workload.size_factor(
-            sizes, self.choice(parameters, "SIZE_SCALE"), cap=cap,
+            sizes, self.choice("SIZE_SCALE"), cap=cap,
             bands=list(zip(matrix[::2], matrix[1::2])), missing="one" if missing == "error" else missing,
         )  # fmt: skip
         if absent.any():
@@ -286,25 +287,24 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
                 rows = name_some(f"row {row + 1}" for row in np.flatnonzero(absent))
                 raise TerritoryError(f"{message} They are {rows}. Fill “{field}”, or choose how they count.")
             stands_in = {"one": "one clinician", "median": "the median size", "zero": "nothing"}[missing]
-            feedback.pushWarning(f"{message} They count as {stands_in}.")
+            self.feedback.pushWarning(f"{message} They count as {stands_in}.")
             for row in np.flatnonzero(absent):
                 notes[row].append(f"practice size missing: counts as {stands_in}")
         return factor, int(absent.sum())
 
-    def value(self, parameters, context, feedback, layer, notes):
+    def value(self, layer, notes):
         """Return the value factor of each provider: 1 is the average provider."""
-        np = engine.workload.np
-        names = [name for name in self.parameterAsStrings(parameters, "VALUE_FIELDS", context) if name]
+        names = self.strings("VALUE_FIELDS")
         if not names:
             return np.ones(len(layer))
         values = np.column_stack([layer.numbers(name) for name in names])
-        shares = shares_of(self.parameterAsString(parameters, "VALUE_SHARES", context))
-        missing = self.choice(parameters, "MISSING_VALUE")
+        shares = shares_of(self.string("VALUE_SHARES"))
+        missing = self.choice("MISSING_VALUE")
         factor = engine.workload.composite_index(values, names, shares, missing=missing)
         for column, name in zip(values.T, names):
             absent = np.flatnonzero(np.isnan(column))
             if len(absent):
-                feedback.pushWarning(
+                self.feedback.pushWarning(
                     self.tr("{:,} of {:,} providers have no “{}”; it counts as {}.").format(
                         len(absent), len(layer), name, missing
                     )
@@ -313,13 +313,12 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
                     notes[row].append(f"{name} missing: counts as {missing}")
         return factor
 
-    def by_expression(self, text, source, layer, factors, context, feedback):
+    def by_expression(self, text, source, layer, factors):
         """Return the workload that the user's expression gives each provider."""
-        np = engine.workload.np
         factor_fields = gis.fields.columns(*gis.fields.WEIGHTING[:4])
         both, _ = gis.fields.beside(layer.fields, factor_fields)
         expression = QgsExpression(text)
-        scope = self.createExpressionContext({}, context, source)
+        scope = self.createExpressionContext(self.parameters, self.context, source)
         scope.appendScope(QgsExpressionContextUtils.globalScope())
         scope.setFields(both)
         expression.prepare(scope)
@@ -338,7 +337,7 @@ Specialties that no pattern fits and sizes that are missing are counted, listed 
             else:
                 workload[row] = number
             if row % 1000 == 0:
-                stop_if(feedback.isCanceled)
+                stop_if(self.feedback.isCanceled)
         if wrong:
             raise TerritoryError(
                 f"The workload expression must give a number of at least 0 for each provider, but did not at {name_some(wrong)}. "

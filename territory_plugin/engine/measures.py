@@ -93,7 +93,7 @@ def territory_measures(
     centre = np.column_stack([total(mass * axis) for axis in positions.T]) / np.maximum(total(mass), 1e-300)[:, None]
     squared = ((positions - centre[code]) ** 2).sum(axis=1)
     moment = total(workload * squared)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "workload": load,
             "target": target,
@@ -107,7 +107,6 @@ def territory_measures(
         },
         index=pd.Index(names, name="territory", dtype=object),
     )
-    return table
 
 
 def sum_by_territory(values: np.ndarray, territory: Sequence[str | None], names=None) -> pd.Series:

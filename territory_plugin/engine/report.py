@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 STYLE = """
-body { font: 15px/1.45 system-ui, "Segoe UI", "Open Sans", sans-serif; color: #22313f; margin: 2.5rem auto; max-width: 62rem;
-       padding: 0 1.5rem; background: #fff }
+body { font: 15px/1.45 system-ui, "Segoe UI", "Open Sans", sans-serif; color: #22313f;
+       margin: 2.5rem auto; max-width: 62rem; padding: 0 1.5rem; background: #fff }
 h1 { font-size: 1.7rem; margin: 0 0 .2rem } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem }
 .lead { color: #5b6b7a; margin: 0 0 1.6rem }
 .facts { display: flex; flex-wrap: wrap; gap: .8rem }
@@ -18,7 +18,8 @@ h1 { font-size: 1.7rem; margin: 0 0 .2rem } h2 { font-size: 1.1rem; margin: 2.2r
 .fact b { display: block; font-size: 1.45rem; font-weight: 650 } .fact span { color: #5b6b7a; font-size: .82rem }
 .good b { color: #2f7d6b } .bad b { color: #b4532a }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums }
-th { text-align: right; font-weight: 600; color: #5b6b7a; border-bottom: 2px solid #dfe5ea; padding: .3rem .5rem; white-space: nowrap }
+th { text-align: right; font-weight: 600; color: #5b6b7a; border-bottom: 2px solid #dfe5ea;
+     padding: .3rem .5rem; white-space: nowrap }
 td { text-align: right; border-bottom: 1px solid #edf1f4; padding: .3rem .5rem; white-space: nowrap }
 th:first-child, td:first-child, td.text, th.text { text-align: left } td.text { white-space: normal }
 tr.out td:first-child { color: #b4532a; font-weight: 650 }
