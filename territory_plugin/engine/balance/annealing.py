@@ -1,0 +1,229 @@
+"""Cool annealing of boundary flips: what makes a rounded start balanced and compact at once.
+
+A proposal moves one unit across a boundary. Its cost change takes O(1) (balance and travel) plus the unit's
+degree (boundary); only a proposal that would be accepted is asked whether it cuts its territory. If it does,
+the units it would cut off move along, when that is worth it too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .contiguity import cut_off
+from .objective import STEEP, Weights, WorkingPartition
+from .watch import Watch
+
+BATCH = 4096
+LARGEST_FRAGMENT = 60
+
+
+def anneal(
+    part: WorkingPartition,
+    proposals: int,
+    hot: float,
+    cold: float,
+    limits: tuple[float, float],
+    rng: np.random.Generator,
+    watch: Watch,
+    text: str = "Balancing",
+) -> None:
+    """Anneal a working partition in place; it stays connected and keeps all its territories throughout.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+    proposals : int
+        How many moves to propose.
+    hot, cold : float
+        First and last temperature, in cost; falls geometrically.
+    limits : tuple of float
+        First and last price of excess over the tolerance; rises geometrically.
+    rng : Generator
+    watch : Watch
+    """
+    batches = max(1, -(-proposals // BATCH))
+    weights = part.weights
+    boundary: list[int] = []
+    place = [-1] * len(part.neighbours)
+    for unit, around in enumerate(part.neighbours):
+        home = part.assignment[unit]
+        if not part.anchored[unit] and any(part.assignment[other] != home for other in around):
+            place[unit] = len(boundary)
+            boundary.append(unit)
+    for batch in range(batches):
+        if watch.time_is_up() or not boundary:
+            break
+        share = batch / max(1, batches - 1)
+        watch.progress(batch / batches, f"{text}, worst deviation {100 * part.worst():.1f} %")
+        limit = limits[0] * (limits[1] / limits[0]) ** share
+        _sweep(part, weights.with_limit(limit), hot * (cold / hot) ** share, boundary, place, rng)
+    part.weights = weights.with_limit(limits[1])
+
+
+def _sweep(
+    part: WorkingPartition,
+    weights: Weights,
+    temperature: float,
+    boundary: list[int],
+    place: list[int],
+    rng: np.random.Generator,
+) -> None:
+    """Propose one batch of moves. Everything is a local name here: this loop is where the time goes."""
+    part.weights = weights
+    neighbours, touches, assignment = part.neighbours, part.touches, part.assignment
+    workload, mass, xs, ys, zs = part.workload, part.mass, part.x, part.y, part.z
+    load, weight, sum_x, sum_y, sum_z = part.load, part.weight, part.sum_x, part.sum_y, part.sum_z
+    target, low, high, count = part.target, part.low, part.high, part.count
+    per_target, anchored = part.per_target, part.anchored
+    pressure = weights.pressure * part.units_per_territory
+    limit = weights.limit * part.units_per_territory
+    edge = weights.boundary
+    which = rng.random(BATCH).tolist()
+    where = rng.random(BATCH).tolist()
+    heat = (temperature * rng.standard_exponential(BATCH)).tolist()
+
+    balance = [part.balance_cost(territory, held) for territory, held in enumerate(load)]
+    square = [
+        (sum_x[t] * sum_x[t] + sum_y[t] * sum_y[t] + sum_z[t] * sum_z[t]) / weight[t]
+        if weight[t] > 0
+        else 0.0
+        for t in range(len(load))
+    ]
+    for step in range(BATCH):
+        size = len(boundary)
+        if not size:
+            return
+        unit = boundary[int(which[step] * size)]
+        source = assignment[unit]
+        around = neighbours[unit]
+        sink = assignment[around[int(where[step] * len(around))]]
+        if sink == source or count[source] == 1:
+            continue
+        # balance
+        moved = workload[unit]
+        source_load = load[source] - moved
+        deviation = (source_load - target[source]) * per_target
+        source_balance = pressure * deviation * deviation
+        if source_load > high[source]:
+            excess = (source_load - high[source]) * per_target
+            source_balance += limit * excess * (1.0 + STEEP * excess)
+        elif source_load < low[source]:
+            excess = (low[source] - source_load) * per_target
+            source_balance += limit * excess * (1.0 + STEEP * excess)
+        sink_load = load[sink] + moved
+        deviation = (sink_load - target[sink]) * per_target
+        sink_balance = pressure * deviation * deviation
+        if sink_load > high[sink]:
+            excess = (sink_load - high[sink]) * per_target
+            sink_balance += limit * excess * (1.0 + STEEP * excess)
+        elif sink_load < low[sink]:
+            excess = (low[sink] - sink_load) * per_target
+            sink_balance += limit * excess * (1.0 + STEEP * excess)
+        change = source_balance + sink_balance - balance[source] - balance[sink]
+        # travel
+        m, x, y, z = mass[unit], xs[unit], ys[unit], zs[unit]
+        source_weight = weight[source] - m
+        sx, sy, sz = sum_x[source] - m * x, sum_y[source] - m * y, sum_z[source] - m * z
+        source_square = (sx * sx + sy * sy + sz * sz) / source_weight if source_weight > 1e-12 else 0.0
+        sink_weight = weight[sink] + m
+        tx, ty, tz = sum_x[sink] + m * x, sum_y[sink] + m * y, sum_z[sink] + m * z
+        sink_square = (tx * tx + ty * ty + tz * tz) / sink_weight
+        change += square[source] + square[sink] - source_square - sink_square
+        threshold = heat[step]
+        if change - edge * len(around) >= threshold:
+            continue
+        # boundary
+        for other in around:
+            home = assignment[other]
+            if home == source:
+                change += edge
+            elif home == sink:
+                change -= edge
+        if change >= threshold:
+            continue
+        # contiguity
+        fragment = cut_off(unit, neighbours, touches, assignment)
+        if fragment is None:
+            continue
+        if fragment:
+            if len(fragment) > LARGEST_FRAGMENT or any(anchored[other] for other in fragment):
+                continue
+            group = [unit, *fragment]
+            if part.change(group, source, sink) >= threshold:
+                continue
+            part.move(group, source, sink)
+            for territory in (source, sink):
+                balance[territory] = part.balance_cost(territory, load[territory])
+                sx, sy, sz = sum_x[territory], sum_y[territory], sum_z[territory]
+                square[territory] = (sx * sx + sy * sy + sz * sz) / weight[territory]
+            touched = {other for member in group for other in neighbours[member]}
+            touched.update(group)
+        else:
+            assignment[unit] = sink
+            load[source], load[sink] = source_load, sink_load
+            weight[source], weight[sink] = source_weight, sink_weight
+            sum_x[source], sum_y[source], sum_z[source] = sx, sy, sz
+            sum_x[sink], sum_y[sink], sum_z[sink] = tx, ty, tz
+            balance[source], balance[sink] = source_balance, sink_balance
+            square[source], square[sink] = source_square, sink_square
+            count[source] -= 1
+            count[sink] += 1
+            touched = (unit, *around)
+        for other in touched:
+            if anchored[other]:
+                continue
+            home = assignment[other]
+            for near in neighbours[other]:
+                if assignment[near] != home:
+                    if place[other] < 0:
+                        place[other] = len(boundary)
+                        boundary.append(other)
+                    break
+            else:
+                spot = place[other]
+                if spot >= 0:
+                    last = boundary.pop()
+                    if last != other:
+                        boundary[spot] = last
+                        place[last] = spot
+                    place[other] = -1
+
+
+def descend(part: WorkingPartition, watch: Watch, rounds: int = 50) -> None:
+    """Make every improving boundary move, units in order, until none is left: a strict local optimum."""
+    neighbours, touches, assignment = part.neighbours, part.touches, part.assignment
+    queue = list(range(len(neighbours)))
+    for _ in range(rounds):
+        moved: set[int] = set()
+        for position, unit in enumerate(queue):
+            if position % 256 == 0 and watch.time_is_up():
+                return
+            source = assignment[unit]
+            if part.anchored[unit] or part.count[source] == 1:
+                continue
+            sinks = sorted({assignment[other] for other in neighbours[unit]} - {source})
+            if not sinks:
+                continue
+            fragment = None
+            best, best_sink = -1e-9, -1
+            for sink in sinks:
+                if fragment is None and part.change((unit,), source, sink) >= best + 2.0:
+                    continue
+                if fragment is None:
+                    fragment = cut_off(unit, neighbours, touches, assignment)
+                    if fragment is None:
+                        break
+                    if len(fragment) > LARGEST_FRAGMENT or any(part.anchored[other] for other in fragment):
+                        break
+                change = part.change((unit, *fragment), source, sink)
+                if change < best:
+                    best, best_sink = change, sink
+            if best_sink >= 0:
+                group = [unit, *fragment]
+                part.move(group, source, best_sink)
+                moved.update(group)
+                for member in group:
+                    moved.update(neighbours[member])
+        if not moved:
+            return
+        queue = sorted(moved)

@@ -1,0 +1,206 @@
+"""Contiguity of territories: what a unit's removal cuts off, and the repair of an assignment in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+
+from .capacitated_lloyd import Centres, squared_distances
+from .problem import Problem
+
+Neighbours = Sequence[tuple[int, ...]]
+
+
+def components(neighbours: Neighbours, among: Sequence[int] | None = None) -> list[list[int]]:
+    """Return the connected components as sorted lists of units, in the order of their first unit."""
+    left = set(range(len(neighbours)) if among is None else among)
+    found = []
+    for first in sorted(left):
+        if first not in left:
+            continue
+        left.discard(first)
+        part = [first]
+        for unit in part:
+            for other in neighbours[unit]:
+                if other in left:
+                    left.discard(other)
+                    part.append(other)
+        found.append(sorted(part))
+    return found
+
+
+def territory_parts(neighbours: Neighbours, assignment: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """Return (territory, units) for each connected part of each territory."""
+    seen = [False] * len(neighbours)
+    parts = []
+    for first in range(len(neighbours)):
+        if seen[first]:
+            continue
+        seen[first] = True
+        home = assignment[first]
+        part = [first]
+        for unit in part:
+            for other in neighbours[unit]:
+                if not seen[other] and assignment[other] == home:
+                    seen[other] = True
+                    part.append(other)
+        parts.append((home, part))
+    return parts
+
+
+def cut_off(unit: int, neighbours: Neighbours, touches, assignment: Sequence[int]) -> list[int] | None:
+    """Return the units that leave their territory's main part when `unit` goes; none when it stays whole.
+
+    Searches from all the unit's neighbours in the territory at once, step by step, so that the cost is that
+    of the smaller sides. The side that is left when all others are exhausted counts as the main part.
+
+    Returns
+    -------
+    list of int
+        Empty when the territory stays connected; None when the unit is all there is.
+    """
+    home = assignment[unit]
+    inside = [other for other in neighbours[unit] if assignment[other] == home]
+    if len(inside) < 2:
+        return [] if inside else None
+    # the ring around the unit settles most cases
+    reached = [inside[0]]
+    waiting = inside[1:]
+    for other in reached:
+        if not waiting:
+            return []
+        near = touches[other]
+        joined = [candidate for candidate in waiting if candidate in near]
+        if joined:
+            reached += joined
+            waiting = [candidate for candidate in waiting if candidate not in near]
+    if not waiting:
+        return []
+    sides = [reached]
+    while waiting:
+        side = [waiting.pop()]
+        for other in side:
+            near = touches[other]
+            side += [candidate for candidate in waiting if candidate in near]
+            waiting = [candidate for candidate in waiting if candidate not in near]
+        sides.append(side)
+    owner = {member: index for index, side in enumerate(sides) for member in side}
+    owner[unit] = -1
+    heads = [0] * len(sides)
+    active = list(range(len(sides)))
+    fragment: list[int] = []
+    while len(active) > 1:
+        for index in list(active):
+            if len(active) < 2:
+                break
+            if index not in active:
+                continue
+            side = sides[index]
+            head = heads[index]
+            if head == len(side):
+                fragment += side
+                active.remove(index)
+                continue
+            heads[index] = head + 1
+            for other in neighbours[side[head]]:
+                if assignment[other] != home:
+                    continue
+                whose = owner.get(other)
+                if whose is None:
+                    owner[other] = index
+                    side.append(other)
+                elif whose not in (index, -1):
+                    # two sides met: the other one becomes a part of this one
+                    met = sides[whose]
+                    for member in met:
+                        owner[member] = index
+                    done = heads[index]
+                    sides[index] = side = (
+                        side[:done] + met[: heads[whose]] + side[done:] + met[heads[whose] :]
+                    )
+                    heads[index] = done + heads[whose]
+                    active.remove(whose)
+    return fragment
+
+
+def assign_to_centres(problem: Problem, centres: Centres) -> list[int]:
+    """Return the assignment to the centre with the least priced squared distance, made contiguous."""
+    cost = squared_distances(problem.location, centres.location) - centres.price
+    cost[:, problem.oversize] = np.inf
+    nearest = cost.argmin(axis=1)
+    anchored = np.flatnonzero(problem.anchor >= 0)
+    nearest[problem.anchor[anchored]] = anchored
+    return repair_contiguity(problem, nearest.tolist(), cost)
+
+
+def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> list[int]:
+    """Return an assignment in which each territory is one connected part, and none is empty.
+
+    Each territory keeps the part with its anchor, else its heaviest; the other units are taken up one by one
+    by a territory they touch, the least `cost` first. A territory without units takes over one from the
+    largest part.
+
+    Parameters
+    ----------
+    assignment : sequence of int, shape (n,)
+        Territory of each unit, possibly in parts.
+    cost : ndarray, shape (n, k)
+        What it costs to add a unit to a territory; infinite means only if nothing else is left.
+    """
+    neighbours, workload = problem.neighbours, problem.workload
+    anchor = problem.anchor.tolist()
+    best: dict[int, tuple[tuple, list[int]]] = {}
+    for territory, part in territory_parts(neighbours, assignment):
+        key = (anchor[territory] in part, float(workload[part].sum()), len(part), -part[0])
+        if territory not in best or key > best[territory][0]:
+            best[territory] = (key, part)
+    kept = {territory: part for territory, (_, part) in best.items()}
+    result = [-1] * len(neighbours)
+    for territory, part in kept.items():
+        for unit in part:
+            result[unit] = territory
+    for territory in range(problem.territories):
+        if territory not in kept:
+            found = _found_territory(problem, result, kept)
+            result[found] = territory
+            kept[territory] = [found]
+
+    far = float(np.nanmax(cost[np.isfinite(cost)], initial=1.0))
+    heap = []
+    for unit, territory in enumerate(result):
+        if territory < 0:
+            for other in neighbours[unit]:
+                home = result[other]
+                if home >= 0:
+                    heap += [(min(cost[unit, home], 1e6 * far), unit, home)]
+    heapify(heap)
+    while heap:
+        _, unit, territory = heappop(heap)
+        if result[unit] >= 0:
+            continue
+        result[unit] = territory
+        for other in neighbours[unit]:
+            if result[other] < 0:
+                heappush(heap, (min(cost[other, territory], 1e6 * far), other, territory))
+    return result
+
+
+def _found_territory(problem: Problem, result: list[int], kept: dict[int, list[int]]) -> int:
+    """Return a unit whose territory stays connected without it."""
+    donors = [t for t, part in kept.items() if len(part) > 1]
+    free = [unit for unit, territory in enumerate(result) if territory < 0]
+    if free:
+        return max(free, key=lambda unit: (problem.workload[unit], -unit))
+    donor = max(donors, key=lambda t: (len(kept[t]), -t))
+    root = problem.anchor[donor] if problem.anchor[donor] >= 0 else kept[donor][0]
+    order = [int(root)]
+    seen = {int(root)}
+    for unit in order:
+        for other in problem.neighbours[unit]:
+            if other not in seen and result[other] == donor:
+                seen.add(other)
+                order.append(other)
+    kept[donor] = order[:-1]
+    return order[-1]
