@@ -181,6 +181,7 @@ def draw(project, today: dict, plan: dict) -> Path:
             layout.addLayoutItem(label)
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = 150
+    settings.generateWorldFile = settings.exportMetadata = False
     path = DEMO / "map.png"
     if QgsLayoutExporter(layout).exportToImage(str(path), settings) != QgsLayoutExporter.ExportResult.Success:
         sys.exit(f"cannot draw {path}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qgis.core import (
     Qgis,
+    QgsDataSourceUri,
     QgsFeature,
     QgsFeatureSink,
     QgsProcessing,
@@ -19,7 +20,6 @@ from qgis.core import (
     QgsProcessingParameterDistance,
     QgsProcessingParameterEnum,
     QgsProcessingUtils,
-    QgsProviderRegistry,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
@@ -337,7 +337,7 @@ def file_behind(destination) -> str:
         destination = destination.sink.staticValue()
     text = str(destination or "")
     if text.startswith("ogr:"):
-        return QgsProviderRegistry.instance().decodeUri("ogr", text[len("ogr:") :]).get("path") or ""
+        return QgsDataSourceUri(text[len("ogr:") :]).database()
     if text == QgsProcessing.TEMPORARY_OUTPUT or text.startswith(("memory:", "postgres:", "spatialite:", "mssql:")):
         return ""
     return text

@@ -214,14 +214,27 @@ def _smaller_parts(graph, members) -> str:
     return f" (apart: {name_some(sorted(unit for part in parts[1:] for unit in part), most=5)})"
 
 
-def colour_classes(graph: nx.Graph, territory: Sequence[str | None], names: Sequence[str]) -> dict[str, int]:
+def colour_classes(
+    graph: nx.Graph, territory: Sequence[str | None], names: Sequence[str], colours: int = 8
+) -> dict[str, int]:
     """Return a colour class for each territory such that neighbours never share one.
 
-    The territories' own contact graph is coloured by DSATUR (Brélaz 1979, Communications of the ACM 22(4)).
+    The territories' own contact graph is coloured smallest-last (Matula & Beck 1983, Journal of the ACM 30(3)):
+    at most six colours on a map in the plane. Among those allowed the one used least is taken, so that a map
+    shows them all; more than `colours` are used only where contacts demand it.
     """
     of = dict(zip(graph, territory))
     contacts = nx.Graph()
     contacts.add_nodes_from(names)
     contacts.add_edges_from((of[u], of[v]) for u, v in graph.edges if of[u] != of[v] and None not in (of[u], of[v]))
-    colour = nx.greedy_color(contacts, strategy="DSATUR")
+    colour: dict[str, int] = {}
+    used = [0] * colours
+    for name in nx.algorithms.coloring.strategy_smallest_last(contacts, {}):
+        taken = {colour[other] for other in contacts[name] if other in colour}
+        free = [at for at in range(len(used)) if at not in taken]
+        if not free:
+            free = [len(used)]
+            used.append(0)
+        colour[name] = min(free, key=lambda at: (used[at], at))
+        used[colour[name]] += 1
     return {name: colour[name] for name in names}

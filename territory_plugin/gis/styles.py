@@ -147,7 +147,7 @@ def providers(heaviest: float) -> Style:
             }
         )
         symbol.setDataDefinedSize(QgsProperty.fromExpression(
-            f"0.6 + 3.4 * sqrt(greatest(0, coalesce(\"{fields.WORKLOAD.name}\", 0)) / {max(heaviest, 1e-9)!r})"
+            f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{fields.WORKLOAD.name}\", 0)) / {max(heaviest, 1e-9)!r})"
         ))  # fmt: skip
         layer.setRenderer(QgsSingleSymbolRenderer(symbol))
 
@@ -235,7 +235,7 @@ def unit_fill(colour: QColor, heaviest: float, field: str) -> QgsFillSymbol:
         QgsSymbolLayer.Property.FillColor,
         QgsProperty.fromExpression(
             "set_color_part(@symbol_color, 'lightness', scale_exp("
-            f"greatest(0, coalesce({QgsExpression.quotedColumnRef(field)}, 0)), "
+            f"max(0, coalesce({QgsExpression.quotedColumnRef(field)}, 0)), "
             f"0, {max(heaviest, 1e-9)!r}, 92, {colour.lightnessF() * 88:.0f}, 0.4))"
         ),
     )
