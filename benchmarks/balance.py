@@ -26,9 +26,7 @@ def measure(graph: nx.Graph, plan: Plan, seconds: float) -> dict:
         "oversize": int(plan.oversize.sum()),
         "max %": 100 * plan.max_deviation,
         "adjusted %": 100 * plan.max_adjusted_deviation,
-        "within %": 100 * float(plan.within_tolerance[~plan.oversize].mean())
-        if not plan.oversize.all()
-        else 100,
+        "within %": 100 * float(plan.within_tolerance[~plan.oversize].mean()) if not plan.oversize.all() else 100,
         "least %": 100 * plan.certificates.least_deviation,
         "loose parts": nx.number_connected_components(inside) - plan.territories,
         "territories": len(set(territory.values())),
@@ -72,9 +70,7 @@ def main() -> None:
                     if len(rows) == 1:
                         print(" ".join(f"{name:>12}" for name in row))
                     print(
-                        " ".join(
-                            f"{v:12.2f}" if isinstance(v, float) else f"{v!s:>12}" for v in row.values()
-                        ),
+                        " ".join(f"{v:12.2f}" if isinstance(v, float) else f"{v!s:>12}" for v in row.values()),
                         flush=True,
                     )
     table = pd.DataFrame(rows)

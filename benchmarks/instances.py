@@ -19,13 +19,9 @@ BRIDGES = 3
 
 @lru_cache(maxsize=1)
 def _attributes(data: Path) -> pd.DataFrame:
-    frame = pd.read_csv(
-        data / "crosswalks" / "derived_zcta_attributes.csv.gz", dtype={"zcta5": str}, index_col="zcta5"
-    )
+    frame = pd.read_csv(data / "crosswalks" / "derived_zcta_attributes.csv.gz", dtype={"zcta5": str}, index_col="zcta5")
     counts = pd.read_csv(data / "providers" / "nppes_zip_counts.csv.gz", dtype={"ZIP_CLEAN": str})
-    skewed = pd.read_csv(
-        data / "instances" / "skewed_workload.csv.gz", dtype={"zcta5": str}, index_col="zcta5"
-    )
+    skewed = pd.read_csv(data / "instances" / "skewed_workload.csv.gz", dtype={"zcta5": str}, index_col="zcta5")
     frame["population"] = frame["pop_acs2023"].fillna(frame["pop10"]).fillna(0).astype(float)
     frame["providers"] = counts.groupby("ZIP_CLEAN")["provider_count"].sum().reindex(frame.index).fillna(0.0)
     frame["skewed"] = skewed["workload"].reindex(frame.index).fillna(0).astype(float)
@@ -41,9 +37,7 @@ def state_graph(data: Path, state: str) -> nx.Graph:
     edges = edges[(edges["state1"] == state) & (edges["state2"] == state)]
     graph = nx.Graph()
     for unit, row in frame.iterrows():
-        graph.add_node(
-            unit, lon=row["cent_lon"], lat=row["cent_lat"], **{name: row[name] for name in WORKLOADS}
-        )
+        graph.add_node(unit, lon=row["cent_lon"], lat=row["cent_lat"], **{name: row[name] for name in WORKLOADS})
     graph.add_edges_from(zip(edges["zcta1"], edges["zcta2"]))
     bridge(graph)
     return graph

@@ -190,6 +190,7 @@ def draw(project, today: dict, plan: dict) -> Path:
 
 def show(project) -> None:
     """Print today's and the new territories side by side, most loaded first."""
+
     def rows(name):
         features = project.mapLayersByName(name)[0].getFeatures()
         kept = [f for f in features if f["territory"]]

@@ -25,10 +25,11 @@ class Column:
     alias: str
 
     def field(self) -> QgsField:
-        """Return the column as a QGIS field."""
-        field = QgsField(self.name, self.type)
-        field.setAlias(self.alias)
-        return field
+        """Return the column as a QGIS field.
+
+        Without the alias, which scratch layers refuse with a warning: the styles set it.
+        """
+        return QgsField(self.name, self.type)
 
 
 # providers
@@ -75,6 +76,9 @@ TERRITORIES = (
     TERRITORY, WORKLOAD, TARGET, INDEX, DEVIATION_PCT, WITHIN, REASON, UNITS, PROVIDERS, PARTS,
     AREA_KM2, POLSBY_POPPER, REOCK, RMS_KM, COLOUR,
 )  # fmt: skip
+
+
+ALIASES = {column.name: column.alias for column in (*WEIGHTING, *UNMATCHED, COMPONENT, BRIDGED_TO, *EDGE, *TERRITORIES)}
 
 
 def columns(*added: Column) -> QgsFields:

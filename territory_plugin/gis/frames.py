@@ -130,8 +130,12 @@ def read_layer(source, name: str, context, feedback, *, geometry: str | None = N
         request.setFlags(Qgis.FeatureRequestFlag.NoGeometry)
     elif geometry != "any":
         check_geometry(source, name, geometry)
-    features = list(source.getFeatures(request, Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks))
-    stop_if(feedback.isCanceled)  # a cancelled feedback ends the iteration quietly
+    features = []
+    for feature in source.getFeatures(request, Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks):
+        features.append(feature)
+        if len(features) % 500 == 0:
+            stop_if(feedback.isCanceled)
+    stop_if(feedback.isCanceled)  # a cancelled feedback can also end the iteration quietly
     if not features:
         raise TerritoryError(f"{name} is empty: no feature came through (check the selection and the filter).")
     layer = Layer(name, features, source.fields(), source.sourceCrs(), source.wkbType(), np.array([]), np.array([]), [])

@@ -64,7 +64,7 @@ class DressOnLoad(QgsProcessingLayerPostProcessorInterface):
 
     def postProcessLayer(self, layer, context, feedback):
         if isinstance(layer, QgsVectorLayer):
-            self.style.dress(layer)
+            dress(layer, self.style)
             layer.triggerRepaint()
 
 
@@ -83,7 +83,7 @@ def apply_on_load(details, style: Style) -> None:
 
 def keep(layer: QgsVectorLayer, style: Style) -> None:
     """Store the style with the data: inside a GeoPackage as its default, else as a QML file beside it."""
-    style.dress(layer)
+    dress(layer, style)
     if layer.providerType() != "ogr":
         return
     path = Path(layer.source().split("|")[0])
@@ -91,6 +91,14 @@ def keep(layer: QgsVectorLayer, style: Style) -> None:
         layer.saveStyleToDatabase(style.title, "", True, "")
     elif path.is_file():
         layer.saveNamedStyle(str(path.with_suffix(".qml")))
+
+
+def dress(layer: QgsVectorLayer, style: Style) -> None:
+    """Give a layer its style and its columns the headings that people read."""
+    style.dress(layer)
+    for at, name in enumerate(layer.fields().names()):
+        if name in fields.ALIASES:
+            layer.setFieldAlias(at, fields.ALIASES[name])
 
 
 # ------------------------------------------------------------------ the looks

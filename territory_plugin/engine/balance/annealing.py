@@ -84,9 +84,7 @@ def _sweep(
 
     balance = [part.balance_cost(territory, held) for territory, held in enumerate(load)]
     square = [
-        (sum_x[t] * sum_x[t] + sum_y[t] * sum_y[t] + sum_z[t] * sum_z[t]) / weight[t]
-        if weight[t] > 0
-        else 0.0
+        (sum_x[t] * sum_x[t] + sum_y[t] * sum_y[t] + sum_z[t] * sum_z[t]) / weight[t] if weight[t] > 0 else 0.0
         for t in range(len(load))
     ]
     for step in range(BATCH):

@@ -176,16 +176,13 @@ def _check_wishes(tolerance: float) -> None:
         )
 
 
-def _arrays(
-    graph: nx.Graph, workload: str
-) -> tuple[list[Hashable], np.ndarray, np.ndarray, list[tuple[int, ...]]]:
+def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray, np.ndarray, list[tuple[int, ...]]]:
     """Return nodes sorted by id, their workloads, geocentric locations and neighbours."""
     if graph.number_of_nodes() == 0:
         raise TerritoryError("There are no units: the layer is empty or everything is filtered out.")
     nodes = sorted(graph, key=str)
     values = {
-        name: np.array([_number(graph.nodes[node].get(name)) for node in nodes])
-        for name in (workload, "lon", "lat")
+        name: np.array([_number(graph.nodes[node].get(name)) for node in nodes]) for name in (workload, "lon", "lat")
     }
     loads = values[workload]
     _refuse(nodes, ~np.isfinite(loads), f"have no number in '{workload}': fill it or remove them")
@@ -293,9 +290,7 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
         elif plan.within_tolerance[territory]:
             if component.oversize:
                 names = name_some([unit.unit for unit in component.oversize], 3)
-                reason = (
-                    f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
-                )
+                reason = f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
             else:
                 reason = (
                     f"Its part of the map ({name_some(component.units, 3)}) holds "

@@ -101,15 +101,12 @@ class Certificates:
             said.append(f"{len(self.oversize) - 12:,} more units outweigh the target.")
         if self.least_deviation > self.tolerance:
             said.append(
-                "No assignment keeps every territory nearer to the target than "
-                f"{100 * self.least_deviation:.1f} %."
+                f"No assignment keeps every territory nearer to the target than {100 * self.least_deviation:.1f} %."
             )
         return said
 
 
-def apportion(
-    workload: Sequence[float], units: Sequence[int], territories: int, least: Sequence[int]
-) -> list[int]:
+def apportion(workload: Sequence[float], units: Sequence[int], territories: int, least: Sequence[int]) -> list[int]:
     """Return how many territories each component carries: Huntington–Hill, at least `least`, at most its
     units.
 
@@ -228,17 +225,14 @@ def certify(
         raise TerritoryError(f"{territories} territories make no plan: ask for at least one.")
     if territories > len(ids):
         raise TerritoryError(
-            f"{territories:,} territories cannot be made of {len(ids):,} units: ask for fewer or use "
-            "smaller units."
+            f"{territories:,} territories cannot be made of {len(ids):,} units: ask for fewer or use smaller units."
         )
     total = float(workload.sum())
     if total <= 0:
         raise TerritoryError(
             "No unit has any workload, so there is nothing to balance: check the workload field and its join."
         )
-    parts = sorted(
-        components(neighbours), key=lambda part: (-float(workload[part].sum()), -len(part), part[0])
-    )
+    parts = sorted(components(neighbours), key=lambda part: (-float(workload[part].sum()), -len(part), part[0]))
     if len(parts) > territories:
         small = [ids[unit] for part in parts[territories:] for unit in part]
         raise TerritoryError(
@@ -276,8 +270,7 @@ def certify(
                 territories=count,
                 target=target,
                 oversize=tuple(
-                    Oversize(ids[part[index]], float(here[index]), float(here[index]) / fair)
-                    for index in heavy
+                    Oversize(ids[part[index]], float(here[index]), float(here[index]) / fair) for index in heavy
                 ),
                 least_deviation=least_deviation(usual, count - len(heavy)) if not heavy else 0.0,
             )

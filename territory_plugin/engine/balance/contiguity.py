@@ -117,9 +117,7 @@ def cut_off(unit: int, neighbours: Neighbours, touches, assignment: Sequence[int
                     for member in met:
                         owner[member] = index
                     done = heads[index]
-                    sides[index] = side = (
-                        side[:done] + met[: heads[whose]] + side[done:] + met[heads[whose] :]
-                    )
+                    sides[index] = side = side[:done] + met[: heads[whose]] + side[done:] + met[heads[whose] :]
                     heads[index] = done + heads[whose]
                     active.remove(whose)
     return fragment

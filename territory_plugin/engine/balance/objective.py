@@ -83,9 +83,7 @@ class WorkingPartition:
         Mass × km² that counts as 1.
     """
 
-    def __init__(
-        self, problem: Problem, assignment: Sequence[int], weights: Weights, unit_travel: float
-    ) -> None:
+    def __init__(self, problem: Problem, assignment: Sequence[int], weights: Weights, unit_travel: float) -> None:
         k = problem.territories
         self.problem = problem
         self.weights = weights
@@ -109,9 +107,7 @@ class WorkingPartition:
         mass = np.asarray(self.mass)
         self.load = np.bincount(at, problem.workload, k).tolist()
         self.weight = np.bincount(at, mass, k).tolist()
-        self.sum_x, self.sum_y, self.sum_z = (
-            np.bincount(at, mass * centred[:, axis], k).tolist() for axis in range(3)
-        )
+        self.sum_x, self.sum_y, self.sum_z = (np.bincount(at, mass * centred[:, axis], k).tolist() for axis in range(3))
         self.count = np.bincount(at, minlength=k).tolist()
 
     def balance_cost(self, territory: int, load: float) -> float:
@@ -119,8 +115,7 @@ class WorkingPartition:
         deviation = (load - self.target[territory]) * self.per_target
         excess = max(load - self.high[territory], self.low[territory] - load, 0.0) * self.per_target
         return self.units_per_territory * (
-            self.weights.pressure * deviation * deviation
-            + self.weights.limit * excess * (1.0 + STEEP * excess)
+            self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
         )
 
     def change(self, units: Iterable[int], source: int, sink: int) -> float:
@@ -148,11 +143,7 @@ class WorkingPartition:
             + self.balance_cost(sink, self.load[sink] + moved)
             - self.balance_cost(sink, self.load[sink])
         )
-        return (
-            balance
-            + self.weights.boundary * cuts
-            + self._travel_change(source, sink, weight, sum_x, sum_y, sum_z)
-        )
+        return balance + self.weights.boundary * cuts + self._travel_change(source, sink, weight, sum_x, sum_y, sum_z)
 
     def _travel_change(self, source, sink, weight, sum_x, sum_y, sum_z) -> float:
         """Return the change of Σ (q − |s|²/m): the squares q cancel, the sums s and masses m move over."""

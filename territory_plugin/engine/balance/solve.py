@@ -59,9 +59,7 @@ def solve(
         return np.zeros(n, dtype=int), 0.0, 0
     if k == n:
         return _one_each(problem), 0.0, 0
-    centres = capacitated_lloyd(
-        problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15)
-    )
+    centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     reference = centres[0].travel
     best: tuple[tuple[float, float], list[int]] | None = None
     made = 0
