@@ -7,32 +7,49 @@ within a tolerance: vertices on the middle of a neighbour's segment, slivers and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 import shapely
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
+from .borders import (
+    BATCH_ROWS,
+    BATCH_UNITS,
+    LAT_BITS,
+    LAT_MASK,
+    STEPS_PER_DEGREE,
+    Borders,
+    Contacts,
+    FreeChains,
+    borders_of,
+    exact_stretches,
+    free_segments,
+    lonlat_of,
+    near_segments,
+    near_stretches,
+    point_codes,
+    ranges,
+    slices,
+    sum_by_code,
+    twin_segments,
+)
 from .errors import TerritoryError, name_some
 from .geodesy import distance_km as geodesic_km
-from .geodesy import metres_per_degree, segment_lengths_m
+from .geodesy import geocentric, metres_per_degree
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 
 EDGE_COLUMNS = ["from_unit", "to_unit", "border_m", "distance_km", "kind"]
 SLIVER_TOLERANCE_M = 1.0
 
-# Vertices are snapped to this grid, about a centimetre, so that a place is one whole number.
-_STEPS_PER_DEGREE = 10_000_000
-_LAT_BITS = 31
-_LAT_MASK = (1 << _LAT_BITS) - 1
-# Small batches stay in the processor's cache and are several times faster than whole arrays.
-_BATCH_UNITS = 256
-_BATCH_ROWS = 1 << 15
-_CHAIN_SEGMENTS = 32
-_STEEPEST_SLIVER = np.tan(np.radians(30))
+# A sliver shorter than this many tolerances is a corner that comes near, no border.
 _LEAST_SLIVER_TOLERANCES = 3
+# Gaps up to this are measured in a flat frame around them.
+_LOCAL_KM = 50.0
 
 
 def unit_centres(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
@@ -51,16 +68,7 @@ def unit_centres(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
         Longitude and latitude in degrees.
     """
     geometries = _as_geometries(geometries)
-    centres = np.empty((len(geometries), 2))
-    for rows in _slices(len(geometries), _BATCH_UNITS):
-        batch = geometries[rows]
-        centre = shapely.centroid(batch)
-        outside = np.flatnonzero(~shapely.intersects_xy(batch, shapely.get_x(centre), shapely.get_y(centre)))
-        if len(outside):
-            centre[outside] = shapely.point_on_surface(batch[outside])
-        centres[rows, 0] = shapely.get_x(centre)
-        centres[rows, 1] = shapely.get_y(centre)
-    return centres
+    return _centres(geometries, borders_of(geometries))
 
 
 def contiguity_edges(
@@ -111,441 +119,603 @@ def contiguity_edges(
     geometries, unit_ids = _checked(geometries, unit_ids)
     n = len(unit_ids)
     progress(0.0, "Reading borders")
-    borders = _borders(geometries, cancelled)
+    borders = borders_of(geometries, cancelled)
     progress(0.4, "Matching borders")
-    twins = _twins(borders)
+    twins = twin_segments(borders)
     stop_if(cancelled)
-    free = _free(borders, twins)
-    stretches = [_exact_stretches(borders, twins).per_pair(n)]
-    contacts = _Contacts.none()
+    free = free_segments(borders, twins)
+    stretches = [exact_stretches(borders, twins).per_pair(n)]
+    contacts = Contacts.none()
     if sliver_tolerance_m > 0:
         progress(0.6, "Matching slivers")
-        near, contacts = _near_stretches(borders, free, sliver_tolerance_m, cancelled)
+        near, contacts = near_stretches(borders, free, sliver_tolerance_m, cancelled)
         code, metres = near.per_pair(n)
-        long_enough = (metres > _LEAST_SLIVER_TOLERANCES * sliver_tolerance_m) | np.isin(code, stretches[0][0])
+        long_enough = metres > _LEAST_SLIVER_TOLERANCES * sliver_tolerance_m
+        long_enough |= np.isin(code, stretches[0][0])
         stretches.append((code[long_enough], metres[long_enough]))
-    code, metres = _sum_by_code(*(np.concatenate(column) for column in zip(*stretches)))
+    code, metres = sum_by_code(*(np.concatenate(column) for column in zip(*stretches)))
     stop_if(cancelled)
     if criterion == "queen":
         progress(0.8, "Matching corners")
-        points = np.setdiff1d(_point_codes(borders, free, contacts, n), code, assume_unique=True)
+        points = np.setdiff1d(point_codes(borders, free, contacts, n), code, assume_unique=True)
         code, metres = np.concatenate([code, points]), np.concatenate([metres, np.zeros(len(points))])
-    centres = unit_centres(geometries) if centres is None else np.asarray(centres, dtype=float)
-    progress(0.95, "Measuring distances")
+    progress(0.9, "Measuring distances")
+    centres = _centres(geometries, borders) if centres is None else np.asarray(centres, dtype=float)
     edges = _edge_frame(code // n, code % n, metres, unit_ids, centres)
     progress(1.0, f"{len(edges):,} pairs of neighbours")
     return edges
 
 
-# --- borders as arrays ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Borders:
-    """All rings of all units as one run of segments; segment i leads from place start[i] to stop[i].
-
-    Attributes
-    ----------
-    start, stop : int64, shape (m,)
-        Places as whole numbers, see `_places`.
-    unit, ring : int32, shape (m,)
-        Whose segment it is.
-    """
-
-    start: np.ndarray
-    stop: np.ndarray
-    unit: np.ndarray
-    ring: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Stretches:
-    """Pieces of border that two units share: segment numbers of one, the units, and metres."""
-
-    segment: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    metres: np.ndarray
-
-    def per_pair(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return one code ``low * n + high`` per pair of units, ascending, and its metres of border."""
-        code = np.minimum(self.a, self.b).astype(np.int64) * n + np.maximum(self.a, self.b)
-        return _sum_by_code(code, self.metres)
-
-
-@dataclass(frozen=True)
-class _Contacts:
-    """Places of vertices that lie on the border of a unit which has no vertex there."""
-
-    place: np.ndarray
-    unit: np.ndarray
-
-    @classmethod
-    def none(cls) -> _Contacts:
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32))
-
-
-def _borders(geometries: np.ndarray, cancelled: IsCancelled = never) -> _Borders:
-    places, sizes, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for rows in _slices(len(geometries), _BATCH_UNITS):
-        stop_if(cancelled)
-        parts, unit = shapely.get_parts(geometries[rows], return_index=True)
-        rings, part = shapely.get_rings(parts, return_index=True)
-        size = shapely.get_num_coordinates(rings)
-        closing = np.cumsum(size) - 1
-        places.append(np.delete(_places(shapely.get_coordinates(rings)), closing))
-        sizes.append(size - 1)
-        owners.append(unit[part] + rows.start)
-    size = np.concatenate(sizes)
-    ring = np.repeat(np.arange(len(size), dtype=np.int32), size)
-    unit = np.repeat(np.concatenate(owners).astype(np.int32), size)
-    start = np.concatenate(places)
-    stop = _next_in_ring(start, ring)
-    moves = start != stop
-    if not moves.all():
-        start, ring, unit = start[moves], ring[moves], unit[moves]
-        stop = _next_in_ring(start, ring)
-    return _Borders(start, stop, unit, ring)
-
-
-def _places(lonlat: np.ndarray) -> np.ndarray:
-    """Return places as whole numbers: longitude in the high bits, latitude in the low ones.
-
-    180° east and 180° west are the same place.
-    """
-    out = np.empty(len(lonlat), np.int64)
-    half_turn, quarter_turn = 180 * _STEPS_PER_DEGREE, 90 * _STEPS_PER_DEGREE
-    for rows in _slices(len(lonlat), _BATCH_ROWS):
-        steps = lonlat[rows] * _STEPS_PER_DEGREE
-        steps = np.rint(steps, out=steps).astype(np.int64)
-        steps += (half_turn, quarter_turn)
-        if steps[:, 0].max() >= 2 * half_turn or steps[:, 0].min() < 0:
-            steps[:, 0] %= 2 * half_turn
-        place = np.left_shift(steps[:, 0], _LAT_BITS, out=out[rows])
-        place += steps[:, 1]
-    return out
-
-
-def _lonlat(places: np.ndarray) -> np.ndarray:
-    """Return degrees, shape (n, 2): the way back from `_places`."""
-    out = np.empty((len(places), 2))
-    np.divide(places >> _LAT_BITS, _STEPS_PER_DEGREE, out=out[:, 0])
-    np.divide(places & _LAT_MASK, _STEPS_PER_DEGREE, out=out[:, 1])
-    out -= (180, 90)
-    return out
-
-
-def _ring_ends(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the first and the last segment of each ring."""
-    if not len(ring):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    change = np.flatnonzero(ring[1:] != ring[:-1])
-    return np.concatenate([[0], change + 1]), np.concatenate([change, [len(ring) - 1]])
-
-
-def _next_in_ring(values: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    first, last = _ring_ends(ring)
-    out = np.empty_like(values)
-    out[:-1] = values[1:]
-    out[last] = values[first]
-    return out
-
-
-def _previous_in_ring(values: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    first, last = _ring_ends(ring)
-    out = np.empty_like(values)
-    out[1:] = values[:-1]
-    out[first] = values[last]
-    return out
-
-
-def _lengths_m(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    out = np.empty(len(start))
-    for rows in _slices(len(start), _BATCH_ROWS):
-        out[rows] = segment_lengths_m(_lonlat(start[rows]), _lonlat(stop[rows]))
-    return out
-
-
-# --- exact matches -------------------------------------------------------------------------------------
-
-
-def _first_alike(code: np.ndarray, alike: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return for every row the number of one representative row that is alike; rows alike get the same.
-
-    A hash join: each bucket of a table is won by one of its rows. Rows alike share the code, hence the
-    bucket, so all that are alike with the winner are settled at once; the others go into the next round.
-    """
-    settled = np.empty(len(code), np.int32)
-    rows = np.arange(len(code), dtype=np.int32)
-    multiplier = np.uint64(0x9E3779B97F4A7C15)
-    while len(rows):
-        bits = max(int(len(rows) - 1).bit_length(), 1) + 1
-        shift = np.uint64(64 - bits)
-        bucket = np.empty(len(rows), np.int32)
-        for part in _slices(len(rows), _BATCH_ROWS):
-            mixed = code[rows[part]].view(np.uint64)
-            mixed = (mixed ^ (mixed >> np.uint64(32))) * multiplier
-            mixed = (mixed ^ (mixed >> np.uint64(29))) * multiplier
-            bucket[part] = mixed >> shift
-        table = np.empty(1 << bits, np.int32)
-        table[bucket] = rows
-        winner = table[bucket]
-        done = winner == rows
-        check = np.flatnonzero(~done)
-        done[check] = alike(rows[check], winner[check])
-        settled[rows[done]] = winner[done]
-        rows = rows[~done]
-    return settled
-
-
-def _pairs_alike(representative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pairs of rows with the same representative, each pair once."""
-    one = np.flatnonzero(representative != np.arange(len(representative), dtype=np.int32)).astype(np.int32)
-    other = representative[one]
-    followers = np.bincount(other, minlength=1)
-    crowded = one[followers[other] > 1]
-    if not len(crowded):
-        return one, other
-    more_one, more_other = _pairs_in_groups(crowded, representative[crowded])
-    return np.concatenate([one, more_one]), np.concatenate([other, more_other])
-
-
-def _pairs_in_groups(members: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pairs of members of the same group, each pair once."""
-    order = np.argsort(group, kind="stable")
-    members, group = members[order], group[order]
-    ones, others = [members[:0]], [members[:0]]
-    rows, offset = np.arange(len(group)), 1
-    while len(rows):
-        rows = rows[rows + offset < len(group)]
-        rows = rows[group[rows] == group[rows + offset]]
-        ones.append(members[rows])
-        others.append(members[rows + offset])
-        offset += 1
-    return np.concatenate(ones), np.concatenate(others)
-
-
-def _twins(borders: _Borders) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pairs of segments with the same two ends, whatever their direction."""
-    start, stop = borders.start, borders.stop
-    middle = start + stop
-
-    def alike(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        begin = start[i]
-        return (middle[i] == middle[j]) & ((begin == stop[j]) | (begin == start[j]))
-
-    return _pairs_alike(_first_alike(middle, alike))
-
-
-def _free(borders: _Borders, twins: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return which segments have no twin."""
-    free = np.ones(len(borders.start), bool)
-    free[twins[0]] = False
-    free[twins[1]] = False
-    return free
-
-
-def _exact_stretches(borders: _Borders, twins: tuple[np.ndarray, np.ndarray]) -> _Stretches:
-    one, other = twins
-    a, b = borders.unit[one], borders.unit[other]
-    if (same := a == b).any():
-        one, a, b = one[~same], a[~same], b[~same]
-    return _Stretches(one, a, b, _lengths_m(borders.start[one], borders.stop[one]))
-
-
-def _point_codes(borders: _Borders, free: np.ndarray, contacts: _Contacts, n: int) -> np.ndarray:
-    """Return the codes of pairs of units that have a place in common.
-
-    A vertex of two units whose segments there are shared says nothing new: the segments' other owner is
-    the second unit. So only vertices of more units, or with a free segment, are looked at.
-    """
-    start = borders.start
-
-    def alike(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return start[i] == start[j]
-
-    representative = _first_alike(start, alike)
-    times = np.bincount(representative, minlength=1)[representative]
-    at_free = free | _previous_in_ring(free, borders.ring)
-    vertices = np.flatnonzero((times > 2) | ((times == 2) & at_free))
-    one, other = _pairs_in_groups(borders.unit[vertices], representative[vertices])
-    if len(contacts.place):
-        place = start[vertices]
-        order = np.argsort(place, kind="stable")
-        place, unit = place[order], borders.unit[vertices][order]
-        low, high = np.searchsorted(place, contacts.place), np.searchsorted(place, contacts.place, "right")
-        found = _ranges(low, high - low)
-        one = np.concatenate([one, unit[found]])
-        other = np.concatenate([other, np.repeat(contacts.unit, high - low)])
-    return _unit_codes(one, other, n)
-
-
-def _unit_codes(one: np.ndarray, other: np.ndarray, n: int) -> np.ndarray:
-    differ = one != other
-    one, other = one[differ].astype(np.int64), other[differ].astype(np.int64)
-    return np.unique(np.minimum(one, other) * n + np.maximum(one, other))
-
-
-# --- matches within a tolerance ------------------------------------------------------------------------
-
-
-def _chains(borders: _Borders, segments: np.ndarray, longest: int = _CHAIN_SEGMENTS) -> np.ndarray:
-    """Return where, in ascending `segments`, chains of at most `longest` consecutive ones begin."""
-    breaks = np.ones(len(segments), bool)
-    breaks[1:] = (np.diff(segments) != 1) | (np.diff(borders.ring[segments]) != 0)
-    begin = np.flatnonzero(breaks)
-    since = np.arange(len(segments)) - np.repeat(begin, np.diff(np.append(begin, len(segments))))
-    return np.flatnonzero(since % longest == 0)
-
-
-@dataclass(frozen=True)
-class _FreeChains:
-    """Free segments in short chains with their bounding boxes, and which chains come near each other."""
-
-    segments: np.ndarray
-    begin: np.ndarray
-    count: np.ndarray
-    lonlat: np.ndarray
-    box: np.ndarray
-    unit: np.ndarray
-
-    @classmethod
-    def of(cls, borders: _Borders, free: np.ndarray) -> _FreeChains:
-        segments = np.flatnonzero(free)
-        begin = _chains(borders, segments)
-        lonlat = np.hstack([_lonlat(borders.start[segments]), _lonlat(borders.stop[segments])])
-        corners = np.hstack([np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])])
-        box = np.empty((len(begin), 4))
-        if len(begin):
-            box[:, :2] = np.minimum.reduceat(corners[:, :2], begin)
-            box[:, 2:] = np.maximum.reduceat(corners[:, 2:], begin)
-        count = np.diff(np.append(begin, len(segments)))
-        return cls(segments, begin, count, lonlat, box, borders.unit[segments[begin]])
-
-    def near_pairs(self, pad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return pairs of chains of different units whose boxes, one of them padded, meet."""
-        tree = shapely.STRtree(shapely.box(*self.box.T))
-        one, other = tree.query(shapely.box(*(self.box + pad).T))
-        keep = (one < other) & (self.unit[one] != self.unit[other])
-        return one[keep], other[keep]
-
-
-def _padding(box: np.ndarray, metres: float) -> np.ndarray:
-    """Return what to add to boxes (west, south, east, north) in degrees to widen them by metres."""
-    steepest = np.minimum(np.abs(box[:, [1, 3]]).max(axis=1, initial=0), 89.9)
-    east_m, north_m = metres_per_degree(steepest)
-    lon, lat = 1.01 * metres / east_m, 1.01 * metres / north_m
-    return np.column_stack([-lon, -lat, lon, lat])
-
-
-def _near_stretches(
-    borders: _Borders, free: np.ndarray, tolerance_m: float, cancelled: IsCancelled
-) -> tuple[_Stretches, _Contacts]:
-    """Return where free segments of different units run side by side, and vertices on foreign borders."""
-    segments, others, metres = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-    places, units = [_Contacts.none().place], [_Contacts.none().unit]
-    chains = _FreeChains.of(borders, free)
-    pad = _padding(chains.box, tolerance_m)
-    one, other = chains.near_pairs(pad)
-    for rows in _slices(len(one), 4096):
-        stop_if(cancelled)
-        s, t = _near_segments(chains, one[rows], other[rows], pad)
-        length, at_s, at_t = _side_by_side(chains.lonlat[s], chains.lonlat[t], tolerance_m)
-        s, t = chains.segments[s], chains.segments[t]
-        along = length > 0
-        segments.append(s[along])
-        others.append(t[along])
-        metres.append(length[along])
-        for vertex_of, border_of, near in ((t, s, at_s), (s, t, at_t)):
-            for end, place in enumerate((borders.start, borders.stop)):
-                vertex, border = vertex_of[near[:, end]], border_of[near[:, end]]
-                foreign = (place[vertex] != borders.start[border]) & (place[vertex] != borders.stop[border])
-                places.append(place[vertex][foreign])
-                units.append(borders.unit[border][foreign])
-    s, t, length = np.concatenate(segments), np.concatenate(others), np.concatenate(metres)
-    contacts = _Contacts(np.concatenate(places), np.concatenate(units))
-    return _Stretches(s, borders.unit[s], borders.unit[t], length), contacts
-
-
-def _near_segments(
-    chains: _FreeChains, one: np.ndarray, other: np.ndarray, pad: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of rows of `chains.segments`, one of each chain, whose padded boxes meet."""
-    pair = np.repeat(np.arange(len(one)), chains.count[one])
-    s = _ranges(chains.begin[one], chains.count[one])
-    meets = _boxes_meet(_segment_box(chains.lonlat[s]) + pad[one[pair]], chains.box[other[pair]])
-    pair, s = pair[meets], s[meets]
-    t = _ranges(chains.begin[other[pair]], chains.count[other[pair]])
-    s, pair = np.repeat(s, chains.count[other[pair]]), np.repeat(pair, chains.count[other[pair]])
-    meets = _boxes_meet(_segment_box(chains.lonlat[s]) + pad[one[pair]], _segment_box(chains.lonlat[t]))
-    return s[meets], t[meets]
-
-
-def _segment_box(lonlat: np.ndarray) -> np.ndarray:
-    return np.hstack([np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])])
-
-
-def _boxes_meet(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a[:, :2] <= b[:, 2:]).all(axis=1) & (b[:, :2] <= a[:, 2:]).all(axis=1)
-
-
-def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compare pairs of segments in a flat frame of metres along each first one.
+def bridge_edges(
+    geometries: Sequence[shapely.Geometry] | np.ndarray,
+    unit_ids: Sequence[str],
+    edges: pd.DataFrame,
+    how: str = "nearest",
+    distance_km: float | None = None,
+    per_component: int = 3,
+    centres: np.ndarray | None = None,
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> pd.DataFrame:
+    """Join the components of a map over water and gaps.
+
+    Starting from the largest component, the one with the shortest gap to what is joined already is
+    joined next, by the shortest few gaps between units of it and of the component it comes nearest to,
+    until all are one ('nearest') or no gap is short enough ('within').
 
     Parameters
     ----------
-    s, t : numpy.ndarray, shape (m, 4)
-        Longitude and latitude of start, then of stop.
+    geometries : array_like of shapely polygons, length n, or numpy.ndarray of float, shape (n, 2)
+        Units in longitude and latitude, or only their centres: gaps are then measured between these.
+    unit_ids : sequence of str, length n
+    edges : pandas.DataFrame
+        Edges with `from_unit` and `to_unit`, as from `contiguity_edges`. Edges that a barrier closed
+        count as joined: bridges are there for gaps, not to undo barriers.
+    how : {'nearest', 'within'}
+    distance_km : float, optional
+        The longest gap to bridge, for 'within'.
+    per_component : int
+        How many bridges a component gets at most; several leave the balancing more freedom.
+    centres : array_like, shape (n, 2), optional
+        As from `unit_centres`.
 
     Returns
     -------
-    length : numpy.ndarray, shape (m,)
-        Metres of s beside which t runs, when t is within the tolerance over the whole stretch in which
-        they face each other and deviates from its direction by no more than 30°; else 0.
-    at_s, at_t : numpy.ndarray of bool, shape (m, 2)
-        Whether start and stop of t lie within the tolerance of s, and those of s of t.
+    pandas.DataFrame
+        Columns of `contiguity_edges`, `kind` 'bridge' and `border_m` 0, and `gap_km`, the distance from
+        polygon to polygon along the ellipsoid. Ordered by ids.
+
+    Raises
+    ------
+    TerritoryError
+        Unknown rule, or 'within' without a distance.
+
+    Notes
+    -----
+    Components are joined along their minimum spanning tree (Prim 1957). Gaps are searched between
+    places at most 500 m apart along the outer borders (wider on maps with more than 500,000 km of them);
+    those that are chosen are measured between the polygons themselves.
     """
-    east_m, north_m = metres_per_degree(s[:, 1])
-    points = []
-    for lonlat in (s[:, 2:], t[:, :2], t[:, 2:]):
-        east = lonlat[:, 0] - s[:, 0]
-        east -= 360 * np.rint(east / 360)
-        points.append(np.column_stack([east * east_m, (lonlat[:, 1] - s[:, 1]) * north_m]))
-    along, begin, end = points
-    long = np.hypot(*along.T)
-    unit = along / long[:, None]
-    x0, y0 = _cross_and_along(unit, begin)
-    x1, y1 = _cross_and_along(unit, end)
-    low, high = np.maximum(np.minimum(x0, x1), 0), np.minimum(np.maximum(x0, x1), long)
-    run, drift = x1 - x0, y1 - y0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = drift / run
-        y_low, y_high = y0 + (low - x0) * slope, y0 + (high - x0) * slope
-        beside = (
-            (high > low)
-            & (np.abs(drift) <= _STEEPEST_SLIVER * np.abs(run))
-            & (np.abs(y_low) <= tolerance_m)
-            & (np.abs(y_high) <= tolerance_m)
-        )
-    length = np.where(beside, high - low, 0.0)
-    zero = np.zeros_like(begin)
-    at_s = np.column_stack([_reach(begin, zero, along), _reach(end, zero, along)]) <= tolerance_m
-    at_t = np.column_stack([_reach(zero, begin, end), _reach(along, begin, end)]) <= tolerance_m
-    return length, at_s, at_t
+    if how not in ("nearest", "within"):
+        raise TerritoryError(f"Bridges are built to the 'nearest' part or 'within' a distance, not '{how}'.")
+    if how == "within" and (distance_km is None or not distance_km > 0):
+        raise TerritoryError("Bridges within a distance need that distance, in kilometres above 0.")
+    if per_component < 1:
+        raise TerritoryError("A component needs at least one bridge.")
+    by_id = np.argsort(np.asarray(unit_ids), kind="stable")
+    if np.asarray(geometries).dtype.kind == "f":
+        shapes, unit_ids = None, np.asarray(unit_ids)[by_id]
+        lonlat, unit = np.asarray(geometries, dtype=float).reshape(-1, 2)[by_id], np.arange(len(unit_ids))
+        centres = lonlat if centres is None else np.asarray(centres, dtype=float)[by_id]
+    else:
+        shapes, unit_ids = _checked(geometries, unit_ids)
+        shapes, unit_ids = shapes[by_id], unit_ids[by_id]
+        borders = borders_of(shapes, cancelled)
+        centres = _centres(shapes, borders) if centres is None else np.asarray(centres, dtype=float)[by_id]
+        lonlat, unit = _outline_places(borders)
+    label = component_labels(unit_ids, edges)
+    parts = _Parts(lonlat, unit, label)
+    longest_km = distance_km if how == "within" else np.inf
+    found: list[tuple[float, int, int]] = []
+    for done, (part, nearest) in enumerate(parts.joined_in_turn(longest_km)):
+        stop_if(cancelled)
+        progress(done / parts.count, f"Bridging part {done + 1:,} of {parts.count - 1:,}")
+        gaps = parts.shortest_gaps(part, nearest, per_component, shapes)
+        found += [gap for gap in gaps if gap[0] <= longest_km]
+    gap_km, one, other = np.array(found, dtype=float).reshape(-1, 3).T
+    bridges = _edge_frame(one.astype(int), other.astype(int), np.zeros(len(found)), unit_ids, centres, gap_km)
+    progress(1.0, f"{len(found):,} bridges")
+    return bridges
 
 
-def _cross_and_along(unit: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return (unit * point).sum(axis=1), unit[:, 0] * point[:, 1] - unit[:, 1] * point[:, 0]
+def edge_lines(
+    edges: pd.DataFrame,
+    unit_ids: Sequence[str],
+    centres: np.ndarray,
+    geometries: Sequence[shapely.Geometry] | None = None,
+    sliver_tolerance_m: float = SLIVER_TOLERANCE_M,
+) -> np.ndarray:
+    """Return one line per edge: from centre to centre, over the middle of the border they share.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+        With `from_unit`, `to_unit` and, for bends at the border, `kind`.
+    unit_ids : sequence of str, length n
+    centres : array_like, shape (n, 2)
+        As from `unit_centres`.
+    geometries : array_like of shapely polygons, length n, optional
+        Without them all lines are straight; so are those of points and bridges.
+
+    Returns
+    -------
+    numpy.ndarray of shapely LineString, one per edge
+    """
+    centres = np.asarray(centres, dtype=float)
+    a, b = _edge_numbers(edges, unit_ids)
+    bend = np.full((len(a), 2), np.nan)
+    if geometries is not None and len(a):
+        n = len(unit_ids)
+        code, middle = _border_middles(_as_geometries(geometries), sliver_tolerance_m)
+        wanted = np.minimum(a, b) * n + np.maximum(a, b)
+        at = np.minimum(np.searchsorted(code, wanted), max(len(code) - 1, 0))
+        found = (code[at] == wanted) if len(code) else np.zeros(len(a), bool)
+        bend[found] = middle[at[found]]
+    line = np.stack([centres[a], bend, centres[b]], axis=1).reshape(-1, 2)
+    owner = np.repeat(np.arange(len(a)), 3)
+    known = np.isfinite(line[:, 0])
+    if not len(a):
+        return np.empty(0, dtype=object)
+    return shapely.linestrings(line[known], indices=owner[known])
 
 
-def _reach(point: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the distance from points to segments, in a plane."""
-    along = end - begin
-    share = ((point - begin) * along).sum(axis=1) / (along * along).sum(axis=1)
-    return np.hypot(*(begin + np.clip(share, 0, 1)[:, None] * along - point).T)
+def close_crossed(
+    edges: pd.DataFrame,
+    unit_ids: Sequence[str],
+    centres: np.ndarray,
+    barriers: Sequence[shapely.Geometry],
+    geometries: Sequence[shapely.Geometry] | None = None,
+    sliver_tolerance_m: float = SLIVER_TOLERANCE_M,
+) -> pd.DataFrame:
+    """Close the edges that barrier lines cross.
+
+    The line of an edge runs from centre to centre over the middle of the shared border (`edge_lines`):
+    a barrier that follows the larger part of the border crosses it there, and so does one that cuts off
+    either centre from the border. An edge that is closed already stays closed.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+        As from `contiguity_edges` and `bridge_edges`.
+    unit_ids, centres, geometries, sliver_tolerance_m
+        As in `edge_lines`.
+    barriers : array_like of shapely geometries
+        Lines (or areas) in longitude and latitude; empty ones are passed over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy of the edges with the column `open`.
+    """
+    closed = edges.copy()
+    is_open = _open(edges).copy()
+    barriers = _as_geometries(barriers)
+    barriers = barriers[~(shapely.is_missing(barriers) | shapely.is_empty(barriers))]
+    a, b = _edge_numbers(edges, unit_ids)
+    if len(barriers) and len(edges):
+        centres, unit_ids = np.asarray(centres, dtype=float), np.asarray(unit_ids)
+        near, units = np.arange(len(edges)), np.arange(len(unit_ids))
+        if geometries is not None:
+            geometries = _as_geometries(geometries)
+            boxes = shapely.STRtree(shapely.box(*shapely.bounds(geometries).T))
+            hit = np.zeros(len(unit_ids), bool)
+            hit[boxes.query(barriers, predicate="intersects")[1]] = True
+            near = np.flatnonzero(hit[a] | hit[b] | (edges["kind"] != "border").to_numpy())
+            units = np.union1d(a[near], b[near])
+            geometries = geometries[units]
+        lines = edge_lines(edges.iloc[near], unit_ids[units], centres[units], geometries, sliver_tolerance_m)
+        is_open[near[shapely.STRtree(lines).query(barriers, predicate="intersects")[1]]] = False
+    closed["open"] = is_open
+    return closed
+
+
+def adjacency_graph(
+    unit_ids: Sequence[str],
+    edges: pd.DataFrame,
+    attributes: pd.DataFrame | Mapping[str, Sequence] | None = None,
+) -> nx.Graph:
+    """Return the graph of units, isolates too, and of the edges that are open.
+
+    Parameters
+    ----------
+    unit_ids : sequence of str, length n
+    edges : pandas.DataFrame
+        With `from_unit`, `to_unit`; other columns become edge attributes, rows with `open` False are
+        left out.
+    attributes : pandas.DataFrame or mapping of name to sequence, optional
+        Node attributes, n values each, in the order of `unit_ids`.
+
+    Returns
+    -------
+    networkx.Graph
+
+    Raises
+    ------
+    TerritoryError
+        Edges between units that are not there.
+    """
+    ids = np.asarray(unit_ids).tolist()
+    _edge_numbers(edges, unit_ids)
+    graph = nx.Graph()
+    graph.add_nodes_from(ids)
+    for name in attributes if attributes is not None else ():
+        nx.set_node_attributes(graph, dict(zip(ids, np.asarray(attributes[name]).tolist())), name)
+    open_edges = edges[_open(edges)]
+    names = [name for name in open_edges.columns if name not in ("from_unit", "to_unit", "open")]
+    columns = [open_edges[name].tolist() for name in names]
+    graph.add_edges_from(
+        (a, b, dict(zip(names, row)))
+        for a, b, *row in zip(open_edges["from_unit"].tolist(), open_edges["to_unit"].tolist(), *columns)
+    )
+    return graph
+
+
+def components(graph: nx.Graph) -> list[list]:
+    """Return the units of each component, the largest first, each sorted by id."""
+    return sorted((sorted(part) for part in nx.connected_components(graph)), key=lambda p: (-len(p), p[0]))
+
+
+def isolates(graph: nx.Graph) -> list:
+    """Return the units that touch no other, sorted by id."""
+    return sorted(nx.isolates(graph))
+
+
+def component_labels(unit_ids: Sequence[str], edges: pd.DataFrame) -> np.ndarray:
+    """Return the number of each unit's component, 0 for the largest, equal sizes by their first id.
+
+    Parameters
+    ----------
+    unit_ids : sequence of str, length n
+    edges : pandas.DataFrame
+        With `from_unit` and `to_unit`; closed ones count.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+    """
+    n = len(unit_ids)
+    if n == 0:
+        return np.empty(0, np.int64)
+    a, b = _edge_numbers(edges, unit_ids)
+    count, label = connected_components(coo_matrix((np.ones(len(a), bool), (a, b)), (n, n)), directed=False)
+    by_id = np.argsort(np.asarray(unit_ids), kind="stable")
+    first_seen = np.full(count, n)
+    np.minimum.at(first_seen, label[by_id], np.arange(n))
+    order = np.lexsort((first_seen, -np.bincount(label)))
+    number = np.empty(count, np.int64)
+    number[order] = np.arange(count)
+    return number[label]
+
+
+def overlapping_units(
+    geometries: Sequence[shapely.Geometry],
+    unit_ids: Sequence[str],
+    share: float = 0.01,
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> pd.DataFrame:
+    """Return pairs of units whose interiors overlap by more than a share of the smaller one's area.
+
+    Parameters
+    ----------
+    geometries : array_like of shapely Polygon or MultiPolygon, length n
+        Longitude and latitude in degrees.
+    unit_ids : sequence of str, length n
+    share : float
+        0.01 is one per cent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `from_unit`, `to_unit`, `share`; the largest share first.
+
+    Notes
+    -----
+    How many units cover a place changes only over borders that do not cancel: those that nobody shares,
+    and those shared by two units on the same side. So wherever units overlap, such a border is shared
+    on the same side, crosses another free border, or has a third unit behind it. Only units with such
+    a border are intersected with their neighbours, which makes a clean coverage quick to pass.
+    """
+    geometries, unit_ids = _checked(geometries, unit_ids)
+    progress(0.0, "Looking for overlaps")
+    suspects = _overlap_suspects(geometries, cancelled)
+    tree = shapely.STRtree(geometries)
+    which, other = tree.query(geometries[suspects])
+    pairs = np.column_stack([suspects[which], other])
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    valid = geometries.copy()
+    used = np.unique(pairs)
+    broken = used[~shapely.is_valid(geometries[used])]
+    valid[broken] = shapely.make_valid(geometries[broken])
+    shares = np.zeros(len(pairs))
+    for rows in slices(len(pairs), BATCH_UNITS):
+        stop_if(cancelled)
+        progress(rows.start / len(pairs), "Measuring overlaps")
+        one, two = valid[pairs[rows, 0]], valid[pairs[rows, 1]]
+        smaller = np.minimum(shapely.area(one), shapely.area(two))
+        common = shapely.area(shapely.intersection(one, two))
+        shares[rows] = np.divide(common, smaller, out=np.zeros(len(one)), where=smaller > 0)
+    found = np.flatnonzero(shares > share)
+    a, b = np.asarray(unit_ids)[pairs[found]].reshape(-1, 2).T
+    swap = a > b
+    table = pd.DataFrame(
+        {"from_unit": np.where(swap, b, a), "to_unit": np.where(swap, a, b), "share": shares[found]}
+    )
+    return table.sort_values(
+        ["share", "from_unit", "to_unit"], ascending=[False, True, True], ignore_index=True
+    )
+
+
+# --- bridges -------------------------------------------------------------------------------------------
+
+
+def _outline_places(borders: Borders, spacing_km: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Return places along the free borders and whose they are; long segments get places in between."""
+    free = np.flatnonzero(free_segments(borders, twin_segments(borders)))
+    alone = np.setdiff1d(np.arange(borders.unit.max(initial=-1) + 1), borders.unit[free])
+    if len(alone):
+        free = np.union1d(free, np.flatnonzero(np.isin(borders.unit, alone)))
+    start, stop = lonlat_of(borders.start[free]), lonlat_of(borders.stop[free])
+    step = stop - start
+    step[:, 0] -= 360 * np.rint(step[:, 0] / 360)
+    east_m, north_m = metres_per_degree(start[:, 1])
+    long_km = np.hypot(step[:, 0] * east_m, step[:, 1] * north_m) / 1000
+    spacing_km = max(spacing_km, long_km.sum() / 1_000_000)
+    pieces = np.maximum(np.ceil(long_km / spacing_km), 1).astype(np.int64)
+    which = np.repeat(np.arange(len(free)), pieces)
+    share = (ranges(np.zeros_like(pieces), pieces) / pieces[which])[:, None]
+    return start[which] + share * step[which], borders.unit[free][which]
+
+
+def _means(xyz: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
+    sums = np.column_stack([np.bincount(group, column, count) for column in xyz.T])
+    return sums / np.maximum(np.bincount(group, minlength=count), 1)[:, None]
+
+
+def _radii(xyz: np.ndarray, group: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    out = np.zeros(len(middle))
+    np.maximum.at(out, group, np.linalg.norm(xyz - middle[group], axis=1))
+    return out
+
+
+class _Parts:
+    """The components of a map as clouds of places on their outlines, in earth-centred kilometres."""
+
+    def __init__(self, lonlat: np.ndarray, unit: np.ndarray, label: np.ndarray):
+        order = np.argsort(unit, kind="stable")
+        order = order[np.argsort(label[unit[order]], kind="stable")]
+        self.lonlat, self.unit = lonlat[order], unit[order]
+        self.xyz = geocentric(self.lonlat)
+        self.count = count = int(label.max(initial=-1)) + 1
+        owner = label[self.unit]
+        self.first = np.searchsorted(owner, np.arange(count + 1))
+        self.middle = _means(self.xyz, owner, count)
+        self.radius = _radii(self.xyz, owner, self.middle)
+        self._trees: dict[int, cKDTree] = {}
+        # The same for single units; places are ordered by part and unit, so each unit is one run.
+        n = len(label)
+        begins = np.flatnonzero(np.diff(self.unit, prepend=-1))
+        self.unit_first, self.unit_count = np.zeros(n, np.int64), np.bincount(self.unit, minlength=n)
+        self.unit_first[self.unit[begins]] = begins
+        self.unit_middle = _means(self.xyz, self.unit, n)
+        self.unit_radius = _radii(self.xyz, self.unit, self.unit_middle)
+        self.members = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1])
+
+    def places(self, part: int) -> slice:
+        return slice(self.first[part], self.first[part + 1])
+
+    def tree(self, part: int) -> cKDTree:
+        if part not in self._trees:
+            cloud = self.xyz[self.places(part)]
+            self._trees[part] = cKDTree(cloud, balanced_tree=False, compact_nodes=False)
+        return self._trees[part]
+
+    def joined_in_turn(self, longest_km: float):
+        """Yield each part and the joined part nearest to it, the shortest gap first (Prim)."""
+        count = self.count
+        gap, nearest = np.full(count, np.inf), np.zeros(count, np.int64)
+        waiting = np.ones(count, bool)
+        while waiting.any():
+            part = int(np.argmin(np.where(waiting, gap, np.inf)))
+            if not (gap[part] < np.inf and gap[part] <= longest_km):
+                part = int(np.argmax(waiting))
+            else:
+                yield part, int(nearest[part])
+            waiting[part] = False
+            apart = np.linalg.norm(self.middle - self.middle[part], axis=1) - self.radius - self.radius[part]
+            for other in np.flatnonzero(waiting & (apart < gap)):
+                chords, _ = self.tree(part).query(
+                    self.xyz[self.places(other)], distance_upper_bound=gap[other]
+                )
+                if (chord := chords.min(initial=np.inf)) < gap[other]:
+                    gap[other], nearest[other] = chord, part
+
+    def shortest_gaps(
+        self, part: int, other: int, most: int, shapes: np.ndarray | None
+    ) -> list[tuple[float, int, int]]:
+        """Return kilometres and the two units of the shortest gaps between units of two parts."""
+        mine, theirs = self.places(part), self.places(other)
+        chord, at = self.tree(other).query(self.xyz[mine])
+        here, there = np.arange(mine.start, mine.stop), at + theirs.start
+        # A small part sees few units of the other one: let those around it look back.
+        facing = np.union1d(self._units_around(part, other, 4 * most), self.unit[there])
+        back = ranges(self.unit_first[facing], self.unit_count[facing])
+        back_chord, back_at = self.tree(part).query(self.xyz[back])
+        here, there = np.concatenate([here, back_at + mine.start]), np.concatenate([there, back])
+        chord = np.concatenate([chord, back_chord])
+        order = np.lexsort((self.unit[there], self.unit[here], chord))
+        here, there = here[order], there[order]
+        code = self.unit[here].astype(np.int64) * len(self.unit_first) + self.unit[there]
+        _, shortest = np.unique(code, return_index=True)
+        shortest = np.sort(shortest)[: 3 * most]
+        gaps = [self._gap(i, j, shapes) for i, j in zip(here[shortest], there[shortest])]
+        return sorted(gaps)[:most]
+
+    def _units_around(self, part: int, other: int, most: int) -> np.ndarray:
+        """Return the units of a part that may be nearest to another part, by their bounding spheres."""
+        units = self.members[other]
+        apart = np.linalg.norm(self.unit_middle[units] - self.middle[part], axis=1) - self.unit_radius[units]
+        return units[np.argsort(apart, kind="stable")[:most]]
+
+    def _gap(self, i: int, j: int, shapes: np.ndarray | None) -> tuple[float, int, int]:
+        """Return the gap between the units of two places, measured from polygon to polygon."""
+        a, b = int(self.unit[i]), int(self.unit[j])
+        km = float(geodesic_km(self.lonlat[i], self.lonlat[j])[0])
+        if shapes is not None and km < _LOCAL_KM:
+            scale = np.column_stack(metres_per_degree(self.lonlat[[i], 1]))
+
+            def local(lonlat: np.ndarray) -> np.ndarray:
+                away = lonlat - self.lonlat[i]
+                away[:, 0] -= 360 * np.rint(away[:, 0] / 360)
+                return away * scale
+
+            line = shapely.shortest_line(
+                shapely.transform(shapes[a], local), shapely.transform(shapes[b], local)
+            )
+            ends = shapely.get_coordinates(line) / scale + self.lonlat[i]
+            km = min(km, float(geodesic_km(ends[:1], ends[1:])[0]))
+        return km, a, b
+
+
+# --- middles of borders --------------------------------------------------------------------------------
+
+
+def _border_middles(geometries: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return per pair of units, as code ``low * n + high``, the place of its border nearest to the mean."""
+    n = len(geometries)
+    borders = borders_of(geometries)
+    twins = twin_segments(borders)
+    stretches = [exact_stretches(borders, twins)]
+    if tolerance_m > 0:
+        stretches.append(near_stretches(borders, free_segments(borders, twins), tolerance_m)[0])
+    segment = np.concatenate([some.segment for some in stretches])
+    metres = np.concatenate([some.metres for some in stretches])
+    code, pair = np.unique(np.concatenate([some.codes(n) for some in stretches]), return_inverse=True)
+    start, stop = lonlat_of(borders.start[segment]), lonlat_of(borders.stop[segment])
+    step = stop - start
+    step[:, 0] -= 360 * np.rint(step[:, 0] / 360)
+    middle = start + step / 2
+    total = np.bincount(pair, metres, len(code))
+    mean = np.column_stack([np.bincount(pair, metres * middle[:, i], len(code)) / total for i in range(2)])
+    scale = np.column_stack([np.cos(np.radians(start[:, 1])), np.ones(len(start))])
+    along, away = step * scale, (mean[pair] - start) * scale
+    share = np.clip((along * away).sum(axis=1) / (along * along).sum(axis=1), 0, 1)
+    off = np.linalg.norm(away - share[:, None] * along, axis=1)
+    order = np.lexsort((segment, off, pair))
+    best = order[np.searchsorted(pair[order], np.arange(len(code)))]
+    return code, start[best] + share[best, None] * step[best]
+
+
+# --- overlaps ------------------------------------------------------------------------------------------
+
+
+def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndarray:
+    """Return the units with a border that shows an overlap: see the notes of `overlapping_units`."""
+    borders = borders_of(geometries, cancelled)
+    one, other = twins = twin_segments(borders)
+    inside_left = _inside_is_left(borders)
+    same_way = borders.start[one] == borders.start[other]
+    same_side = (inside_left[one] == inside_left[other]) == same_way
+    same_side &= borders.unit[one] != borders.unit[other]
+    suspects = [borders.unit[one[same_side]], borders.unit[other[same_side]]]
+    stop_if(cancelled)
+    chains = FreeChains.of(borders, free_segments(borders, twins))
+    if len(chains.begin):
+        lonlat = chains.lonlat[chains.begin + chains.count // 2]
+        middles = shapely.points((lonlat[:, :2] + lonlat[:, 2:]) / 2)
+        behind, covering = shapely.STRtree(geometries).query(middles, predicate="within")
+        foreign = chains.unit[behind] != covering
+        suspects += [chains.unit[behind[foreign]], covering[foreign]]
+        pad = np.zeros_like(chains.box)
+        near = chains.near_pairs(pad)
+        for rows in slices(len(near[0]), 4096):
+            stop_if(cancelled)
+            s, t = near_segments(chains, near[0][rows], near[1][rows], pad)
+            cross = _cross(chains.lonlat[s], chains.lonlat[t])
+            suspects += [borders.unit[chains.segments[segment]] for segment in (s[cross], t[cross])]
+    return np.unique(np.concatenate(suspects)).astype(np.int64)
+
+
+def _inside_is_left(borders: Borders) -> np.ndarray:
+    """Return for each segment whether its unit lies on its left."""
+    if not len(borders.first):
+        return np.empty(0, bool)
+    sizes = borders.last - borders.first + 1
+    start, stop = lonlat_of(borders.start), lonlat_of(borders.stop)
+    origin = np.repeat(start[borders.first], sizes, axis=0)
+    start -= origin
+    stop -= origin
+    twice_area = start[:, 0] * stop[:, 1] - start[:, 1] * stop[:, 0]
+    counter_clockwise = np.add.reduceat(twice_area, borders.first) > 0
+    return np.repeat(counter_clockwise != borders.hole, sizes)
+
+
+def _cross(s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Return whether segments (lon, lat, lon, lat) properly cross each other."""
+
+    def side(line: np.ndarray, point: np.ndarray) -> np.ndarray:
+        along, away = line[:, 2:] - line[:, :2], point - line[:, :2]
+        return np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
+
+    return (side(s, t[:, :2]) * side(s, t[:, 2:]) < 0) & (side(t, s[:, :2]) * side(t, s[:, 2:]) < 0)
 
 
 # --- small tools ---------------------------------------------------------------------------------------
+
+
+def _edge_numbers(edges: pd.DataFrame, unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions in `unit_ids` of both ends of each edge."""
+    index = pd.Index(np.asarray(unit_ids))
+    a, b = index.get_indexer(edges["from_unit"]), index.get_indexer(edges["to_unit"])
+    if (lost := (a < 0) | (b < 0)).any():
+        missing = pd.concat([edges["from_unit"][a < 0], edges["to_unit"][b < 0]]).unique()
+        raise TerritoryError(
+            f"{lost.sum():,} edges lead to units that are not there: {name_some(missing)}. "
+            "Build the edges from the same units, or remove these edges."
+        )
+    return a, b
+
+
+def _open(edges: pd.DataFrame) -> np.ndarray:
+    """Return which edges are open; those that do not say are."""
+    if "open" not in edges.columns:
+        return np.ones(len(edges), bool)
+    return edges["open"].isna().to_numpy() | edges["open"].eq(True).to_numpy(dtype=bool)
+
+
+def _centres(geometries: np.ndarray, borders: Borders) -> np.ndarray:
+    """Return the centroids, or points inside where a ray from the centroid leaves the unit evenly often."""
+    centre = np.empty((len(geometries), 2))
+    for rows in slices(len(geometries), BATCH_UNITS):
+        points = shapely.centroid(geometries[rows])
+        centre[rows, 0], centre[rows, 1] = shapely.get_x(points), shapely.get_y(points)
+    latitude = (centre[:, 1] + 90) * STEPS_PER_DEGREE
+    longitude = (centre[:, 0] + 180) % 360 * STEPS_PER_DEGREE
+    crossings = np.zeros(len(geometries), np.int64)
+    for rows in slices(len(borders.start), BATCH_ROWS):
+        level = latitude[borders.unit[rows]]
+        over = np.flatnonzero(
+            ((borders.start[rows] & LAT_MASK) > level) != ((borders.stop[rows] & LAT_MASK) > level)
+        )
+        start, stop, unit = borders.start[rows][over], borders.stop[rows][over], borders.unit[rows][over]
+        x0, y0, x1, y1 = start >> LAT_BITS, start & LAT_MASK, stop >> LAT_BITS, stop & LAT_MASK
+        east = x0 + (level[over] - y0) / (y1 - y0) * (x1 - x0) > longitude[unit]
+        crossings += np.bincount(unit[east], minlength=len(geometries))
+    outside = np.flatnonzero(crossings % 2 == 0)
+    if len(outside):
+        inside = shapely.point_on_surface(geometries[outside])
+        centre[outside] = np.column_stack([shapely.get_x(inside), shapely.get_y(inside)])
+    return centre
 
 
 def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
@@ -554,7 +724,9 @@ def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
     return out
 
 
-def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     geometries, unit_ids = _as_geometries(geometries), np.asarray(unit_ids)
     if len(geometries) != len(unit_ids):
         raise TerritoryError(f"{len(geometries):,} geometries came with {len(unit_ids):,} unit ids.")
@@ -571,7 +743,9 @@ def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) ->
         )
     areal = np.isin(shapely.get_type_id(geometries), (3, 6))
     if not areal.all():
-        raise TerritoryError(f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons.")
+        raise TerritoryError(
+            f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons."
+        )
     bounds = shapely.bounds(geometries)
     wrong = ~((np.abs(bounds[:, [1, 3]]) <= 90).all(axis=1) & (np.abs(bounds[:, [0, 2]]) <= 360).all(axis=1))
     if wrong.any():
@@ -582,44 +756,28 @@ def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) ->
     return geometries, unit_ids
 
 
-def _slices(count: int, step: int) -> list[slice]:
-    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
-
-
-def _ranges(begin: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return begin, begin + 1, ... (count of them) for each row, one after the other."""
-    total = np.cumsum(count)
-    shift = begin - (total - count)
-    return np.arange(total[-1] if len(total) else 0) + np.repeat(shift, count)
-
-
-def _sum_by_code(code: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct codes, ascending, and the sum of the values of each.
-
-    Runs of one code, which follow each other along a border, are summed before anything is sorted.
-    """
-    if not len(code):
-        return code, values
-    begin = np.flatnonzero(np.diff(code, prepend=code[0] - 1))
-    distinct, which = np.unique(code[begin], return_inverse=True)
-    return distinct, np.bincount(which, np.add.reduceat(values, begin), minlength=len(distinct))
-
-
 def _edge_frame(
-    a: np.ndarray, b: np.ndarray, metres: np.ndarray, unit_ids: np.ndarray, centres: np.ndarray
+    a: np.ndarray,
+    b: np.ndarray,
+    metres: np.ndarray,
+    unit_ids: np.ndarray,
+    centres: np.ndarray,
+    gap_km: np.ndarray | None = None,
 ) -> pd.DataFrame:
+    """Return edges ordered by ids; with gaps they are bridges."""
     rank = np.empty(len(unit_ids), np.int64)
     rank[np.argsort(unit_ids, kind="stable")] = np.arange(len(unit_ids))
-    swap = rank[a] > rank[b]
-    a, b = np.where(swap, b, a), np.where(swap, a, b)
+    a, b = np.where(rank[a] > rank[b], b, a), np.where(rank[a] > rank[b], a, b)
     order = np.lexsort((rank[b], rank[a]))
     a, b, metres = a[order], b[order], metres[order]
-    return pd.DataFrame(
-        {
-            "from_unit": unit_ids[a],
-            "to_unit": unit_ids[b],
-            "border_m": metres,
-            "distance_km": geodesic_km(centres[a], centres[b]),
-            "kind": np.where(metres > 0, "border", "point").astype(object),
-        }
-    )
+    columns = {
+        "from_unit": unit_ids[a],
+        "to_unit": unit_ids[b],
+        "border_m": metres,
+        "distance_km": geodesic_km(centres[a], centres[b]),
+        "kind": np.where(metres > 0, "border", "point").astype(object),
+    }
+    if gap_km is not None:
+        columns["kind"] = np.full(len(a), "bridge", dtype=object)
+        columns["gap_km"] = gap_km[order]
+    return pd.DataFrame(columns)
