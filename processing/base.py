@@ -43,7 +43,7 @@ def missing_packages() -> tuple[str, ...]:
     if "shapely" not in missing:
         from importlib.metadata import version
 
-        if int(version("shapely").split(".")[0]) < 2:
+        if version("shapely").startswith("1."):  # Debian's shapely 2.2 says 0+unknown
             missing.append("shapely")
     return tuple(missing)
 
