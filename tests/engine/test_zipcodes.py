@@ -244,7 +244,7 @@ def test_nearest_is_measured_on_the_ground_not_in_degrees():
 def test_nearest_agrees_with_all_distances(lat, lon, seed):
     """The nearest border point of every box, found by brute force along its rim."""
     rng = np.random.default_rng(seed)
-    corners = rng.uniform(-0.5, 0.5, (6, 2)) + (lon, lat)
+    corners = rng.uniform(-0.5, 0.5, (6, 2)) + np.array([lon, lat])
     boxes = np.array([shapely.box(x, y, x + 0.05, y + 0.05) for x, y in corners])
     point = shapely.Point(lon, lat)
     if shapely.intersects(boxes, point).any():
