@@ -117,8 +117,8 @@ def sum_by_territory(values: np.ndarray, territory: Sequence[str | None], names=
 
 def natural(name: str):
     """Sort key that puts T2 before T10."""
-    digits = "".join(ch if ch.isdigit() else " " for ch in name).split()
-    return ("".join(ch for ch in name if not ch.isdigit()), [int(number) for number in digits], name)
+    digits = "".join(ch if ch.isdecimal() else " " for ch in name).split()
+    return ("".join(ch for ch in name if not ch.isdecimal()), [int(number) for number in digits], name)
 
 
 def parts_per_territory(graph: nx.Graph, code: np.ndarray, territories: int) -> np.ndarray:

@@ -42,7 +42,8 @@ def specialty_weights(
     TerritoryError
         For a pattern that is empty or given twice, or a weight that is negative or no number.
     """
-    table = pd.DataFrame({"pattern": [(str(p).strip() if p is not None else "") for p in patterns], "weight": weights})
+    texts = [str(pattern).strip() if pattern is not None else "" for pattern in patterns]
+    table = pd.DataFrame({"pattern": pd.Series(texts, dtype=object), "weight": list(weights)})
     table["key"] = table["pattern"].str.casefold().str.rstrip("*")
     table.loc[table["pattern"] == "*", "key"] = "*"
     _check_patterns(table)

@@ -38,7 +38,7 @@ def normalise_zip(values: Sequence[object]) -> np.ndarray:
     text = pd.Series(list(values), dtype=object).map(_as_text).astype(object)
     text = text.str.strip().str.replace(r"\.0*$", "", regex=True)
     digits = text.str.replace(r"[\s-]", "", regex=True)
-    digits = digits.where(digits.str.fullmatch(r"\d{3,5}|\d{7,9}", na=False))
+    digits = digits.where(digits.str.fullmatch(r"[0-9]{3,5}|[0-9]{7,9}", na=False))
     plus4 = digits.str.len() > 5
     zips = digits.str.zfill(5).where(~plus4, digits.str.zfill(9).str[:5])
     zips = zips.where(zips >= LOWEST_ZIP)
@@ -46,9 +46,11 @@ def normalise_zip(values: Sequence[object]) -> np.ndarray:
 
 
 def _as_text(value):
-    if value is None or value != value:
+    if pd.isna(value):
         return None
-    return f"{value:.0f}" if isinstance(value, (float, np.floating)) else str(value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.0f}" if value.is_integer() else None
+    return str(value)
 
 
 def locate_providers(
