@@ -91,7 +91,8 @@ def main_job() -> tuple[dict, dict]:
         "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"), "OUTPUT": table("zips"), "UNMATCHED": table("unmatched"),
     })  # fmt: skip
     graph = run("buildadjacencygraph", "ZIP adjacency graph, islands bridged", {
-        "INPUT": layer("zips"), "UNIT_FIELD": "zip", "CONTIGUITY": "rook", "BRIDGE": "nearest", "OUTPUT": table("adjacency"),
+        "INPUT": layer("zips"), "UNIT_FIELD": "zip", "CONTIGUITY": "rook", "BRIDGE": "nearest",
+        "OUTPUT": table("adjacency"),
     })  # fmt: skip
     today = run("evaluateterritories", "today's alignment evaluated", {
         **units, "TERRITORY_FIELD": "rep", "OUTPUT": table("today"), "REPORT": str(DEMO / "today.html"),
@@ -179,11 +180,8 @@ def draw(project, today: dict, plan: dict) -> Path:
             label.attemptMove(QgsLayoutPoint(left + 2, top))
             label.attemptResize(QgsLayoutSize(116, 7))
             layout.addLayoutItem(label)
-    settings = QgsLayoutExporter.ImageExportSettings()
-    settings.dpi = 150
-    settings.generateWorldFile = settings.exportMetadata = False
     path = DEMO / "map.png"
-    if QgsLayoutExporter(layout).exportToImage(str(path), settings) != QgsLayoutExporter.ExportResult.Success:
+    if not QgsLayoutExporter(layout).renderPageToImage(0, dpi=150).save(str(path)):
         sys.exit(f"cannot draw {path}")
     return path
 

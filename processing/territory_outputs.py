@@ -218,7 +218,10 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
                 self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
             weighing = renamed.get(market.fields[0], market.fields[0])
             results["ASSIGNMENT"] = self.write("ASSIGNMENT", own, layer.wkb_type, layer.crs,
-                (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(layer.features, territory)),
+                (
+                    ([*feature.attributes(), name], feature.geometry())
+                    for feature, name in zip(layer.features, territory)
+                ),
                 gis.styles.units(colours, float(np.nanmax(layer.numbers(market.fields[0]))), weighing),
             )  # fmt: skip
         if report:
@@ -260,7 +263,8 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         """Say in the log how the plan came out and which territories need a look."""
         self.feedback.pushInfo(
             self.tr(
-                "{} territories, {:.0f} % within tolerance, largest deviation {:.1f} %, {:,} cut edges, RMS distance {:.1f} km."
+                "{} territories, {:.0f} % within tolerance, largest deviation {:.1f} %, {:,} cut edges, "
+                "RMS distance {:.1f} km."
             ).format(
                 overall.territories,
                 overall.within_pct,

@@ -70,7 +70,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         field = self.string("UNIT_FIELD")
         layer, units = gis.frames.read_units(source, field, self.context, self.feedback)
         edges = self.contacts(layer, units, part(self.progress, 0.3, 0.8))
-        touching = engine.contiguity.adjacency_graph(units, edges[edges["kind"] != "bridge"].assign(open=True))
+        touching = engine.contiguity.adjacency_graph(units, edges[edges["kind"] != "bridge"])
         isolates = engine.contiguity.isolates(touching)
         parts = engine.contiguity.components(touching)
         centres = engine.contiguity.unit_centres(layer.lonlat)
@@ -78,7 +78,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         if barriers is not None:
             self.progress(0.8, self.tr("Closing what the barriers cross"))
             lines = gis.frames.read_layer(barriers, "The barrier layer", self.context, self.feedback, geometry="line")
-            edges = engine.contiguity.close_crossed(edges, units, centres, layer.lonlat, lines.lonlat)
+            edges = engine.contiguity.close_crossed(edges, units, centres, lines.lonlat, layer.lonlat)
         self.tell(units, edges, isolates, parts)
 
         self.progress(0.9, self.tr("Writing"))
@@ -109,7 +109,8 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         if len(parts) > 1 and not (edges["kind"] == "bridge").any():
             self.feedback.pushWarning(
                 self.tr(
-                    "The graph is in {:,} parts and nothing bridges them; alone stand {}. Set “Bridge islands” to join them."
+                    "The graph is in {:,} parts and nothing bridges them; alone stand {}. "
+                    "Set “Bridge islands” to join them."
                 ).format(len(parts), name_some(isolates) if isolates else self.tr("no single units"))
             )
         bridges = edges[edges["kind"] == "bridge"]

@@ -53,7 +53,8 @@ class SumProvidersToZips(TerritoriesAlgorithm):
                   allowMultiple=True, optional=True),
             source("ZIPS", self.tr("ZIP polygons"), [polygon]),
             field("ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS"),
-            source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [vector], optional=True),
+            source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [vector],
+                   optional=True),
             field("CROSSWALK_ZIP_FIELD", self.tr("ZIP in the crosswalk (empty: found by name)"),
                   parentLayerParameterName="CROSSWALK", optional=True),
             field("CROSSWALK_UNIT_FIELD", self.tr("Polygon's ZIP in the crosswalk (empty: found by name)"),
@@ -130,7 +131,8 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         )  # fmt: skip
         return {
             "OUTPUT": output, "UNMATCHED": unmatched, "MATCHED_COUNT": int((~lost).sum()),
-            "UNMATCHED_COUNT": int(lost.sum()), "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
+            "UNMATCHED_COUNT": int(lost.sum()),
+            "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
         }  # fmt: skip
 
     def warn_of_gaps(self, values, names):
@@ -161,7 +163,8 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             found = [name for name in table.fields.names() if name.lower() in usual]
             if not given and not found:
                 raise TerritoryError(
-                    f"The crosswalk has no column named like {' or '.join(usual[:2])} (it has {', '.join(table.fields.names())}); "
+                    f"The crosswalk has no column named like {' or '.join(usual[:2])} "
+                    f"(it has {', '.join(table.fields.names())}); "
                     f"name it in {parameter}."
                 )
             columns.append(engine.zipcodes.normalise_zip(table.texts(given or found[0])))

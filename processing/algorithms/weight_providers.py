@@ -239,7 +239,8 @@ class WeightProviders(TerritoriesAlgorithm):
             names = {name.lower(): name for name in layer.fields.names()}
             if not {"pattern", "weight"} <= names.keys():
                 raise TerritoryError(
-                    f"The table of specialty weights needs the columns pattern and weight; it has {', '.join(names.values())}."
+                    f"The table of specialty weights needs the columns pattern and weight; "
+                    f"it has {', '.join(names.values())}."
                 )
             patterns = layer.texts(names["pattern"])
             if len(set(patterns)) < len(patterns):
@@ -340,7 +341,8 @@ class WeightProviders(TerritoriesAlgorithm):
                 stop_if(self.feedback.isCanceled)
         if wrong:
             raise TerritoryError(
-                f"The workload expression must give a number of at least 0 for each provider, but did not at {name_some(wrong)}. "
+                f"The workload expression must give a number of at least 0 for each provider, but did not at "
+                f"{name_some(wrong)}. "
                 "Wrap it, for example in coalesce(…, 0)."
             )
         return workload

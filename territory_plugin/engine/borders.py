@@ -267,9 +267,7 @@ def point_codes(borders: Borders, free: np.ndarray, contacts: Contacts, n: int) 
     the second unit. So only vertices of more units, or with a free segment, are looked at.
     """
     start = borders.start
-    representative = _first_alike(
-        len(start), start.__getitem__, lambda rows, others: start[rows] == start[others]
-    )
+    representative = _first_alike(len(start), start.__getitem__, lambda rows, others: start[rows] == start[others])
     times = np.bincount(representative, minlength=1)[representative]
     at_free = free | borders.previous(free)
     vertices = np.flatnonzero((times > 2) | ((times == 2) & at_free))
@@ -322,9 +320,7 @@ class FreeChains:
         segments = np.flatnonzero(free)
         begin = _chains(borders, segments)
         lonlat = np.hstack([lonlat_of(borders.start[segments]), lonlat_of(borders.stop[segments])])
-        corners = np.hstack(
-            [np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])]
-        )
+        corners = np.hstack([np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])])
         box = np.empty((len(begin), 4))
         if len(begin):
             box[:, :2] = np.minimum.reduceat(corners[:, :2], begin)
@@ -402,9 +398,7 @@ def _boxes_meet(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a[:, :2] <= b[:, 2:]).all(axis=1) & (b[:, :2] <= a[:, 2:]).all(axis=1)
 
 
-def _side_by_side(
-    s: np.ndarray, t: np.ndarray, tolerance_m: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compare pairs of segments in a flat frame of metres along each first one.
 
     Parameters

@@ -448,12 +448,8 @@ def overlapping_units(
     found = np.flatnonzero(shares > share)
     a, b = np.asarray(unit_ids)[pairs[found]].reshape(-1, 2).T
     swap = a > b
-    table = pd.DataFrame(
-        {"from_unit": np.where(swap, b, a), "to_unit": np.where(swap, a, b), "share": shares[found]}
-    )
-    return table.sort_values(
-        ["share", "from_unit", "to_unit"], ascending=[False, True, True], ignore_index=True
-    )
+    table = pd.DataFrame({"from_unit": np.where(swap, b, a), "to_unit": np.where(swap, a, b), "share": shares[found]})
+    return table.sort_values(["share", "from_unit", "to_unit"], ascending=[False, True, True], ignore_index=True)
 
 
 # --- bridges -------------------------------------------------------------------------------------------
@@ -534,9 +530,7 @@ class _Parts:
             waiting[part] = False
             apart = np.linalg.norm(self.middle - self.middle[part], axis=1) - self.radius - self.radius[part]
             for other in np.flatnonzero(waiting & (apart < gap)):
-                chords, _ = self.tree(part).query(
-                    self.xyz[self.places(other)], distance_upper_bound=gap[other]
-                )
+                chords, _ = self.tree(part).query(self.xyz[self.places(other)], distance_upper_bound=gap[other])
                 if (chord := chords.min(initial=np.inf)) < gap[other]:
                     gap[other], nearest[other] = chord, part
 
@@ -579,9 +573,7 @@ class _Parts:
                 away[:, 0] -= 360 * np.rint(away[:, 0] / 360)
                 return away * scale
 
-            line = shapely.shortest_line(
-                shapely.transform(shapes[a], local), shapely.transform(shapes[b], local)
-            )
+            line = shapely.shortest_line(shapely.transform(shapes[a], local), shapely.transform(shapes[b], local))
             ends = shapely.get_coordinates(line) / scale + self.lonlat[i]
             km = min(km, float(geodesic_km(ends[:1], ends[1:])[0]))
         return km, a, b
@@ -704,9 +696,7 @@ def _centres(geometries: np.ndarray, borders: Borders) -> np.ndarray:
     crossings = np.zeros(len(geometries), np.int64)
     for rows in slices(len(borders.start), BATCH_ROWS):
         level = latitude[borders.unit[rows]]
-        over = np.flatnonzero(
-            ((borders.start[rows] & LAT_MASK) > level) != ((borders.stop[rows] & LAT_MASK) > level)
-        )
+        over = np.flatnonzero(((borders.start[rows] & LAT_MASK) > level) != ((borders.stop[rows] & LAT_MASK) > level))
         start, stop, unit = borders.start[rows][over], borders.stop[rows][over], borders.unit[rows][over]
         x0, y0, x1, y1 = start >> LAT_BITS, start & LAT_MASK, stop >> LAT_BITS, stop & LAT_MASK
         east = x0 + (level[over] - y0) / (y1 - y0) * (x1 - x0) > longitude[unit]
@@ -724,9 +714,7 @@ def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
     return out
 
 
-def _checked(
-    geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     geometries, unit_ids = _as_geometries(geometries), np.asarray(unit_ids)
     if len(geometries) != len(unit_ids):
         raise TerritoryError(f"{len(geometries):,} geometries came with {len(unit_ids):,} unit ids.")
@@ -743,9 +731,7 @@ def _checked(
         )
     areal = np.isin(shapely.get_type_id(geometries), (3, 6))
     if not areal.all():
-        raise TerritoryError(
-            f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons."
-        )
+        raise TerritoryError(f"Units that are not polygons: {name_some(unit_ids[~areal])}. Neighbours need polygons.")
     bounds = shapely.bounds(geometries)
     wrong = ~((np.abs(bounds[:, [1, 3]]) <= 90).all(axis=1) & (np.abs(bounds[:, [0, 2]]) <= 360).all(axis=1))
     if wrong.any():

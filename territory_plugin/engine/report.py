@@ -129,10 +129,12 @@ def _bars(table, tolerance) -> str:
             f'<text x="{left - 10}" y="{at * row + 14}" text-anchor="end">{escape(str(name))}</text>'
             f'<rect x="{start:.1f}" y="{at * row + 4}" width="{max(length, 0.5):.1f}" height="{row - 7}" rx="2" '
             f'fill="{"#3b8ea5" if within else "#e0a458"}"/>'
-            f'<text class="soft" x="{beside + shift:.1f}" y="{at * row + 14}" text-anchor="{anchor}">{value:+.1f} %</text>'
+            f'<text class="soft" x="{beside + shift:.1f}" y="{at * row + 14}" text-anchor="{anchor}">'
+            f"{value:+.1f} %</text>"
         )
     parts.append(
-        f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">shaded: within ±{100 * tolerance:g} %</text></svg>'
+        f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">'
+        f"shaded: within ±{100 * tolerance:g} %</text></svg>"
     )
     return "".join(parts)
 

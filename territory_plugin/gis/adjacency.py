@@ -102,7 +102,7 @@ def add_bridges(layer: Layer, units, edges: pd.DataFrame, bridge: str, bridge_km
         units,
         edges,
         how=bridge,
-        limit_km=bridge_km if bridge == "within" else None,
+        distance_km=bridge_km if bridge == "within" else None,
         cancelled=cancelled,
     )
     return pd.concat([edges, bridges.assign(open=True)], ignore_index=True)

@@ -20,6 +20,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ..engine import contiguity
 from ..engine.errors import TerritoryError, name_some
 from ..engine.progress import stop_if
 
@@ -258,7 +259,20 @@ def read_units(source, unit_field: str, context, feedback, name: str = "The unit
             f"{len(layer.repaired):,} units had an invalid polygon, which was repaired for this run: "
             f"{name_some(units[row] for row in layer.repaired)}. “Fix geometries” repairs the layer for good."
         )
+    warn_of_overlaps(layer, units, feedback)
     return layer, units
+
+
+def warn_of_overlaps(layer: Layer, units: list[str], feedback) -> None:
+    """Warn of units that cover the same land: it would count for two territories' areas."""
+    overlaps = contiguity.overlapping_units(layer.lonlat, units, cancelled=feedback.isCanceled)
+    if len(overlaps):
+        pairs = zip(overlaps["from_unit"], overlaps["to_unit"], overlaps["share"])
+        feedback.pushWarning(
+            f"{layer.name}: {len(overlaps):,} pairs of units overlap: "
+            f"{name_some(f'{a} and {b} ({share:.0%})' for a, b, share in pairs)}. They are used as they are, and "
+            "areas count twice there; clean the layer (“Check validity”, “Snap geometries”) where that matters."
+        )
 
 
 def unit_ids(layer: Layer, field: str) -> list[str]:
