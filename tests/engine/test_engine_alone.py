@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGINE = "healthcare_territories.territory_plugin.engine"
 MODULES = sorted(
-    f"{ENGINE}.{module.name}" for module in pkgutil.iter_modules([str(ROOT / "territory_plugin" / "engine")])
+    ".".join(["healthcare_territories", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+    for path in (ROOT / "territory_plugin" / "engine").rglob("*.py")
 )
 
 IMPORT_ALL = f"""

@@ -7,24 +7,53 @@ the units it would cut off move along, when that is worth it too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from .contiguity import cut_off
 from .objective import STEEP, Weights, WorkingPartition
+from .recombination import recombine
 from .watch import Watch
 
 BATCH = 4096
 LARGEST_FRAGMENT = 60
+LARGEST_PAIR = 400
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How temperature and prices go from the first to the last batch, geometrically.
+
+    Attributes
+    ----------
+    hot, cold : float
+        First and last temperature, in cost.
+    limits : tuple of float
+        First and last price of excess over the tolerance.
+    pressures : tuple of float
+        First and last price of squared deviation: high at first, so that workload spreads before travel is
+        refined.
+    """
+
+    hot: float
+    cold: float
+    limits: tuple[float, float]
+    pressures: tuple[float, float]
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    """Return the value at `share` of the way, in equal ratios."""
+    return ends[0] * (ends[1] / ends[0]) ** share
 
 
 def anneal(
     part: WorkingPartition,
     proposals: int,
-    hot: float,
-    cold: float,
-    limits: tuple[float, float],
+    schedule: Schedule,
     rng: np.random.Generator,
     watch: Watch,
+    recuts: int = 0,
     text: str = "Balancing",
 ) -> None:
     """Anneal a working partition in place; it stays connected and keeps all its territories throughout.
@@ -34,30 +63,51 @@ def anneal(
     part : WorkingPartition
     proposals : int
         How many moves to propose.
-    hot, cold : float
-        First and last temperature, in cost; falls geometrically.
-    limits : tuple of float
-        First and last price of excess over the tolerance; rises geometrically.
+    schedule : Schedule
     rng : Generator
     watch : Watch
+    recuts : int
+        Recombinations tried after each batch of proposals.
+    text : str
+        What the progress says.
     """
     batches = max(1, -(-proposals // BATCH))
     weights = part.weights
     boundary: list[int] = []
     place = [-1] * len(part.neighbours)
-    for unit, around in enumerate(part.neighbours):
-        home = part.assignment[unit]
-        if not part.anchored[unit] and any(part.assignment[other] != home for other in around):
-            place[unit] = len(boundary)
-            boundary.append(unit)
+    _rim(part, boundary, place)
     for batch in range(batches):
         if watch.time_is_up() or not boundary:
             break
         share = batch / max(1, batches - 1)
         watch.progress(batch / batches, f"{text}, worst deviation {100 * part.worst():.1f} %")
-        limit = limits[0] * (limits[1] / limits[0]) ** share
-        _sweep(part, weights.with_limit(limit), hot * (cold / hot) ** share, boundary, place, rng)
-    part.weights = weights.with_limit(limits[1])
+        limit = _between(schedule.limits, share)
+        pressure = _between(schedule.pressures, share)
+        temperature = _between((schedule.hot, schedule.cold), share)
+        _sweep(part, replace(weights, limit=limit, pressure=pressure), temperature, boundary, place, rng)
+        if recuts:
+            members: list[list[int]] = [[] for _ in part.load]
+            for unit, home in enumerate(part.assignment):
+                members[home].append(unit)
+            moved = recombine(part, members, recuts, temperature, rng, LARGEST_PAIR)
+            if moved:
+                _rim(part, boundary, place)
+    part.weights = weights
+
+
+def _rim(part: WorkingPartition, boundary: list[int], place: list[int]) -> None:
+    """List the units at a boundary that may move, and each unit's place in the list."""
+    boundary.clear()
+    assignment = part.assignment
+    for unit, around in enumerate(part.neighbours):
+        place[unit] = -1
+        home = assignment[unit]
+        if not part.anchored[unit]:
+            for other in around:
+                if assignment[other] != home:
+                    place[unit] = len(boundary)
+                    boundary.append(unit)
+                    break
 
 
 def _sweep(

@@ -21,6 +21,9 @@ from .watch import Watch
 
 CELLS_PER_TERRITORY = 60
 ROUNDED = 9
+COARSEST, FINEST = 0.3, 0.02
+REACH = 100.0
+"""How many times the local blur a price may change in one Newton step."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,9 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, cells: int) -> tupl
     return centre, weight
 
 
-def _shares(cost: np.ndarray, price: np.ndarray, blur: float) -> tuple[np.ndarray, np.ndarray]:
+def _shares(cost: np.ndarray, price: np.ndarray, blur: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the smoothed share of each cell at each centre and the smoothed minimum of the priced costs."""
-    gain = (price - cost) / blur
+    gain = (price - cost) / blur[:, None]
     best = gain.max(axis=1, keepdims=True)
     np.exp(gain - best, out=gain)
     total = gain.sum(axis=1, keepdims=True)
@@ -127,7 +130,12 @@ def _shares(cost: np.ndarray, price: np.ndarray, blur: float) -> tuple[np.ndarra
 
 
 def transport_prices(
-    cost: np.ndarray, workload: np.ndarray, capacity: np.ndarray, price: np.ndarray, blur: float, steps: int
+    cost: np.ndarray,
+    workload: np.ndarray,
+    capacity: np.ndarray,
+    price: np.ndarray,
+    blur: np.ndarray,
+    steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return prices under which each centre draws its capacity, and the shares, by damped Newton steps.
 
@@ -140,8 +148,9 @@ def transport_prices(
         Sums to the workload's sum.
     price : ndarray, shape (k,)
         Where to start.
-    blur : float
-        Entropy in km²; the smaller, the nearer to whole assignments.
+    blur : ndarray, shape (n,)
+        Entropy in km²; the smaller, the nearer to whole assignments. It differs between units because a
+        city's territories are a hundredth as wide as those around it.
     steps : int
         Newton steps at most.
 
@@ -152,17 +161,20 @@ def transport_prices(
     """
     share, least = _shares(cost, price, blur)
     value = workload @ least - capacity @ price
-    aim = 1e-3 * capacity.mean()
+    aim = 2e-3 * capacity.mean()
+    stiffness = workload / blur
     for _ in range(steps):
         load = workload @ share
         miss = load - capacity
         if np.abs(miss).max() < aim:
             break
-        hessian = (np.diag(load) - (share * workload[:, None]).T @ share) / blur
-        hessian += load.mean() / blur * (1e-7 * np.eye(len(price)) + 1e-3 / len(price))
+        pull = stiffness @ share
+        hessian = np.diag(pull) - (share * stiffness[:, None]).T @ share
+        hessian += np.diag(1e-6 * pull + 1e-9 * pull.mean()) + 1e-3 * pull.mean() / len(price)
         step = np.linalg.solve(hessian, miss)
-        longest = np.abs(step).max()
-        length = min(1.0, 30 * blur / longest) if longest > 0 else 0.0
+        local = (workload * blur) @ share / np.maximum(load, 1e-9 * capacity)
+        longest = float((np.abs(step) / np.maximum(local, blur.min())).max())
+        length = min(1.0, REACH / longest) if longest > 0 else 0.0
         for _ in range(12):
             trial = price - length * step
             trial_share, least = _shares(cost, trial, blur)
@@ -174,6 +186,38 @@ def transport_prices(
             break
         price, share, value = trial, trial_share, trial_value
     return price - price.mean(), share
+
+
+def balanced_prices(
+    cost: np.ndarray,
+    workload: np.ndarray,
+    capacity: np.ndarray,
+    price: np.ndarray,
+    scale: np.ndarray,
+    blur: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return transport prices and shares at `blur` × `scale`, from `price` or, if that leads nowhere, from
+    zero.
+
+    From zero the blur comes down in steps, each a good start for the next.
+    """
+    found, share = transport_prices(cost, workload, capacity, price, blur * scale, 12)
+    if np.abs(workload @ share - capacity).max() < 0.05 * capacity.mean():
+        return found, share
+    found = np.zeros(len(capacity))
+    for coarse in (3.0, 1.0, 0.3, 0.1, 0.05, 0.02):
+        if coarse > blur:
+            found, share = transport_prices(cost, workload, capacity, found, coarse * scale, 20)
+    return transport_prices(cost, workload, capacity, found, blur * scale, 30)
+
+
+def _local_scale(cost: np.ndarray, share: np.ndarray, workload: np.ndarray) -> np.ndarray:
+    """Return the mean cost around each cell: that of the territories it is shared between, shape (n,)."""
+    drawn = share * workload[:, None]
+    held = drawn.sum(axis=0)
+    own = (drawn * cost).sum(axis=0) / np.maximum(held, 1e-300)
+    floor = 1e-6 * float((drawn * cost).sum() / held.sum()) + 1e-9
+    return np.maximum(share @ own, floor)
 
 
 def capacitated_lloyd(
@@ -211,22 +255,23 @@ def capacitated_lloyd(
             break
         watch.progress(start / starts, f"Placing centres, start {start + 1} of {starts}")
         centres = weighted_bisection(points, loads, capacity, rng)
-        price = np.zeros(len(usual))
         cost = squared_distances(points, centres)
-        typical = float(loads @ cost.min(axis=1) / loads.sum()) or 1.0
+        share = np.zeros(cost.shape)
+        share[np.arange(len(points)), cost.argmin(axis=1)] = 1.0
+        price = np.zeros(len(usual))
         for turn in range(rounds):
-            blur = typical * max(0.02, 0.25 * 0.7**turn)
-            price, share = transport_prices(cost, loads, capacity, price, blur, 6 if turn else 15)
+            scale = _local_scale(cost, share, loads)
+            price, share = balanced_prices(cost, loads, capacity, price, scale, COARSEST)
             drawn = share * loads[:, None]
             moved = (drawn.T @ points) / np.maximum(drawn.sum(axis=0), 1e-300)[:, None]
-            shift = np.square(moved - centres).sum(axis=1).max()
+            shift = (np.square(moved - centres).sum(axis=1) / (share.T @ scale + 1e-300)).max()
             centres = moved
             cost = squared_distances(points, centres)
-            if turn > 12 and shift < 1e-4 * typical:
+            if watch.time_is_up() or (turn > 10 and shift < 1e-4):
                 break
-            if turn % 8 == 7 and watch.time_is_up():
-                break
-        price, share = transport_prices(cost, loads, capacity, price, 0.01 * typical, 12)
+        for blur in (COARSEST, COARSEST / 3, FINEST):
+            scale = _local_scale(cost, share, loads)
+            price, share = balanced_prices(cost, loads, capacity, price, scale, blur)
         travel = float((loads[:, None] * share * cost).sum())
         found.append((round(travel, 3), start, centres, price))
     found.sort(key=lambda entry: entry[:2])
