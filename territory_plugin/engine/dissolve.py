@@ -45,9 +45,9 @@ def dissolve(
 
 def union(shapes: np.ndarray):
     """Return the union of polygons: exact on a clean coverage, noded otherwise."""
-    merged = shapely.coverage_union_all(shapes)
-    if shapely.is_valid(merged) and np.isclose(shapely.area(merged), shapely.area(shapes).sum(), rtol=1e-9):
-        noded = merged
-    else:
-        noded = shapely.union_all(shapes)
-    return shapely.normalize(noded)
+    try:
+        merged = shapely.coverage_union_all(shapes)
+    except shapely.GEOSException:  # GEOS refuses overlaps, and neighbours with vertices of their own
+        return shapely.normalize(shapely.union_all(shapes))
+    clean = shapely.is_valid(merged) and np.isclose(shapely.area(merged), shapely.area(shapes).sum(), rtol=1e-9)
+    return shapely.normalize(merged if clean else shapely.union_all(shapes))

@@ -223,18 +223,20 @@ def colour_classes(
     at most six colours on a map in the plane. Among those allowed the one used least is taken, so that a map
     shows them all; more than `colours` are used only where contacts demand it.
     """
-    of = dict(zip(graph, territory))
+    # numbers for names: networkx pops from sets, and those of texts differ from process to process
+    number = {name: at for at, name in enumerate(names)}
+    of = {unit: number.get(name) for unit, name in zip(graph, territory)}
     contacts = nx.Graph()
-    contacts.add_nodes_from(names)
+    contacts.add_nodes_from(number.values())
     contacts.add_edges_from((of[u], of[v]) for u, v in graph.edges if of[u] != of[v] and None not in (of[u], of[v]))
-    colour: dict[str, int] = {}
+    colour: dict[int, int] = {}
     used = [0] * colours
-    for name in nx.algorithms.coloring.strategy_smallest_last(contacts, {}):
-        taken = {colour[other] for other in contacts[name] if other in colour}
+    for here in nx.algorithms.coloring.strategy_smallest_last(contacts, {}):
+        taken = {colour[other] for other in contacts[here] if other in colour}
         free = [at for at in range(len(used)) if at not in taken]
         if not free:
             free = [len(used)]
             used.append(0)
-        colour[name] = min(free, key=lambda at: (used[at], at))
-        used[colour[name]] += 1
-    return {name: colour[name] for name in names}
+        colour[here] = min(free, key=lambda at: (used[at], at))
+        used[colour[here]] += 1
+    return {name: colour[at] for name, at in number.items()}
