@@ -169,7 +169,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         )
         flags = engine.measures.flags(table, graph, territory, market.workload)
         for name, reason in (reasons or {}).items():
-            if reason:
+            if reason and not table.at[name, "within"]:
                 flags[name] = reason
         overall = engine.measures.summary(table, graph, territory)
         names = list(table.index)
