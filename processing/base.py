@@ -85,7 +85,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return self.tr("Territory design")
 
     def groupId(self):
-        return "territorydesign"
+        return "Territory design"  # a model's group has its name for an id: so both stand in one group
 
     def tags(self):
         return [*self.TAGS, "territory", "territories", "sales", "healthcare", "zip"]
