@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import time
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -215,7 +217,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
-        self.outputs, self.phase = {}, ""
+        self.outputs, self.phase, self.told = {}, "", 0.0
         try:
             return self.run()
         except Cancelled:
@@ -228,10 +230,11 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Move the progress bar, and say what is being done when that is new."""
+        """Move the progress bar and say what is being done: each new phase, and news of it every other second."""
         self.feedback.setProgress(100 * fraction)
-        if text and text != self.phase:
-            self.phase = text
+        phase, now = text.split(",")[0], time.monotonic()
+        if text and (phase != self.phase or now - self.told > 2):
+            self.phase, self.told = phase, now
             self.feedback.setProgressText(text)
 
     def write(self, name, fields, wkb_type, crs, rows, style=None):
@@ -243,6 +246,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         style : gis.styles.Style, optional
         """
         stop_if(self.feedback.isCanceled)
+        fields, aliases = gis.fields.without_aliases(fields)
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
             if not self.parameters.get(name):
@@ -257,7 +261,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             features.append(feature)
         if not sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not sink.flushBuffer():
             raise QgsProcessingException(f"{name}: {sink.lastError()}")
-        self.outputs[name] = (destination, style)
+        if style is not None:
+            self.outputs[name] = (destination, replace(style, aliases=aliases))
         return destination
 
     def beside(self, own, added):
@@ -270,8 +275,6 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def postProcessAlgorithm(self, context, feedback):
         """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now."""
         for destination, style in self.outputs.values():
-            if style is None:
-                continue
             layer = QgsProcessingUtils.mapLayerFromString(destination, context)
             if layer is not None:
                 gis.styles.keep(layer, style)

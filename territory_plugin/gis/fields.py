@@ -25,11 +25,10 @@ class Column:
     alias: str
 
     def field(self) -> QgsField:
-        """Return the column as a QGIS field.
-
-        Without the alias, which scratch layers refuse with a warning: the styles set it.
-        """
-        return QgsField(self.name, self.type)
+        """Return the column as a QGIS field."""
+        field = QgsField(self.name, self.type)
+        field.setAlias(self.alias)
+        return field
 
 
 # providers
@@ -41,7 +40,7 @@ WORKLOAD = Column("workload", REAL, "Workload")
 WORKLOAD_NOTE = Column("workload_note", TEXT, "What was assumed for the workload")
 WEIGHTING = (SPECIALTY_PATTERN, SPECIALTY_WEIGHT, SIZE_FACTOR, VALUE_FACTOR, WORKLOAD, WORKLOAD_NOTE)
 
-ZIP = Column("zip", TEXT, "ZIP as read")
+ZIP = Column("zip_as_read", TEXT, "ZIP as read")
 REASON = Column("reason", TEXT, "Reason")
 UNMATCHED = (ZIP, REASON)
 
@@ -78,15 +77,23 @@ TERRITORIES = (
 )  # fmt: skip
 
 
-ALIASES = {column.name: column.alias for column in (*WEIGHTING, *UNMATCHED, COMPONENT, BRIDGED_TO, *EDGE, *TERRITORIES)}
-
-
 def columns(*added: Column) -> QgsFields:
     """Return the columns as QGIS fields."""
     fields = QgsFields()
     for column in added:
         fields.append(column.field())
     return fields
+
+
+def without_aliases(fields: QgsFields) -> tuple[QgsFields, dict[str, str]]:
+    """Return fields without aliases and comments, which scratch layers refuse with a warning, and the aliases."""
+    bare = QgsFields()
+    for field in fields:
+        plain = QgsField(field)
+        plain.setAlias("")
+        plain.setComment("")
+        bare.append(plain)
+    return bare, {field.name(): field.alias() for field in fields if field.alias()}
 
 
 def beside(own: QgsFields, added: QgsFields) -> tuple[QgsFields, dict[str, str]]:

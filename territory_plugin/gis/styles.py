@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qgis.core import (
@@ -48,11 +48,14 @@ class Style:
         Higher stands higher in the group.
     dress : callable
         Sets renderer and labels on a layer.
+    aliases : mapping
+        What people read above the columns.
     """
 
     title: str
     order: int
     dress: Callable[[QgsVectorLayer], None]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 class DressOnLoad(QgsProcessingLayerPostProcessorInterface):
@@ -97,8 +100,8 @@ def dress(layer: QgsVectorLayer, style: Style) -> None:
     """Give a layer its style and its columns the headings that people read."""
     style.dress(layer)
     for at, name in enumerate(layer.fields().names()):
-        if name in fields.ALIASES:
-            layer.setFieldAlias(at, fields.ALIASES[name])
+        if name in style.aliases:
+            layer.setFieldAlias(at, style.aliases[name])
 
 
 # ------------------------------------------------------------------ the looks
@@ -122,20 +125,20 @@ def territories(colours: Mapping[str, int]) -> Style:
     return Style("Territories", 40, dress)
 
 
-def units(colours: Mapping[str, int], heaviest: float, field: str) -> Style:
+def units(colours: Mapping[str, int], heaviest: float, column: str) -> Style:
     """Return the style of assigned units: their territory's colour, the deeper the more workload."""
 
     def dress(layer):
-        layer.setRenderer(by_territory(colours, lambda colour: unit_fill(colour, heaviest, field)))
+        layer.setRenderer(by_territory(colours, lambda colour: unit_fill(colour, heaviest, column)))
 
     return Style("ZIPs by territory", 10, dress)
 
 
-def workload_zips(heaviest: float, field: str = fields.WORKLOAD.name) -> Style:
+def workload_zips(heaviest: float, column: str = fields.WORKLOAD.name) -> Style:
     """Return the style of ZIPs with workload: the deeper the more."""
 
     def dress(layer):
-        layer.setRenderer(QgsSingleSymbolRenderer(unit_fill(QColor(PALETTE[0]), heaviest, field)))
+        layer.setRenderer(QgsSingleSymbolRenderer(unit_fill(QColor(PALETTE[0]), heaviest, column)))
 
     return Style("ZIPs with workload", 8, dress)
 
@@ -230,7 +233,7 @@ def territory_fill(colour: QColor) -> QgsFillSymbol:
     return symbol
 
 
-def unit_fill(colour: QColor, heaviest: float, field: str) -> QgsFillSymbol:
+def unit_fill(colour: QColor, heaviest: float, column: str) -> QgsFillSymbol:
     symbol = QgsFillSymbol.createSimple(
         {
             "color": colour.name(),
@@ -243,7 +246,7 @@ def unit_fill(colour: QColor, heaviest: float, field: str) -> QgsFillSymbol:
         QgsSymbolLayer.Property.FillColor,
         QgsProperty.fromExpression(
             "set_color_part(@symbol_color, 'lightness', scale_exp("
-            f"max(0, coalesce({QgsExpression.quotedColumnRef(field)}, 0)), "
+            f"max(0, coalesce({QgsExpression.quotedColumnRef(column)}, 0)), "
             f"0, {max(heaviest, 1e-9)!r}, 92, {colour.lightnessF() * 88:.0f}, 0.4))"
         ),
     )

@@ -133,9 +133,9 @@ def _best_cut(
     total, all_mass, all_x, all_y, all_z, held = sums[root]
     now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
     for territory in (one, other):
-        now -= (
-            part.sum_x[territory] ** 2 + part.sum_y[territory] ** 2 + part.sum_z[territory] ** 2
-        ) / part.weight[territory]
+        now -= (part.sum_x[territory] ** 2 + part.sum_y[territory] ** 2 + part.sum_z[territory] ** 2) / part.weight[
+            territory
+        ]
     limit = now + threshold + 2 * part.weights.boundary * size**0.5
     best, best_cut = limit, None
     anchored_one = any(assignment[unit] == one for unit in anchors)
