@@ -171,7 +171,7 @@ class WeightProviders(TerritoriesAlgorithm):
             complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
         return complaints
 
-    def run(self):
+    def compute(self):
         source = self.source("INPUT")
         self.progress(0.0, self.tr("Reading providers"))
         layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
