@@ -185,7 +185,7 @@ class WeightProviders(TerritoriesAlgorithm):
         factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
         expression = self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context)
         if expression:
-            workload = self.by_expression(expression, source, layer, factors, self.context, self.feedback)
+            workload = self.by_expression(expression, source, layer, factors)
         self.progress(0.8, self.tr("Writing"))
         rows = (
             ([*feature.attributes(), *factor, load, "; ".join(note) or None], feature.geometry())
