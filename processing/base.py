@@ -68,7 +68,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     """An algorithm of the provider `territories`.
 
     A subclass names itself (`ID`, `TITLE`, `TAGS`, `HELP`), adds its parameters in `initAlgorithm` and
-    computes in `run`, which returns the results. Errors that a person can act on are raised as
+    computes in `compute`, which returns the results. Errors that a person can act on are raised as
     `TerritoryError`; QGIS shows their message and nothing is written.
     """
 
@@ -219,13 +219,13 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
         self.outputs, self.phase, self.told = {}, "", 0.0
         try:
-            return self.run()
+            return self.compute()
         except Cancelled:
             return {}
         except TerritoryError as error:
             raise QgsProcessingException(str(error)) from error
 
-    def run(self) -> dict:
+    def compute(self) -> dict:
         """Compute and write; return the outputs."""
         raise NotImplementedError
 

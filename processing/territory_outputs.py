@@ -112,7 +112,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     def read_market(self, progress) -> Market:
         """Read units, workload and contacts; refuse what cannot be balanced, naming it."""
-        self.progress(0.0, self.tr("Reading units"))
+        progress(0.0, self.tr("Reading units"))
         source = self.source("UNITS")
         layer, units = gis.frames.read_units(source, self.string("UNIT_FIELD"), self.context, self.feedback)
         names = self.strings("WORKLOAD_FIELDS")
@@ -120,9 +120,9 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         workload = self.workload(layer, units, names, shares)
         edges_source = self.source("EDGES")
         if edges_source is None:
-            edges = self.contacts(layer, units, part(self.progress, 0.3, 1.0))
+            edges = self.contacts(layer, units, part(progress, 0.3, 1.0))
         else:
-            self.progress(0.5, self.tr("Reading edges"))
+            progress(0.5, self.tr("Reading edges"))
             edges = gis.adjacency.read_edges(edges_source, units, self.context, self.feedback)
         centres = engine.contiguity.unit_centres(layer.lonlat)
         graph = engine.contiguity.adjacency_graph(
@@ -160,7 +160,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     def write_territories(self, market, territory, progress, *, targets=None, reasons=None):
         """Measure the territories and write them, the units and the report; return the outputs."""
-        self.progress(0.0, self.tr("Measuring"))
+        progress(0.0, self.tr("Measuring"))
         tolerance = self.number("TOLERANCE") / 100
         layer, graph = market.layer, market.graph
         positions = engine.geodesy.geocentric(engine.contiguity.unit_centres(layer.lonlat))
@@ -174,7 +174,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         overall = engine.measures.summary(table, graph, territory)
         names = list(table.index)
         shapes = engine.dissolve.dissolve(
-            layer.shapes, territory, names, progress=part(self.progress, 0.1, 0.6), cancelled=self.feedback.isCanceled
+            layer.shapes, territory, names, progress=part(progress, 0.1, 0.6), cancelled=self.feedback.isCanceled
         )
         colours = engine.measures.colour_classes(graph, territory, names)
         full = gis.territories.territory_table(
@@ -190,7 +190,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
         stop_if(self.feedback.isCanceled)
 
-        self.progress(0.7, self.tr("Writing"))
+        progress(0.7, self.tr("Writing"))
         fields = gis.fields.columns(
             *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
         )

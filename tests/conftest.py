@@ -233,3 +233,193 @@ def pool_runs(territories_provider):
     yield run
     with contextlib.suppress(RuntimeError):
         QgsApplication.taskManager().cancelAll()
+
+
+# Pictures as layers, and one run in this process
+
+
+def field_type(values):
+    """Return the QGIS type that holds the values of a column."""
+    from qgis.PyQt.QtCore import QMetaType
+
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, bool) for value in known):
+        return QMetaType.Type.Bool
+    if known and all(isinstance(value, int) for value in known):
+        return QMetaType.Type.Int
+    if known and all(isinstance(value, (int, float)) for value in known):
+        return QMetaType.Type.Double
+    return QMetaType.Type.QString
+
+
+@pytest.fixture
+def memory_layer(qgis_app):
+    """Return ``layer(columns, shapes=None, kind="Polygon", crs="EPSG:4326")``: a scratch layer.
+
+    `columns` maps names to lists of values, None for NULL; `shapes` are WKT or None for NULL geometry.
+    """
+    from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsGeometry, QgsVectorLayer
+
+    def make(columns, shapes=None, kind="Polygon", crs="EPSG:4326"):
+        layer = QgsVectorLayer(kind if shapes is not None else "None", "made for a test", "memory")
+        if shapes is not None:
+            layer.setCrs(QgsCoordinateReferenceSystem(crs))
+        assert layer.isValid()
+        provider = layer.dataProvider()
+        provider.addAttributes([QgsField(name, field_type(values)) for name, values in columns.items()])
+        layer.updateFields()
+        count = len(shapes) if shapes is not None else len(next(iter(columns.values())))
+        for row in range(count):
+            feature = QgsFeature(layer.fields())
+            feature.setAttributes([values[row] for values in columns.values()])
+            if shapes is not None and shapes[row] is not None:
+                geometry = QgsGeometry.fromWkt(shapes[row])
+                assert not geometry.isNull(), shapes[row]
+                feature.setGeometry(geometry)
+            added, _ = provider.addFeatures([feature])
+            assert added
+        layer.updateExtents()
+        return layer
+
+    return make
+
+
+@pytest.fixture
+def board(memory_layer):
+    """Return ``board(picture, column="workload", crs="EPSG:4326", **more)``: a layer of square units from a picture.
+
+    Each token is a unit of 0.1° by 0.1°; the first row lies along 40° north, the first column along 100° west. Its
+    column `zip` says where it is: "00102" is in row 1, column 2. The token itself, a number or text, goes into
+    `column`; "." is NULL, and "_" leaves a gap in the map. `more` are further columns.
+    """
+    from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsGeometry, QgsProject
+
+    def value(token):
+        with contextlib.suppress(ValueError):
+            return float(token)
+        return None if token == "." else token
+
+    def make(picture, column="workload", crs="EPSG:4326", **more):
+        rows = [line.split() for line in picture.strip().splitlines()]
+        cells = [(y, x, token) for y, row in enumerate(rows) for x, token in enumerate(row) if token != "_"]
+        shapes = []
+        transform = QgsCoordinateTransform(
+            QgsCoordinateReferenceSystem("EPSG:4326"), QgsCoordinateReferenceSystem(crs), QgsProject.instance()
+        )
+        for y, x, _ in cells:
+            # corners as the same numbers for all neighbours, so that they share them exactly
+            west, east = (-1000 + x) / 10, (-1000 + x + 1) / 10
+            south, north = (400 - y - 1) / 10, (400 - y) / 10
+            square = QgsGeometry.fromWkt(
+                f"POLYGON(({west} {south}, {east} {south}, {east} {north}, {west} {north}, {west} {south}))"
+            )
+            square.transform(transform)
+            shapes.append(square.asWkt(12))
+        ids = [f"0{y:02d}{x:02d}" for y, x, _ in cells]
+        return memory_layer({"zip": ids, column: [value(token) for *_, token in cells], **more}, shapes, crs=crs)
+
+    return make
+
+
+class Outcome(NamedTuple):
+    """What one run in this process gave: results, a message when it failed, and what it told on the way."""
+
+    results: dict
+    refusal: str
+    infos: str
+    warnings: str
+    progress: list
+    context: object
+
+    def layer(self, name="OUTPUT"):
+        """Return an output as a layer."""
+        from qgis.core import QgsProcessingUtils
+
+        found = QgsProcessingUtils.mapLayerFromString(self.results[name], self.context)
+        assert found is not None and found.isValid(), f"{name}: {self.results[name]}"
+        return found
+
+    def rows(self, name="OUTPUT"):
+        """Return an output as a list of dictionaries; NULL is None."""
+        return rows_of(self.layer(name))
+
+
+def rows_of(layer):
+    """Return the features of a layer as dictionaries of attributes, NULL as None, with "geometry" as shapely has it."""
+    import shapely
+    from qgis.core import NULL
+
+    rows = []
+    for feature in layer.getFeatures():
+        row = {
+            field.name(): None if value is None or value == NULL else value
+            for field, value in zip(layer.fields(), feature.attributes())
+        }
+        row["geometry"] = shapely.from_wkb(bytes(feature.geometry().asWkb())) if feature.hasGeometry() else None
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture
+def attempt(territories_provider):
+    """Return ``attempt("ID", parameters, cancel_after=None)``, which runs an algorithm here and gives an `Outcome`.
+
+    As the toolbox does, it asks for complaints first, and runs when there are none. `cancel_after` cancels when
+    progress moves for that many times.
+    """
+    from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject
+
+    class Feedback(QgsProcessingFeedback):
+        def __init__(self, cancel_after):
+            super().__init__(False)
+            self.infos, self.warnings, self.errors, self.moves, self.cancel_after = [], [], [], [], cancel_after
+            self.progressChanged.connect(self.moved)
+
+        def moved(self, percent):
+            self.moves.append(percent)
+            if self.cancel_after is not None and len(self.moves) >= self.cancel_after:
+                self.cancel()
+
+        def pushInfo(self, text):
+            self.infos.append(text)
+
+        def pushWarning(self, text):
+            self.warnings.append(text)
+
+        def reportError(self, text, fatal=False):
+            self.errors.append(text)
+
+    alive = []
+
+    def run(algorithm, parameters, cancel_after=None):
+        found = QgsApplication.processingRegistry().algorithmById(f"territories:{algorithm}")
+        assert found is not None, algorithm
+        instance = found.create()
+        context, feedback = QgsProcessingContext(), Feedback(cancel_after)
+        context.setProject(QgsProject.instance())
+        context.setFeedback(feedback)
+        alive.append((instance, context, feedback))
+        fine, refusal = instance.checkParameterValues(parameters, context)
+        results, done = {}, False
+        if fine:
+            results, done = instance.run(parameters, context, feedback)
+            refusal = "" if done else "\n".join(feedback.errors)
+            assert done or refusal or feedback.isCanceled(), "failed without a word"
+        return Outcome(
+            results, refusal, "\n".join(feedback.infos), "\n".join(feedback.warnings), feedback.moves, context
+        )
+
+    yield run
+    alive.clear()
+
+
+@pytest.fixture
+def run(attempt):
+    """Return ``run("ID", parameters)``: an attempt that must succeed."""
+
+    def succeed(algorithm, parameters):
+        outcome = attempt(algorithm, parameters)
+        assert outcome.refusal == ""
+        return outcome
+
+    return succeed

@@ -109,7 +109,7 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
         )
 
-    def run(self):
+    def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
         seconds = self.number("TIME_LIMIT")
         plan = engine.balance.balance_territories(

@@ -64,7 +64,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
-    def run(self):
+    def compute(self):
         self.progress(0.0, self.tr("Reading units"))
         source = self.source("INPUT")
         field = self.string("UNIT_FIELD")

@@ -45,7 +45,7 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
         self.add_report()
         self.add_measures()
 
-    def run(self):
+    def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.6))
         field = self.string("TERRITORY_FIELD")
         territory = market.layer.texts(field)

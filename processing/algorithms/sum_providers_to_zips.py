@@ -86,7 +86,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             return [self.tr("The providers are no points: choose their ZIP field, or give a point layer.")]
         return []
 
-    def run(self):
+    def compute(self):
         self.progress(0.0, self.tr("Reading providers"))
         source = self.source("PROVIDERS")
         providers = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")

@@ -171,7 +171,7 @@ class WeightProviders(TerritoriesAlgorithm):
             complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
         return complaints
 
-    def run(self):
+    def compute(self):
         source = self.source("INPUT")
         self.progress(0.0, self.tr("Reading providers"))
         layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
@@ -185,7 +185,7 @@ class WeightProviders(TerritoriesAlgorithm):
         factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
         expression = self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context)
         if expression:
-            workload = self.by_expression(expression, source, layer, factors, self.context, self.feedback)
+            workload = self.by_expression(expression, source, layer, factors)
         self.progress(0.8, self.tr("Writing"))
         rows = (
             ([*feature.attributes(), *factor, load, "; ".join(note) or None], feature.geometry())
