@@ -92,8 +92,10 @@ class WorkingPartition:
         self.assignment = [int(territory) for territory in assignment]
         centred = problem.location - problem.location.mean(axis=0)
         self.x, self.y, self.z = (centred[:, axis].tolist() for axis in range(3))
+        masses = problem.mass / unit_travel * weights.travel
+        self.fields = np.column_stack([problem.workload, masses, masses[:, None] * centred])
         self.workload = problem.workload.tolist()
-        self.mass = (problem.mass / unit_travel * weights.travel).tolist()
+        self.mass = masses.tolist()
         self.anchored = [False] * problem.units
         for unit in problem.anchor[problem.anchor >= 0].tolist():
             self.anchored[unit] = True
@@ -114,6 +116,15 @@ class WorkingPartition:
         """Return the balance term of a territory if it held `load`."""
         deviation = (load - self.target[territory]) * self.per_target
         excess = max(load - self.high[territory], self.low[territory] - load, 0.0) * self.per_target
+        return self.units_per_territory * (
+            self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
+        )
+
+    def balance_costs(self, territory: int, load: np.ndarray) -> np.ndarray:
+        """Return the balance term of a territory for many loads, shape (n,)."""
+        deviation = (load - self.target[territory]) * self.per_target
+        excess = np.maximum(load - self.high[territory], self.low[territory] - load)
+        excess = np.maximum(excess, 0.0) * self.per_target
         return self.units_per_territory * (
             self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
         )

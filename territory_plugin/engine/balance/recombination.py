@@ -12,6 +12,9 @@ import numpy as np
 
 from .objective import WorkingPartition
 
+MOST_CUTS_SAVED = 2.0
+"""Cut edges, × √units, that a new cut may save at most: what costs more is not looked at."""
+
 
 def recombine(
     part: WorkingPartition,
@@ -83,116 +86,104 @@ def _best_cut(
 ) -> tuple[list[int], list[int]] | None:
     """Return the units that change sides in the best cut of a random tree, None if none is better."""
     assignment, neighbours = part.assignment, part.neighbours
-    workload, mass, xs, ys, zs = part.workload, part.mass, part.x, part.y, part.z
+    order, parent = _random_tree(units, neighbours, assignment, one, other, rng)
+    inside, ends = _preorder(order, parent)
+    # the units below an edge of the tree are a stretch of this order: sums are differences of running sums
+    rows = part.fields[inside]
+    running = np.cumsum(rows, axis=0)
+    below = running[ends[1:] - 1] - running[:-1]
+    total = running[-1]
+    above = total - below
+    now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
+    for territory in (one, other):
+        x, y, z = part.sum_x[territory], part.sum_y[territory], part.sum_z[territory]
+        now -= (x * x + y * y + z * z) / part.weight[territory]
+    travel = -_square(below) - _square(above)
+    straight = travel + part.balance_costs(one, below[:, 0]) + part.balance_costs(other, above[:, 0])
+    crossed = travel + part.balance_costs(other, below[:, 0]) + part.balance_costs(one, above[:, 0])
+    for position, unit in enumerate(inside):
+        if part.anchored[unit]:
+            # the anchored unit keeps its territory, below the edge or above it
+            under = np.zeros(len(below), dtype=bool)
+            under[:position] = ends[1 : position + 1] > position
+            stays = under if assignment[unit] == one else ~under
+            straight[~stays] = np.inf
+            crossed[stays] = np.inf
+    best_straight, best_crossed = int(straight.argmin()), int(crossed.argmin())
+    is_one = straight[best_straight] <= crossed[best_crossed]
+    spot = best_straight if is_one else best_crossed
+    best = float(min(straight[best_straight], crossed[best_crossed]))
+    if best - now >= threshold + part.weights.boundary * MOST_CUTS_SAVED * len(units) ** 0.5:
+        return None
+    ones = set(inside[spot + 1 : ends[spot + 1]])
+    if not is_one:
+        ones = set(inside) - ones
+    to_one = [unit for unit in inside if unit in ones and assignment[unit] == other]
+    to_other = [unit for unit in inside if unit not in ones and assignment[unit] == one]
+    if not to_one and not to_other:
+        return None
+    # edges to third territories stay cut whichever side a unit is on
+    cuts = 0
+    for unit in inside:
+        mine = unit in ones
+        home = assignment[unit]
+        for near in neighbours[unit]:
+            beyond = assignment[near]
+            if beyond in (one, other):
+                cuts += (mine != (near in ones)) - (home != beyond)
+    change = best - now + part.weights.boundary * cuts / 2
+    return (to_one, to_other) if change < threshold else None
+
+
+def _random_tree(units, neighbours, assignment, one, other, rng) -> tuple[list[int], dict[int, int]]:
+    """Return the units in the order in which a random tree takes them, and their parents."""
     size = len(units)
     picks = rng.random(8 * size + 16).tolist()
     count = len(picks)
-    # grow the tree by random edges of its rim
     root = units[int(picks[0] * size)]
     parent = {root: -1}
     order = [root]
     rim = [(root, near) for near in neighbours[root] if assignment[near] in (one, other)]
     step = 0
-    while rim:
+    while len(order) < size:
         step += 1
         spot = int(picks[step % count] * len(rim))
-        edge = rim[spot]
+        above, unit = rim[spot]
         last = rim.pop()
         if spot < len(rim):
             rim[spot] = last
-        unit = edge[1]
         if unit in parent:
             continue
-        parent[unit] = edge[0]
+        parent[unit] = above
         order.append(unit)
         for near in neighbours[unit]:
             if near not in parent:
                 home = assignment[near]
-                if home in (one, other):
+                if home == one or home == other:  # noqa: SIM109
                     rim.append((unit, near))
-    sums = {
-        unit: [
-            workload[unit],
-            mass[unit],
-            mass[unit] * xs[unit],
-            mass[unit] * ys[unit],
-            mass[unit] * zs[unit],
-            0,
-        ]
-        for unit in order
-    }
-    anchors = [unit for unit in order if part.anchored[unit]]
-    for unit in anchors:
-        sums[unit][5] = 1
-    for unit in reversed(order):
-        above = parent[unit]
-        if above >= 0:
-            top, own = sums[above], sums[unit]
-            for index in range(6):
-                top[index] += own[index]
-    total, all_mass, all_x, all_y, all_z, held = sums[root]
-    now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
-    for territory in (one, other):
-        now -= (part.sum_x[territory] ** 2 + part.sum_y[territory] ** 2 + part.sum_z[territory] ** 2) / part.weight[
-            territory
-        ]
-    limit = now + threshold + 2 * part.weights.boundary * size**0.5
-    best, best_cut = limit, None
-    anchored_one = any(assignment[unit] == one for unit in anchors)
+    return order, parent
+
+
+def _preorder(order: list[int], parent: dict[int, int]) -> tuple[list[int], np.ndarray]:
+    """Return the tree's units so that each subtree is a stretch, and where the stretch of each ends."""
+    size = dict.fromkeys(order, 1)
+    for unit in reversed(order[1:]):
+        size[parent[unit]] += size[unit]
+    free = {order[0]: 1}
+    inside = [order[0]] * len(order)
+    ends = [len(order)] * len(order)
     for unit in order[1:]:
-        below, m, x, y, z, fixed = sums[unit]
-        rest = total - below
-        straight = part.balance_cost(one, below) + part.balance_cost(other, rest)
-        crossed = part.balance_cost(other, below) + part.balance_cost(one, rest)
-        if held:
-            if held == 2:
-                if fixed != 1:
-                    continue
-                straight, crossed = _anchored(part, parent, unit, anchors, one, straight, crossed)
-            elif (fixed == 1) == anchored_one:
-                crossed = float("inf")
-            else:
-                straight = float("inf")
-        rest_mass = all_mass - m
-        rx, ry, rz = all_x - x, all_y - y, all_z - z
-        travel = -(x * x + y * y + z * z) / m - (rx * rx + ry * ry + rz * rz) / rest_mass
-        if straight + travel < best:
-            best, best_cut = straight + travel, (unit, True)
-        if crossed + travel < best:
-            best, best_cut = crossed + travel, (unit, False)
-    if best_cut is None:
-        return None
-    top, is_one = best_cut
-    below = {top}
-    for unit in order[order.index(top) + 1 :]:
-        if parent[unit] in below:
-            below.add(unit)
-    ones = below if is_one else set(order) - below
-    to_one = [unit for unit in order if unit in ones and assignment[unit] == other]
-    to_other = [unit for unit in order if unit not in ones and assignment[unit] == one]
-    if not to_one and not to_other:
-        return None
-    # the boundary term: edges to third territories stay cut whichever side a unit is on
-    cuts = 0
-    for unit in order:
-        mine = unit in ones
-        home = assignment[unit]
-        for near in neighbours[unit]:
-            if near in parent:
-                cuts += (mine != (near in ones)) - (home != assignment[near])
-    change = best - now + part.weights.boundary * cuts / 2
-    return (to_one, to_other) if change < threshold else None
+        above = parent[unit]
+        spot = free[above]
+        free[above] = spot + size[unit]
+        free[unit] = spot + 1
+        inside[spot] = unit
+        ends[spot] = spot + size[unit]
+    return inside, np.array(ends)
 
 
-def _anchored(part, parent, unit, anchors, one, straight, crossed):
-    """Forbid the labelling that would take an anchored unit out of its territory."""
-    for anchor in anchors:
-        above = anchor
-        while above >= 0 and above != unit:
-            above = parent[above]
-        inside = above == unit
-        if inside == (part.assignment[anchor] == one):
-            crossed = float("inf")
-        else:
-            straight = float("inf")
-    return straight, crossed
+def _square(sums: np.ndarray) -> np.ndarray:
+    """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
+    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(
+        sums[:, 1], 1e-12
+    )
