@@ -173,8 +173,8 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
                 flags[name] = reason
         overall = engine.measures.summary(table, graph, territory)
         names = list(table.index)
-        shapes = engine.dissolve.dissolve(
-            layer.shapes, territory, names, progress=part(progress, 0.1, 0.6), cancelled=self.feedback.isCanceled
+        shapes = gis.territories.merge_units(
+            layer, territory, names, self.number("SLIVER_TOLERANCE"), part(progress, 0.1, 0.6), self.feedback.isCanceled
         )
         colours = engine.measures.colour_classes(graph, territory, names)
         full = gis.territories.territory_table(

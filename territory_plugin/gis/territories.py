@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+import geopandas
 import numpy as np
 import pandas as pd
 import shapely
-from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform
+from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsUnitTypes
 
-from ..engine import measures
+from ..engine import dissolve, measures
 from . import fields
-from .frames import LONLAT, from_shape
+from .frames import LONLAT, Layer, from_shape
 
 
 def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
@@ -30,6 +31,24 @@ def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
         geometry.transform(QgsCoordinateTransform(crs, projection, context.transformContext()))
         flat.append(bytes(geometry.asWkb()))
     return shapely.from_wkb(flat)
+
+
+def merge_units(layer: Layer, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:
+    """Return the polygon of each territory in the CRS of the units; slivers are closed where units leave any."""
+    unclean = dissolve.has_slivers(layer.lonlat, sliver_m)
+    merged = dissolve.dissolve(
+        geopandas.GeoDataFrame({"territory": territory}, geometry=layer.shapes),
+        sliver=in_crs_units(sliver_m, layer.crs) if unclean else 0.0,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return merged.geometry.reindex(names).to_numpy()
+
+
+def in_crs_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
+    """Return a small length in the units of a CRS; in degrees it is that of a degree of latitude."""
+    unit = Qgis.DistanceUnit.Degrees if crs.isGeographic() else crs.mapUnits()
+    return metres * QgsUnitTypes.fromUnitToUnitFactor(Qgis.DistanceUnit.Meters, unit)
 
 
 def territory_table(table: pd.DataFrame, shapes, crs, context, *, reasons, providers, colours) -> pd.DataFrame:
