@@ -113,7 +113,7 @@ def test_numbers_that_are_none_are_refused(memory_layer, read, value):
 
 def test_an_unknown_field_is_told_with_those_there_are(memory_layer, read):
     layer = read(memory_layer({"zip": ["02139"], "load": [1.0]}), None)
-    with pytest.raises(TerritoryError, match="wrkload.*zip, load"):
+    with pytest.raises(TerritoryError, match=r"wrkload.*zip, load"):
         layer.column("wrkload")
 
 
@@ -245,7 +245,7 @@ def test_a_table_is_no_polygon_layer(memory_layer, read):
 def test_a_layer_without_crs_is_told_how_to_get_one(memory_layer, read):
     layer = memory_layer({"zip": ["02139"]}, [SQUARE])
     layer.setCrs(QgsCoordinateReferenceSystem())
-    with pytest.raises(TerritoryError, match="no coordinate reference system.*Assign projection"):
+    with pytest.raises(TerritoryError, match=r"no coordinate reference system.*Assign projection"):
         read(layer)
 
 
@@ -289,14 +289,14 @@ def test_missing_ids_are_counted_and_named(memory_layer, read_units):
 
 def test_duplicate_ids_are_named_with_the_way_out(memory_layer, read_units):
     made = memory_layer({"zip": ["02139", "19104", " 02139"]}, [SQUARE, NEXT_SQUARE, SQUARE])
-    with pytest.raises(TerritoryError, match="1 unit ids occur more than once.*02139.*Dissolve") as caught:
+    with pytest.raises(TerritoryError, match=r"1 unit ids occur more than once.*02139.*Dissolve") as caught:
         read_units(made)
     assert "19104" not in str(caught.value)
 
 
 def test_many_names_are_cut_short_with_a_count(memory_layer, read_units):
     made = memory_layer({"zip": [None] * 20}, [SQUARE] * 20)
-    with pytest.raises(TerritoryError, match="20 features.*and 12 more"):
+    with pytest.raises(TerritoryError, match=r"20 features.*and 12 more"):
         read_units(made)
 
 
@@ -335,7 +335,7 @@ def test_filter_and_limit(board, read_units):
     assert len(read_units(definition)[1]) == 4
     definition = QgsProcessingFeatureSourceDefinition(layer.id(), False)
     definition.filterExpression = '"workload" > 99'
-    with pytest.raises(TerritoryError, match="empty.*filter"):
+    with pytest.raises(TerritoryError, match=r"empty.*filter"):
         read_units(definition)
     QgsProject.instance().removeMapLayer(layer.id())
 
