@@ -623,18 +623,22 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
     stop_if(cancelled)
     chains = FreeChains.of(borders, free_segments(borders, twins))
     if len(chains.begin):
-        lonlat = chains.lonlat[chains.begin + chains.count // 2]
-        middles = shapely.points((lonlat[:, :2] + lonlat[:, 2:]) / 2)
-        behind, covering = shapely.STRtree(geometries).query(middles, predicate="within")
-        foreign = chains.unit[behind] != covering
-        suspects += [chains.unit[behind[foreign]], covering[foreign]]
+        looked_at = [chains.begin + chains.count // 2]
         pad = np.zeros_like(chains.box)
         near = chains.near_pairs(pad)
         for rows in slices(len(near[0]), 4096):
             stop_if(cancelled)
             s, t = near_segments(chains, near[0][rows], near[1][rows], pad)
-            cross = _cross(chains.lonlat[s], chains.lonlat[t])
-            suspects += [borders.unit[chains.segments[segment]] for segment in (s[cross], t[cross])]
+            meet = _cross_or_abut(chains.lonlat[s], chains.lonlat[t])
+            suspects += [borders.unit[chains.segments[segment]] for segment in (s[meet], t[meet])]
+            looked_at += [s, t]
+        # where borders meet at a vertex, one of them may go on inside the other's unit
+        rows = np.unique(np.concatenate(looked_at))
+        middles = shapely.points((chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2)
+        behind, covering = shapely.STRtree(geometries).query(middles, predicate="within")
+        owner = borders.unit[chains.segments[rows[behind]]]
+        foreign = owner != covering
+        suspects += [owner[foreign], covering[foreign]]
     return np.unique(np.concatenate(suspects)).astype(np.int64)
 
 
@@ -652,14 +656,24 @@ def _inside_is_left(borders: Borders) -> np.ndarray:
     return np.repeat(counter_clockwise != borders.hole, sizes)
 
 
-def _cross(s: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Return whether segments (lon, lat, lon, lat) properly cross each other."""
+def _cross_or_abut(s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Return whether segments (lon, lat, lon, lat) cross, or an end of one lies on the other but not at its end."""
 
-    def side(line: np.ndarray, point: np.ndarray) -> np.ndarray:
-        along, away = line[:, 2:] - line[:, :2], point - line[:, :2]
-        return np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
+    def steps(lonlat: np.ndarray) -> np.ndarray:
+        return np.rint(lonlat * STEPS_PER_DEGREE)
 
-    return (side(s, t[:, :2]) * side(s, t[:, 2:]) < 0) & (side(t, s[:, :2]) * side(t, s[:, 2:]) < 0)
+    def side_and_within(line: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        along, away = steps(line[:, 2:] - line[:, :2]), steps(point - line[:, :2])
+        side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
+        reach = (along * away).sum(axis=1)
+        return side, (side == 0) & (reach > 0) & (reach < (along * along).sum(axis=1))
+
+    sides, abut = [], np.zeros(len(s), bool)
+    for line, other in ((s, t), (t, s)):
+        (begin, on_begin), (end, on_end) = (side_and_within(line, other[:, at : at + 2]) for at in (0, 2))
+        sides.append(begin * end)
+        abut |= on_begin | on_end
+    return ((sides[0] < 0) & (sides[1] < 0)) | abut
 
 
 # --- small tools ---------------------------------------------------------------------------------------

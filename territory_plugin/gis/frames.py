@@ -175,7 +175,7 @@ def name_features(layer: Layer, ids: Sequence[int]) -> str:
 
 def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
     """Fill in the shapes of a layer, in its own CRS and in degrees; repair invalid polygons."""
-    layer.shapes = shapely.force_2d(shapely.from_wkb([bytes(f.geometry().asWkb()) for f in layer.features]))
+    layer.shapes = shapely.force_2d(shapely.from_wkb([straight_wkb(f.geometry()) for f in layer.features]))
     if polygons:
         bad = np.flatnonzero(~shapely.is_valid(layer.shapes))
         for row in bad:
@@ -224,10 +224,18 @@ def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str) 
     moved = []
     for row, shape in enumerate(shapes):
         geometry = from_shape(shape)
-        if geometry.transform(transform) != Qgis.GeometryOperationResult.Success:
+        placed = geometry.transform(transform) == Qgis.GeometryOperationResult.Success
+        if not placed or not geometry.boundingBox().isFinite():
             raise TerritoryError(f"{name}: row {row + 1} cannot be brought to longitude and latitude; check its CRS.")
         moved.append(bytes(geometry.asWkb()))
     return shapely.from_wkb(moved)
+
+
+def straight_wkb(geometry: QgsGeometry) -> bytes:
+    """Return a geometry as WKB for shapely, its arcs as chains of short lines."""
+    if QgsWkbTypes.isCurvedType(geometry.wkbType()):
+        geometry = QgsGeometry(geometry.constGet().segmentize())
+    return bytes(geometry.asWkb())
 
 
 def from_shape(shape) -> QgsGeometry:
