@@ -174,7 +174,13 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         overall = engine.measures.summary(table, graph, territory)
         names = list(table.index)
         shapes = gis.territories.merge_units(
-            layer, territory, names, self.number("SLIVER_TOLERANCE"), part(progress, 0.1, 0.6), self.feedback.isCanceled
+            layer,
+            market.units,
+            territory,
+            names,
+            self.number("SLIVER_TOLERANCE"),
+            part(progress, 0.1, 0.6),
+            self.feedback.isCanceled,
         )
         colours = engine.measures.colour_classes(graph, territory, names)
         full = gis.territories.territory_table(

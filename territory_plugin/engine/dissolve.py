@@ -22,12 +22,13 @@ def dissolve(
 
     On a clean coverage the inner borders vanish exactly. Where units leave gaps between them that are thinner
     than `sliver`, the gap goes to the territory that has most of its rim; where territories overlap, the first
-    by order keeps the land.
+    by name keeps the land.
 
     Parameters
     ----------
     units : geopandas.GeoDataFrame, n rows
-        ``territory`` (text, None for none) and polygons in any planar coordinates, without CRS.
+        Indexed by unit, whose order decides nothing; ``territory`` (text, None for none) and polygons in any
+        planar coordinates, without CRS.
     sliver : float
         Width of the widest gap to close, in the units of the coordinates; 0 closes none.
 
@@ -36,7 +37,7 @@ def dissolve(
     geopandas.GeoDataFrame
         Indexed by territory, sorted; one geometry each.
     """
-    groups = units.groupby("territory", sort=True)["geometry"]
+    groups = units.sort_index().groupby("territory", sort=True)["geometry"]
     merged = []
     for at, (_, shapes) in enumerate(groups):
         stop_if(cancelled)
@@ -45,8 +46,7 @@ def dissolve(
     names = pd.Index(list(groups.groups), name="territory", dtype=object)
     shapes = np.array(merged, dtype=object)
     if sliver > 0:
-        shapes = without_overlaps(shapes, cancelled)
-        shapes = close_gaps(shapes, sliver, progress=part(progress, 0.8, 1.0), cancelled=cancelled)
+        shapes = close_slivers(shapes, sliver, progress=part(progress, 0.8, 1.0), cancelled=cancelled)
     return gpd.GeoDataFrame(geometry=shapes, index=names)
 
 
@@ -77,63 +77,58 @@ def union(shapes: np.ndarray):
     return merged if clean else shapely.union_all(shapes)
 
 
-def without_overlaps(shapes: np.ndarray, cancelled: IsCancelled = never) -> np.ndarray:
-    """Return shapes of which none covers land of an earlier one."""
-    shapes = shapes.copy()
-    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    pairs = np.unique(np.column_stack([first, second])[first < second], axis=0)
-    for earlier, later in pairs:
-        stop_if(cancelled)
-        shared = shapely.intersection(shapes[earlier], shapes[later])
-        if shapely.area(shared) > 0:
-            shapes[later] = only_polygons(shapely.difference(shapes[later], shapes[earlier]))
-    return shapes
-
-
-def close_gaps(
+def close_slivers(
     shapes: np.ndarray, sliver: float, *, progress: Progress = ignore, cancelled: IsCancelled = never
 ) -> np.ndarray:
-    """Return shapes that have taken over the gaps between and within them that are thinner than `sliver`.
+    """Return shapes that share their borders exactly, with the thin gaps between them closed.
 
-    Gaps are what a closing (out by half the width and back, with sharp corners) adds to all shapes together.
-    Each goes to the shape with the longest stretch of its rim.
+    All borders are noded together on a fine grid and cut the plane into faces. A face belongs to the first
+    shape that covers it; a face that none covers, but that a closing of all shapes together (out by half the
+    width and back, with sharp corners) would fill, goes to the shape that it shares most of its rim with.
+
+    Parameters
+    ----------
+    shapes : numpy.ndarray of shapely geometries, shape (k,)
+    sliver : float
+        Width of the widest gap to close; the grid is a thousandth of it.
     """
     progress(0.0, "Closing slivers")
-    whole = union(shapes)
-    stop_if(cancelled)
-    half = sliver / 2
-    closed = whole.buffer(half, join_style="mitre", mitre_limit=2.0)
-    stop_if(cancelled)
-    closed = closed.buffer(-half, join_style="mitre", mitre_limit=2.0)
-    stop_if(cancelled)
-    gaps = shapely.get_parts(only_polygons(closed.difference(whole)))
-    gaps = gaps[2 * shapely.area(gaps) / np.maximum(shapely.length(gaps), 1e-300) > 1e-4 * sliver]
-    if not len(gaps):
-        return shapes
-    progress(0.5, "Closing slivers")
-    # a gap is nudged outwards, so that no hairline is left between it and the shape that takes it
-    grown = shapely.buffer(gaps, 1e-3 * sliver, join_style="mitre")
-    gap, shape = shapely.STRtree(shapes).query(grown, predicate="intersects")
-    rim = shapely.length(shapely.intersection(shapes[shape], shapely.boundary(grown[gap])))
-    best = pd.DataFrame({"gap": gap, "shape": shape, "rim": rim}).sort_values(
-        ["gap", "rim", "shape"], ascending=[True, False, True]
-    )
-    shapes = shapes.copy()
-    for taker, taken in best.drop_duplicates("gap").groupby("shape")["gap"]:
+    closed = union(shapes)
+    for by in (sliver / 2, -sliver / 2):
         stop_if(cancelled)
-        others = shapely.union_all(np.delete(shapes, taker)[_near(np.delete(shapes, taker), grown[taken])])
-        added = shapely.difference(shapely.union_all(grown[taken]), others)
-        shapes[taker] = only_polygons(shapely.union(shapes[taker], added))
-    return shapes
+        closed = closed.buffer(by, join_style="mitre", mitre_limit=2.0)
+    stop_if(cancelled)
+    progress(0.4, "Closing slivers")
+    borders = shapely.union_all([*shapely.boundary(shapes), closed.boundary], grid_size=sliver / 1000)
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(borders)))
+    stop_if(cancelled)
+    progress(0.8, "Closing slivers")
+    inside = shapely.point_on_surface(faces)
+    owner = np.full(len(faces), -1)
+    face, shape = shapely.STRtree(shapes).query(inside, predicate="within")
+    order = np.argsort(-shape, kind="stable")
+    owner[face[order]] = shape[order]
+    shapely.prepare(closed)
+    hand_out(faces, owner, np.flatnonzero((owner < 0) & shapely.contains_properly(closed, inside)), cancelled)
+    return np.array([union(faces[owner == at]) for at in range(len(shapes))], dtype=object)
 
 
-def _near(shapes, to):
-    return np.unique(shapely.STRtree(shapes).query(to, predicate="intersects")[1])
-
-
-def only_polygons(shape):
-    """Return the polygons of a geometry; lines and points that an overlay leaves over are dropped."""
-    if shape.geom_type in ("Polygon", "MultiPolygon"):
-        return shape
-    parts = shapely.get_parts(shapely.get_parts(shape))
-    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])
+def hand_out(faces, owner, gaps, cancelled) -> None:
+    """Give each gap to the owner of most of its rim; gaps among gaps wait until a neighbour has an owner."""
+    if not len(gaps):
+        return
+    gap, face = shapely.STRtree(faces).query(faces[gaps], predicate="intersects")
+    rims = pd.DataFrame({"gap": gaps[gap], "face": face})
+    rims = rims[rims["gap"] != rims["face"]]
+    shared = shapely.intersection(shapely.boundary(faces[rims["gap"]]), shapely.boundary(faces[rims["face"]]))
+    rims["length"] = shapely.length(shared)
+    rims = rims[rims["length"] > 0]
+    while len(rims):
+        stop_if(cancelled)
+        owned = rims.assign(owner=owner[rims["face"]]).query("owner >= 0")
+        if not len(owned):
+            return
+        most = owned.groupby(["gap", "owner"])["length"].sum().reset_index()
+        most = most.sort_values(["gap", "length", "owner"], ascending=[True, False, True]).drop_duplicates("gap")
+        owner[most["gap"]] = most["owner"]
+        rims = rims[owner[rims["gap"]] < 0]

@@ -33,11 +33,11 @@ def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
     return shapely.from_wkb(flat)
 
 
-def merge_units(layer: Layer, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:
+def merge_units(layer: Layer, units, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:
     """Return the polygon of each territory in the CRS of the units; slivers are closed where units leave any."""
     unclean = dissolve.has_slivers(layer.lonlat, sliver_m)
     merged = dissolve.dissolve(
-        geopandas.GeoDataFrame({"territory": territory}, geometry=layer.shapes),
+        geopandas.GeoDataFrame({"territory": territory}, geometry=layer.shapes, index=units),
         sliver=in_crs_units(sliver_m, layer.crs) if unclean else 0.0,
         progress=progress,
         cancelled=cancelled,

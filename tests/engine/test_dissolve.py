@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from healthcare_territories.territory_plugin.engine.dissolve import dissolve, union
+from healthcare_territories.territory_plugin.engine.dissolve import dissolve, has_slivers, union
 from healthcare_territories.territory_plugin.engine.progress import Cancelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,12 @@ def board(picture: str):
     cells = [(x, -y, letter) for y, row in enumerate(rows) for x, letter in enumerate(row)]
     shapes = np.array([shapely.box(x, y, x + 1, y + 1) for x, y, _ in cells])
     return shapes, [None if letter == "." else letter for _, _, letter in cells]
+
+
+def merge(shapes, territory, names, **options):
+    """Return the polygon of each territory in the order of `names`."""
+    units = gpd.GeoDataFrame({"territory": territory}, geometry=shapes)
+    return dissolve(units, **options).geometry.reindex(names).to_numpy()
 
 
 def rings(shape):
@@ -31,7 +38,7 @@ def test_inner_borders_vanish():
     A B B
     """
     shapes, territory = board("A A B\nA B B")
-    a, b = dissolve(shapes, territory, ["A", "B"])
+    a, b = merge(shapes, territory, ["A", "B"])
     assert (a.geom_type, a.area, rings(a)) == ("Polygon", 3, (1, 0))
     assert (b.geom_type, b.area, rings(b)) == ("Polygon", 3, (1, 0))
     assert a.length == b.length == 8
@@ -39,13 +46,13 @@ def test_inner_borders_vanish():
 
 def test_they_come_in_the_order_of_the_names():
     shapes, territory = board("B A")
-    found = dissolve(shapes, territory, ["A", "B"])
+    found = merge(shapes, territory, ["A", "B"])
     assert [shape.centroid.x for shape in found] == [1.5, 0.5]
 
 
 def test_a_donut_keeps_its_hole():
     shapes, territory = board("A A A\nA B A\nA A A")
-    a, b = dissolve(shapes, territory, ["A", "B"])
+    a, b = merge(shapes, territory, ["A", "B"])
     assert rings(a) == (1, 1)
     assert a.area + b.area == 9
     assert not shapely.overlaps(a, b)
@@ -53,7 +60,7 @@ def test_a_donut_keeps_its_hole():
 
 def test_parts_that_do_not_touch_stay_parts():
     shapes, territory = board("A B A")
-    assert rings(dissolve(shapes, territory, ["A"])[0]) == (2, 0)
+    assert rings(merge(shapes, territory, ["A"])[0]) == (2, 0)
 
 
 def test_a_corner_contact_gives_a_valid_shape():
@@ -62,14 +69,14 @@ def test_a_corner_contact_gives_a_valid_shape():
     B A
     """
     shapes, territory = board("A B\nB A")
-    for shape in dissolve(shapes, territory, ["A", "B"]):
+    for shape in merge(shapes, territory, ["A", "B"]):
         assert shapely.is_valid(shape)
         assert shape.area == 2
 
 
 def test_units_without_a_territory_are_in_no_shape():
     shapes, territory = board("A . B")
-    a, b = dissolve(shapes, territory, ["A", "B"])
+    a, b = merge(shapes, territory, ["A", "B"])
     assert (a.area, b.area) == (1, 1)
 
 
@@ -128,7 +135,7 @@ def coverages(draw):
 def test_a_clean_coverage_dissolves_exactly(drawn):
     cells, territory = drawn
     names = sorted(set(territory))
-    found = dissolve(cells, territory, names)
+    found = merge(cells, territory, names)
     assert shapely.is_valid(found).all()
     assert set(shapely.get_type_id(found)) <= {3, 6}
     assert shapely.area(found).sum() == pytest.approx(shapely.area(cells).sum(), rel=1e-12)
@@ -144,16 +151,51 @@ def test_a_clean_coverage_dissolves_exactly(drawn):
 
 def test_the_order_of_the_units_does_not_matter():
     shapes, territory = board("A A B\nA B B\nA A B")
-    turned = dissolve(shapes[::-1], territory[::-1], ["A", "B"])
-    for one, other in zip(dissolve(shapes, territory, ["A", "B"]), turned):
+    units = gpd.GeoDataFrame({"territory": territory}, geometry=shapes)
+    for one, other in zip(dissolve(units).geometry, dissolve(units[::-1]).geometry):
         assert one.equals_exact(other)
 
 
 def test_progress_and_cancel():
     shapes, territory = board("A A B\nA B B")
     steps = []
-    dissolve(shapes, territory, ["A", "B"], progress=lambda fraction, text: steps.append(fraction))
+    merge(shapes, territory, ["A", "B"], progress=lambda fraction, text: steps.append(fraction))
     assert steps == sorted(steps)
     assert all(0 <= step <= 1 for step in steps)
     with pytest.raises(Cancelled):
-        dissolve(shapes, territory, ["A", "B"], cancelled=lambda: True)
+        merge(shapes, territory, ["A", "B"], cancelled=lambda: True)
+
+
+def jittered(shape, width, generator):
+    """Return a polygon with each vertex moved by up to a third of a width."""
+    ring = shapely.get_coordinates(shape)
+    ring[:-1] += generator.uniform(-width / 3, width / 3, (len(ring) - 1, 2))
+    ring[-1] = ring[0]
+    return shapely.polygons(ring)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slivers_between_units_are_closed(seed):
+    """A 6 × 6 grid whose units do not quite meet, in four territories: no gaps, no holes, no overlaps."""
+    generator, width = np.random.default_rng(seed), 1e-3
+    cells = [(x, y) for y in range(6) for x in range(6)]
+    shapes = np.array([
+        jittered(shapely.segmentize(shapely.box(x, y, x + 1, y + 1), 0.25), width, generator) for x, y in cells
+    ])  # fmt: skip
+    territory = [f"{x // 3}{y // 3}" for x, y in cells]
+    names = sorted(set(territory))
+    rough, clean = (merge(shapes, territory, names, sliver=sliver) for sliver in (0.0, 2 * width))
+    assert rings(union(rough))[1] > 10
+    assert rings(union(clean)) == (1, 0)
+    assert [rings(shape) for shape in clean] == [(1, 0)] * 4
+    assert sum(a.intersection(b).area for i, a in enumerate(clean) for b in clean[:i]) < 1e-9
+    assert all(shapely.is_valid(clean))
+    assert shapely.area(clean).sum() == pytest.approx(36, abs=24 * width)
+
+
+def test_slivers_are_seen_only_where_borders_differ():
+    exact = np.array([shapely.box(0, 0, 0.01, 0.01), shapely.box(0.01, 0, 0.02, 0.01)])
+    apart = np.array([shapely.box(0, 0, 0.01, 0.01), shapely.box(0.010005, 0, 0.02, 0.01)])  # about half a metre
+    assert not has_slivers(exact, 1.0)
+    assert has_slivers(apart, 1.0)
+    assert not has_slivers(apart, 0.1)
