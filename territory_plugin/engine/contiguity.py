@@ -32,8 +32,10 @@ from .borders import (
     lonlat_of,
     near_segments,
     near_stretches,
+    padding,
     point_codes,
     ranges,
+    side_by_side,
     slices,
     sum_by_code,
     twin_segments,
@@ -443,7 +445,8 @@ def overlapping_units(
         progress(rows.start / len(pairs), "Measuring overlaps")
         one, two = valid[pairs[rows, 0]], valid[pairs[rows, 1]]
         smaller = np.minimum(shapely.area(one), shapely.area(two))
-        common = shapely.area(shapely.intersection(one, two))
+        with np.errstate(invalid="ignore"):  # GEOS leaves the processor's flag set
+            common = shapely.area(shapely.intersection(one, two))
         shares[rows] = np.divide(common, smaller, out=np.zeros(len(one)), where=smaller > 0)
     found = np.flatnonzero(shares > share)
     a, b = np.asarray(unit_ids)[pairs[found]].reshape(-1, 2).T
@@ -625,17 +628,27 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
     if len(chains.begin):
         lonlat = chains.lonlat[chains.begin + chains.count // 2]
         middles = shapely.points((lonlat[:, :2] + lonlat[:, 2:]) / 2)
-        behind, covering = shapely.STRtree(geometries).query(middles, predicate="within")
+        covering, behind = shapely.STRtree(middles).query(geometries, predicate="contains_properly")
         foreign = chains.unit[behind] != covering
         suspects += [chains.unit[behind[foreign]], covering[foreign]]
-        pad = np.zeros_like(chains.box)
+        pad = padding(chains.box, SLIVER_TOLERANCE_M)
         near = chains.near_pairs(pad)
         for rows in slices(len(near[0]), 4096):
             stop_if(cancelled)
             s, t = near_segments(chains, near[0][rows], near[1][rows], pad)
-            cross = _cross(chains.lonlat[s], chains.lonlat[t])
-            suspects += [borders.unit[chains.segments[segment]] for segment in (s[cross], t[cross])]
+            suspicious = _cross(chains.lonlat[s], chains.lonlat[t])
+            beside = side_by_side(chains.lonlat[s], chains.lonlat[t], SLIVER_TOLERANCE_M)[0] > 0
+            s, t = chains.segments[s], chains.segments[t]
+            suspicious |= beside & ((inside_left[s] == inside_left[t]) == _same_way(borders, s, t))
+            suspects += [borders.unit[s[suspicious]], borders.unit[t[suspicious]]]
     return np.unique(np.concatenate(suspects)).astype(np.int64)
+
+
+def _same_way(borders: Borders, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Return whether two segments side by side lead the same way."""
+    one, other = (lonlat_of(borders.stop[row]) - lonlat_of(borders.start[row]) for row in (s, t))
+    shrink = np.cos(np.radians(lonlat_of(borders.start[s])[:, 1])) ** 2
+    return one[:, 0] * other[:, 0] * shrink + one[:, 1] * other[:, 1] > 0
 
 
 def _inside_is_left(borders: Borders) -> np.ndarray:
