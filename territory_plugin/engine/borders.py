@@ -22,6 +22,8 @@ LAT_MASK = (1 << LAT_BITS) - 1
 # Small batches stay in the processor's cache and are several times faster than whole arrays.
 BATCH_UNITS = 256
 BATCH_ROWS = 1 << 15
+# A vertex this near to a segment lies on it: six decimals of a degree, as files have them, leave 8 cm.
+TOUCH_M = 0.1
 _CHAIN_SEGMENTS = 32
 _STEEPEST_SLIVER = np.tan(np.radians(30))
 
@@ -80,14 +82,15 @@ class Stretches:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Places of vertices that lie on the border of a unit which has no vertex there."""
+    """Places of vertices, whose they are, and the unit on whose border they lie without a vertex of its own."""
 
     place: np.ndarray
+    owner: np.ndarray
     unit: np.ndarray
 
     @classmethod
     def none(cls) -> Contacts:
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32))
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
 
 
 def borders_of(geometries: np.ndarray, cancelled: IsCancelled = never) -> Borders:
@@ -278,8 +281,8 @@ def point_codes(borders: Borders, free: np.ndarray, contacts: Contacts, n: int) 
         place, unit = place[order], borders.unit[vertices][order]
         low, high = np.searchsorted(place, contacts.place), np.searchsorted(place, contacts.place, "right")
         found = ranges(low, high - low)
-        one = np.concatenate([one, unit[found]])
-        other = np.concatenate([other, np.repeat(contacts.unit, high - low)])
+        one = np.concatenate([one, contacts.owner, unit[found]])
+        other = np.concatenate([other, contacts.unit, np.repeat(contacts.unit, high - low)])
     return unit_codes(one, other, n)
 
 
@@ -347,29 +350,37 @@ def padding(box: np.ndarray, metres: float) -> np.ndarray:
 def near_stretches(
     borders: Borders, free: np.ndarray, tolerance_m: float, cancelled: IsCancelled = never
 ) -> tuple[Stretches, Contacts]:
-    """Return where free segments of different units run side by side, and vertices on foreign borders."""
-    segments, others, metres = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-    places, units = [Contacts.none().place], [Contacts.none().unit]
+    """Return where free segments of different units run side by side, and vertices on foreign borders.
+
+    A vertex within the tolerance of a foreign segment counts where one of the two segments has a sliver
+    along it; elsewhere, in clean surroundings, it has to lie on the segment, give or take 10 cm.
+    """
+    beside = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    touches = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     chains = FreeChains.of(borders, free)
-    pad = padding(chains.box, tolerance_m)
+    pad = padding(chains.box, max(tolerance_m, TOUCH_M))
     one, other = chains.near_pairs(pad)
     for rows in slices(len(one), 4096):
         stop_if(cancelled)
         s, t = near_segments(chains, one[rows], other[rows], pad)
-        length, at_s, at_t = _side_by_side(chains.lonlat[s], chains.lonlat[t], tolerance_m)
+        length, to_s, to_t = side_by_side(chains.lonlat[s], chains.lonlat[t], tolerance_m)
         s, t = chains.segments[s], chains.segments[t]
         along = length > 0
-        segments.append(s[along])
-        others.append(t[along])
-        metres.append(length[along])
-        for vertex_of, border_of, near in ((t, s, at_s), (s, t, at_t)):
+        beside.append((s[along], t[along], length[along]))
+        for vertex_of, border_of, away in ((t, s, to_s), (s, t, to_t)):
             for end, place in enumerate((borders.start, borders.stop)):
-                vertex, border = vertex_of[near[:, end]], border_of[near[:, end]]
-                foreign = (place[vertex] != borders.start[border]) & (place[vertex] != borders.stop[border])
-                places.append(place[vertex][foreign])
-                units.append(borders.unit[border][foreign])
-    s, t, length = np.concatenate(segments), np.concatenate(others), np.concatenate(metres)
-    contacts = Contacts(np.concatenate(places), np.concatenate(units))
+                near = away[:, end] <= max(tolerance_m, TOUCH_M)
+                vertex, border, place_of = vertex_of[near], border_of[near], place[vertex_of[near]]
+                foreign = (place_of != borders.start[border]) & (place_of != borders.stop[border])
+                found = vertex[foreign], border[foreign], place_of[foreign], away[near, end][foreign]
+                touches.append(found)
+    s, t, length = (np.concatenate(column) for column in zip(*beside))
+    vertex, border, place_of, away = (np.concatenate(column) for column in zip(*touches))
+    has_sliver = np.zeros(len(free), bool)
+    has_sliver[s] = has_sliver[t] = True
+    counts = (away <= TOUCH_M) | has_sliver[vertex] | has_sliver[border]
+    vertex, border, place_of = vertex[counts], border[counts], place_of[counts]
+    contacts = Contacts(place_of, borders.unit[vertex], borders.unit[border])
     shorter = np.where(
         lengths_m(borders.start[s], borders.stop[s]) <= lengths_m(borders.start[t], borders.stop[t]), s, t
     )
@@ -398,7 +409,7 @@ def _boxes_meet(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a[:, :2] <= b[:, 2:]).all(axis=1) & (b[:, :2] <= a[:, 2:]).all(axis=1)
 
 
-def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compare pairs of segments in a flat frame of metres along each first one.
 
     Parameters
@@ -411,8 +422,8 @@ def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.
     length : numpy.ndarray, shape (m,)
         Metres of s beside which t runs, when t is within the tolerance over the whole stretch in which
         they face each other and deviates from its direction by no more than 30°; else 0.
-    at_s, at_t : numpy.ndarray of bool, shape (m, 2)
-        Whether start and stop of t lie within the tolerance of s, and those of s of t.
+    to_s, to_t : numpy.ndarray, shape (m, 2)
+        Metres from start and stop of t to s, and from those of s to t.
     """
     east_m, north_m = metres_per_degree(s[:, 1])
     points = []
@@ -438,9 +449,9 @@ def _side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.
         )
     length = np.where(beside, high - low, 0.0)
     zero = np.zeros_like(begin)
-    at_s = np.column_stack([_reach(begin, zero, along), _reach(end, zero, along)]) <= tolerance_m
-    at_t = np.column_stack([_reach(zero, begin, end), _reach(along, begin, end)]) <= tolerance_m
-    return length, at_s, at_t
+    to_s = np.column_stack([_reach(begin, zero, along), _reach(end, zero, along)])
+    to_t = np.column_stack([_reach(zero, begin, end), _reach(along, begin, end)])
+    return length, to_s, to_t
 
 
 def _cross_and_along(unit: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -443,7 +443,8 @@ def overlapping_units(
         progress(rows.start / len(pairs), "Measuring overlaps")
         one, two = valid[pairs[rows, 0]], valid[pairs[rows, 1]]
         smaller = np.minimum(shapely.area(one), shapely.area(two))
-        common = shapely.area(shapely.intersection(one, two))
+        with np.errstate(invalid="ignore"):  # GEOS leaves the processor's flag set
+            common = shapely.area(shapely.intersection(one, two))
         shares[rows] = np.divide(common, smaller, out=np.zeros(len(one)), where=smaller > 0)
     found = np.flatnonzero(shares > share)
     a, b = np.asarray(unit_ids)[pairs[found]].reshape(-1, 2).T
