@@ -126,8 +126,7 @@ class WorkingPartition:
         excess = np.maximum(load - self.high[territory], self.low[territory] - load)
         excess = np.maximum(excess, 0.0) * self.per_target
         return self.units_per_territory * (
-            self.weights.pressure * deviation * deviation
-            + self.weights.limit * excess * (1.0 + STEEP * excess)
+            self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
         )
 
     def change(self, units: Iterable[int], source: int, sink: int) -> float:
