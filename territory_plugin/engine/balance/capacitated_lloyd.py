@@ -18,7 +18,8 @@ CELLS_PER_TERRITORY = 60
 FEWEST_CELLS_PER_TERRITORY = 12
 MOST_CELLS = 3000
 ROUNDED = 9
-COARSEST, FINEST = 0.3, 0.02
+COARSEST = 0.3
+SHARPER = (0.2, 0.12, 0.07, 0.04, 0.02)
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def capacitated_lloyd(
             watch.progress((start + turn / rounds) / starts, f"Placing centres, start {start + 1} of {starts}")
             if watch.time_is_up() or (turn > 10 and (near < 1e-4 * width).all()):
                 break
-        for blur in (COARSEST, COARSEST / 3, FINEST):
-            transport.balance(blur)
+        transport.balance(COARSEST)
+        transport.sharpen(SHARPER)
         found.append((round(transport.travel(), 3), start, centres, transport.price))
     found.sort(key=lambda entry: entry[:2])
 

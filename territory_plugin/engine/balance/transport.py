@@ -151,6 +151,15 @@ class Transport:
         if self.miss() > warm[0]:
             _, self.price, self.share, self.cost, self._index = warm
 
+    def sharpen(self, blurs: tuple[float, ...]) -> None:
+        """Lower the blur step by step, each from the prices of the last, as far as the capacities are met."""
+        for blur in blurs:
+            before = (self.price, self.share)
+            self._newton(blur * self.local_scale(), 30)
+            if self.miss() > 0.05:
+                self.price, self.share = before
+                break
+
     def _shares(self, price: np.ndarray, blur: np.ndarray) -> tuple[np.ndarray, float]:
         """Return smoothed shares and the value of the smoothed dual."""
         gain = (self.per_candidate(price) - self.cost) / blur[:, None]
