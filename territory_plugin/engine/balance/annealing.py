@@ -7,12 +7,13 @@ the units it would cut off move along, when that is worth it too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .contiguity import cut_off
-from .objective import STEEP, Weights, WorkingPartition
+from .objective import STEEP, WorkingPartition
 from .recombination import recombine
 from .watch import Watch
 
@@ -55,6 +56,7 @@ def anneal(
     watch: Watch,
     recuts: int = 0,
     text: str = "Balancing",
+    among: Iterable[int] | None = None,
 ) -> None:
     """Anneal a working partition in place; it stays connected and keeps all its territories throughout.
 
@@ -70,61 +72,89 @@ def anneal(
         Recombinations tried after each batch of proposals.
     text : str
         What the progress says.
+    among : iterable of int, optional
+        Territories whose units may move; all by default.
     """
     batches = max(1, -(-proposals // BATCH))
     weights = part.weights
-    boundary: list[int] = []
-    place = [-1] * len(part.neighbours)
-    _rim(part, boundary, place)
+    chosen = list(range(len(part.load))) if among is None else sorted(among)
+    inside = set(chosen)
+    fixed = [held or home not in inside for held, home in zip(part.anchored, part.assignment)]
+    rim = Rim(part, fixed)
     for batch in range(batches):
-        if watch.time_is_up() or not boundary:
+        if watch.time_is_up() or not rim.units:
             break
         share = batch / max(1, batches - 1)
         watch.progress(batch / batches, f"{text}, worst deviation {100 * part.worst():.1f} %")
         limit = _between(schedule.limits, share)
         pressure = _between(schedule.pressures, share)
         temperature = _between((schedule.hot, schedule.cold), share)
-        _sweep(part, replace(weights, limit=limit, pressure=pressure), temperature, boundary, place, rng)
+        part.weights = replace(weights, limit=limit, pressure=pressure)
+        _sweep(part, temperature, rim, rng)
         if recuts:
-            members: list[list[int]] = [[] for _ in part.load]
-            for unit, home in enumerate(part.assignment):
-                members[home].append(unit)
-            moved = recombine(part, members, recuts, temperature, rng, LARGEST_PAIR)
-            if moved:
-                _rim(part, boundary, place)
+            rim.update(recombine(part, chosen, recuts, temperature, rng, LARGEST_PAIR))
     part.weights = weights
 
 
-def _rim(part: WorkingPartition, boundary: list[int], place: list[int]) -> None:
-    """List the units at a boundary that may move, and each unit's place in the list."""
-    boundary.clear()
-    assignment = part.assignment
-    for unit, around in enumerate(part.neighbours):
-        place[unit] = -1
-        home = assignment[unit]
-        if not part.anchored[unit]:
-            for other in around:
-                if assignment[other] != home:
-                    place[unit] = len(boundary)
-                    boundary.append(unit)
+class Rim:
+    """The units at a boundary that may move, in a list that is quick to draw from and to keep.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+    fixed : list of bool
+        Units that stay where they are.
+    """
+
+    def __init__(self, part: WorkingPartition, fixed: list[bool]) -> None:
+        self.part, self.fixed = part, fixed
+        self.units: list[int] = []
+        self.place = [-1] * len(part.neighbours)
+        self.refresh(range(len(part.neighbours)))
+
+    def update(self, moved: set[int]) -> None:
+        """Look again at units that moved and at their neighbours, in order."""
+        if moved:
+            near = {other for unit in moved for other in self.part.neighbours[unit]}
+            self.refresh(sorted(moved | near))
+
+    def refresh(self, units: Iterable[int]) -> None:
+        """Look again at whether `units` lie at a boundary."""
+        neighbours, assignment = self.part.neighbours, self.part.assignment
+        fixed, place, listed = self.fixed, self.place, self.units
+        for unit in units:
+            if fixed[unit]:
+                continue
+            home = assignment[unit]
+            for near in neighbours[unit]:
+                if assignment[near] != home:
+                    if place[unit] < 0:
+                        place[unit] = len(listed)
+                        listed.append(unit)
                     break
+            else:
+                spot = place[unit]
+                if spot >= 0:
+                    last = listed.pop()
+                    if last != unit:
+                        listed[spot] = last
+                        place[last] = spot
+                    place[unit] = -1
 
 
 def _sweep(
     part: WorkingPartition,
-    weights: Weights,
     temperature: float,
-    boundary: list[int],
-    place: list[int],
+    rim: Rim,
     rng: np.random.Generator,
 ) -> None:
     """Propose one batch of moves. Everything is a local name here: this loop is where the time goes."""
-    part.weights = weights
+    weights, boundary, fixed = part.weights, rim.units, rim.fixed
     neighbours, touches, assignment = part.neighbours, part.touches, part.assignment
     workload, mass, xs, ys, zs = part.workload, part.mass, part.x, part.y, part.z
     load, weight, sum_x, sum_y, sum_z = part.load, part.weight, part.sum_x, part.sum_y, part.sum_z
     target, low, high, count = part.target, part.low, part.high, part.count
-    per_target, anchored = part.per_target, part.anchored
+    per_target = part.per_target
     pressure = weights.pressure * part.units_per_territory
     limit = weights.limit * part.units_per_territory
     edge = weights.boundary
@@ -194,7 +224,7 @@ def _sweep(
         if fragment is None:
             continue
         if fragment:
-            if len(fragment) > LARGEST_FRAGMENT or any(anchored[other] for other in fragment):
+            if len(fragment) > LARGEST_FRAGMENT or any(fixed[other] for other in fragment):
                 continue
             group = [unit, *fragment]
             if part.change(group, source, sink) >= threshold:
@@ -206,6 +236,7 @@ def _sweep(
                 square[territory] = (sx * sx + sy * sy + sz * sz) / weight[territory]
             touched = {other for member in group for other in neighbours[member]}
             touched.update(group)
+            touched = sorted(touched)
         else:
             assignment[unit] = sink
             load[source], load[sink] = source_load, sink_load
@@ -217,24 +248,7 @@ def _sweep(
             count[source] -= 1
             count[sink] += 1
             touched = (unit, *around)
-        for other in touched:
-            if anchored[other]:
-                continue
-            home = assignment[other]
-            for near in neighbours[other]:
-                if assignment[near] != home:
-                    if place[other] < 0:
-                        place[other] = len(boundary)
-                        boundary.append(other)
-                    break
-            else:
-                spot = place[other]
-                if spot >= 0:
-                    last = boundary.pop()
-                    if last != other:
-                        boundary[spot] = last
-                        place[last] = spot
-                    place[other] = -1
+        rim.refresh(touched)
 
 
 def descend(part: WorkingPartition, watch: Watch, rounds: int = 50) -> None:

@@ -7,8 +7,9 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from .capacitated_lloyd import Centres, squared_distances
+from .capacitated_lloyd import Centres
 from .problem import Problem
+from .transport import squared_distances
 
 Neighbours = Sequence[tuple[int, ...]]
 

@@ -181,11 +181,28 @@ class WorkingPartition:
                 self.sum_z[territory] += sign * mass * self.z[unit]
                 self.count[territory] += sign
 
-    def excess(self) -> float:
-        """Return the summed excess over the tolerance, in targets."""
+    def excess(self, slack: float = 0.0) -> float:
+        """Return the summed excess over the tolerance, in targets, where `slack` more is free."""
+        free = slack / self.per_target
         return self.per_target * sum(
-            max(load - high, low - load, 0.0) for load, low, high in zip(self.load, self.low, self.high)
+            max(load - high - free, low - load - free, 0.0) for load, low, high in zip(self.load, self.low, self.high)
         )
+
+    def outside(self) -> list[int]:
+        """Return the territories outside the tolerance."""
+        return [t for t, load in enumerate(self.load) if not self.low[t] <= load <= self.high[t]]
+
+    def within_hops(self, territories: Iterable[int], hops: int) -> set[int]:
+        """Return territories and those that lie at most `hops` borders away."""
+        near = set(territories)
+        for _ in range(hops):
+            near |= {
+                self.assignment[other]
+                for unit, around in enumerate(self.neighbours)
+                if self.assignment[unit] in near
+                for other in around
+            }
+        return near
 
     def worst(self) -> float:
         """Return the largest deviation from the target among the territories that are not oversize."""

@@ -11,7 +11,7 @@ import numpy as np
 COMPACTNESS_WORKLOAD = 0.02
 """Share of the mean workload that a unit without any weighs in the travel term, to stay tidy."""
 
-SAFETY = 0.9
+SAFETY = 0.94
 """Share of the tolerance that the search aims at, so that rounding elsewhere never spoils a plan."""
 
 

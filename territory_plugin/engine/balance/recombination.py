@@ -18,7 +18,7 @@ MOST_CUTS_SAVED = 2.0
 
 def recombine(
     part: WorkingPartition,
-    members: list[list[int]],
+    among: list[int],
     pairs: int,
     temperature: float,
     rng: np.random.Generator,
@@ -30,8 +30,8 @@ def recombine(
     ----------
     part : WorkingPartition
         Changed in place.
-    members : list of lists of int
-        Units of each territory; kept up to date.
+    among : list of int
+        Territories of which one is drawn for each pair.
     pairs : int
         How many to try.
     temperature : float
@@ -47,20 +47,22 @@ def recombine(
     """
     assignment, neighbours = part.assignment, part.neighbours
     low, high, load = part.low, part.high, part.load
-    k = len(load)
+    members: list[list[int]] = [[] for _ in load]
+    for unit, home in enumerate(assignment):
+        members[home].append(unit)
     moved: set[int] = set()
-    draw = rng.random((pairs, 4)).tolist()
+    draw = rng.random((pairs, 3)).tolist()
     heat = (temperature * rng.standard_exponential(pairs)).tolist()
-    outside = [t for t in range(k) if not low[t] <= load[t] <= high[t]]
+    outside = [t for t in among if not low[t] <= load[t] <= high[t]]
     for trial in range(pairs):
-        focus, first, second, _ = draw[trial]
+        focus, first, second = draw[trial]
         if outside and focus < 0.7:
             one = outside[int(first * len(outside))]
             if low[one] <= load[one] <= high[one]:
-                outside = [t for t in range(k) if not low[t] <= load[t] <= high[t]]
+                outside = [t for t in among if not low[t] <= load[t] <= high[t]]
                 continue
         else:
-            one = int(first * k)
+            one = among[int(first * len(among))]
         doors = sorted({assignment[other] for unit in members[one] for other in neighbours[unit]} - {one})
         if not doors:
             continue
@@ -184,6 +186,4 @@ def _preorder(order: list[int], parent: dict[int, int]) -> tuple[list[int], np.n
 
 def _square(sums: np.ndarray) -> np.ndarray:
     """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
-    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(
-        sums[:, 1], 1e-12
-    )
+    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(sums[:, 1], 1e-12)

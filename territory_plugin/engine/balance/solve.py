@@ -9,7 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import capacitated_lloyd
 from .contiguity import assign_to_centres
-from .objective import Weights, WorkingPartition, moment_of_inertia
+from .objective import Weights, WorkingPartition
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -22,32 +22,40 @@ class Effort:
     ----------
     starts, rounds : int
         Sets of centres tried, and Lloyd rounds for each.
-    tries : int
-        Starts that are annealed.
-    proposals : int
-        Annealing proposals per unit and try.
+    tries, sketch : int
+        Starts that are annealed, and annealing proposals per unit for each.
+    finalists, refine : int
+        Best of these that are annealed again, and proposals per unit for each.
     recuts : int
         Recombinations tried per batch of proposals.
-    repairs : int
-        Further, shorter annealings while a territory is outside the tolerance.
+    mends : int
+        Annealings around the territories that are still outside the tolerance.
     """
 
     starts: int
     rounds: int
     tries: int
-    proposals: int
+    sketch: int
+    finalists: int
+    refine: int
     recuts: int
-    repairs: int
+    mends: int
 
-
-MAIN = Schedule(hot=1.0, cold=0.02, limits=(5.0, 100.0), pressures=(30.0, 3.0))
-MENDING = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(30.0, 3.0))
 
 EFFORTS = {
-    "quick": Effort(starts=2, rounds=15, tries=1, proposals=100, recuts=5, repairs=2),
-    "default": Effort(starts=6, rounds=30, tries=2, proposals=350, recuts=20, repairs=3),
-    "thorough": Effort(starts=16, rounds=40, tries=6, proposals=1000, recuts=50, repairs=6),
+    "quick": Effort(starts=2, rounds=15, tries=1, sketch=80, finalists=0, refine=0, recuts=10, mends=2),
+    "default": Effort(starts=6, rounds=30, tries=4, sketch=100, finalists=1, refine=300, recuts=20, mends=6),
+    "thorough": Effort(starts=16, rounds=40, tries=10, sketch=300, finalists=3, refine=1000, recuts=40, mends=15),
 }
+
+SKETCH = Schedule(hot=1.0, cold=0.02, limits=(5.0, 100.0), pressures=(30.0, 3.0))
+REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
+MEND = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(30.0, 3.0))
+STRICT = 1000.0
+"""Price of excess when a local optimum is sought that gives nothing away."""
+
+FEW_UNITS, MANY_UNITS = 400, 4000
+"""Small maps get the budget of `FEW_UNITS`; above `MANY_UNITS` it grows with the root of their number."""
 
 
 def solve(
@@ -68,49 +76,86 @@ def solve(
         return np.zeros(n, dtype=int), 0.0, 0
     if k == n:
         return _one_each(problem), 0.0, 0
-    centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
-    reference = centres[0].travel
-    best: tuple[tuple[float, float], list[int]] | None = None
-    made = 0
+    tries = effort.tries if n <= MANY_UNITS else 1
+    starts = effort.starts if n <= MANY_UNITS else 1 + effort.starts // 4
+    centres = capacitated_lloyd(problem, starts, effort.rounds, tries, rng, watch.part(0.0, 0.15))
+    search = _Search(problem, effort, weights, centres[0].travel, rng, watch)
+    pool = []
     for index, start in enumerate(centres):
-        if best is not None and watch.time_is_up():
+        if pool and watch.time_is_up():
             break
-        stretch = watch.part(0.15 + 0.85 * index / len(centres), 0.15 + 0.85 * (index + 1) / len(centres))
-        assignment = assign_to_centres(problem, start)
-        inertia = moment_of_inertia(problem.location, problem.mass, np.array(assignment), k).sum()
-        unit_travel = max(float(inertia), start.travel) / n or 1.0
-        part = WorkingPartition(problem, assignment, weights, unit_travel)
-        anneal(part, effort.proposals * n, MAIN, rng, stretch, effort.recuts)
-        made += effort.proposals * n
-        final = _polished(problem, part.assignment, weights, unit_travel, stretch)
-        for again in range(effort.repairs):
-            if final.excess() <= 0 or watch.time_is_up():
+        stretch = watch.part(0.15 + 0.4 * index / len(centres), 0.15 + 0.4 * (index + 1) / len(centres))
+        pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
+    pool.sort(key=search.rank)
+    for index in range(min(effort.finalists, len(pool))):
+        stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
+        pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
+    best = search.mend(min(pool, key=search.rank), watch.part(0.9, 1.0))
+    return np.array(best.assignment), centres[0].travel, search.proposals
+
+
+class _Search:
+    """One region's search: what all its annealings share.
+
+    Parameters
+    ----------
+    problem : Problem
+    effort : Effort
+    weights : Weights
+    travel : float
+        Mass × km² of the whole region that counts as one per unit.
+    rng : Generator
+    watch : Watch
+    """
+
+    def __init__(self, problem, effort, weights, travel, rng, watch) -> None:
+        self.problem, self.effort, self.weights, self.rng, self.watch = problem, effort, weights, rng, watch
+        self.unit_travel = travel / problem.units or 1.0
+        self.proposals = 0
+
+    def rank(self, part: WorkingPartition) -> tuple[float, float]:
+        """Return what makes one partition better than another: less excess first, then less cost."""
+        slack = (0.998 / SAFETY - 1) * self.problem.tolerance
+        return round(part.excess(slack), 9), part.cost()
+
+    def working(self, assignment, limit: float | None = None) -> WorkingPartition:
+        """Return an assignment ready for moves."""
+        weights = self.weights if limit is None else self.weights.with_limit(limit)
+        return WorkingPartition(self.problem, assignment, weights, self.unit_travel)
+
+    def polish(self, assignment) -> WorkingPartition:
+        """Return the strict local optimum below an assignment, excess priced out."""
+        part = self.working(assignment, STRICT)
+        descend(part, self.watch)
+        return part
+
+    def anneal(self, assignment, schedule: Schedule, per_unit: int, watch: Watch) -> WorkingPartition:
+        """Return an assignment annealed and polished."""
+        n = self.problem.units
+        budget = per_unit * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
+        part = self.working(assignment)
+        anneal(part, budget, schedule, self.rng, watch, self.effort.recuts)
+        self.proposals += budget
+        return self.polish(part.assignment)
+
+    def mend(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with less excess, by annealing around the territories that have some."""
+        for turn in range(self.effort.mends):
+            bad = best.outside()
+            if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
-            part = WorkingPartition(problem, final.assignment, weights, unit_travel)
-            text = f"Mending what is outside the tolerance, round {again + 1}"
-            more = effort.proposals * n // 4
-            anneal(part, more, MENDING, rng, stretch.part(1.0, 1.0), 4 * effort.recuts, text)
-            made += more
-            mended = _polished(problem, part.assignment, weights, unit_travel, stretch)
-            if _rank(mended) < _rank(final):
-                final = mended
-        excess, cost = _rank(final)
-        key = (excess, cost * unit_travel)
-        if best is None or key < best[0]:
-            best = (key, final.assignment)
-    return np.array(best[1]), reference, made
-
-
-def _polished(problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
-    """Return the strict local optimum below an assignment, excess priced out."""
-    part = WorkingPartition(problem, assignment, weights.with_limit(1000.0), unit_travel)
-    descend(part, watch)
-    return part
-
-
-def _rank(part: WorkingPartition) -> tuple[float, float]:
-    """Return what makes one partition better than another: less excess first, then less cost."""
-    return round(part.excess(), 9), part.cost()
+            part = self.working(best.assignment)
+            around = part.within_hops(bad, 1 + turn % 4)
+            units = sum(part.count[territory] for territory in around)
+            budget = 100 * max(FEW_UNITS, units)
+            text = f"Mending {len(bad)} territories outside the tolerance"
+            stretch = watch.part(turn / self.effort.mends, (turn + 1) / self.effort.mends)
+            anneal(part, budget, MEND, self.rng, stretch, 4 * self.effort.recuts, text, around)
+            self.proposals += budget
+            mended = self.polish(part.assignment)
+            if self.rank(mended) < self.rank(best):
+                best = mended
+        return best
 
 
 def _one_each(problem: Problem) -> np.ndarray:

@@ -1,0 +1,211 @@
+"""The transportation problem between cells and centres: prices under which each centre draws its capacity.
+
+Cells go to the centre with the smallest squared distance less the centre's price. The prices that give each
+centre its capacity solve the dual of a transportation problem [1]_. They come from Newton's method on the
+entropy-smoothed dual [2]_: it needs numpy only, and it has one solution, so that plans do not depend on which
+vertex a solver's version returns.
+
+.. [1] Aurenhammer, Hoffmann, Aronov (1998). Minkowski-type theorems and least-squares clustering.
+   Algorithmica 20.
+.. [2] Cuturi (2013). Sinkhorn distances: lightspeed computation of optimal transport. NIPS 26.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from .watch import Watch
+
+ALL_CANDIDATES = 64
+"""Up to so many centres, each cell may use them all; above, only the nearest by price."""
+CANDIDATES = 32
+REACH = 100.0
+"""How many times the local blur a price may change in one Newton step."""
+NEAR_ENOUGH = 2e-3
+"""Share of the mean capacity by which a centre may miss its own."""
+
+
+def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return squared distances, shape (n, k), by subtraction: exact for near points."""
+    squares = np.zeros((len(points), len(centres)))
+    for axis in range(points.shape[1]):
+        squares += np.square(points[:, axis, None] - centres[None, :, axis])
+    return squares
+
+
+class Transport:
+    """Cells, centres and prices.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, d)
+        Cells, km.
+    workload : ndarray, shape (n,)
+    capacity : ndarray, shape (k,)
+        Sums to the workload's sum.
+    centres : ndarray, shape (k, d)
+    watch : Watch
+        Asked between steps whether to stop.
+
+    Attributes
+    ----------
+    price : ndarray, shape (k,)
+        km² by which a centre seems nearer than it is.
+    share : ndarray, shape (n, c)
+        Share of each cell at each of its candidate centres.
+    """
+
+    def __init__(
+        self,
+        points: np.ndarray,
+        workload: np.ndarray,
+        capacity: np.ndarray,
+        centres: np.ndarray,
+        watch: Watch,
+    ) -> None:
+        self.points, self.workload, self.capacity, self.watch = points, workload, capacity, watch
+        self.price = np.zeros(len(capacity))
+        self._sparse = len(capacity) > ALL_CANDIDATES
+        self.move_to(centres)
+        self.share = np.zeros(self.cost.shape)
+        self.share[np.arange(len(points)), self.cost.argmin(axis=1)] = 1.0
+
+    def move_to(self, centres: np.ndarray) -> None:
+        """Put the centres elsewhere; prices stay."""
+        self.centres = centres
+        self._choose(self.price)
+
+    def _choose(self, price: np.ndarray) -> None:
+        """Set each cell's candidate centres, the nearest by price, and their costs."""
+        cost = squared_distances(self.points, self.centres)
+        if not self._sparse:
+            self.cost = cost
+            return
+        near = np.argpartition(cost - price, CANDIDATES, axis=1)[:, :CANDIDATES]
+        self._index = np.sort(near, axis=1)
+        self.cost = np.take_along_axis(cost, self._index, axis=1)
+
+    def per_centre(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums over cells of values per cell and candidate, shape (k,)."""
+        if not self._sparse:
+            return values.sum(axis=0)
+        return np.bincount(self._index.ravel(), values.ravel(), len(self.capacity))
+
+    def per_candidate(self, values: np.ndarray) -> np.ndarray:
+        """Return values per centre as each cell's candidates see them, shape (n, c) or (k,)."""
+        return values[self._index] if self._sparse else values
+
+    def load(self) -> np.ndarray:
+        """Return what each centre draws, shape (k,)."""
+        return self.per_centre(self.share * self.workload[:, None])
+
+    def miss(self) -> float:
+        """Return the largest miss of a capacity, in mean capacities."""
+        return float(np.abs(self.load() - self.capacity).max() / self.capacity.mean())
+
+    def travel(self) -> float:
+        """Return Σ workload × share × squared distance."""
+        return float((self.workload[:, None] * self.share * self.cost).sum())
+
+    def middles(self) -> np.ndarray:
+        """Return the workload's middle around each centre; a centre that draws nothing stays, shape (k, d)."""
+        drawn = self.share * self.workload[:, None]
+        held = self.per_centre(drawn)
+        middles = np.stack(
+            [self.per_centre(drawn * self.points[:, axis, None]) for axis in range(self.points.shape[1])], axis=1
+        )
+        empty = held < 1e-9 * self.capacity.mean()
+        return np.where(empty[:, None], self.centres, middles / np.where(empty, 1.0, held)[:, None])
+
+    def local_scale(self) -> np.ndarray:
+        """Return the mean cost around each cell, that of the territories it is shared between, shape (n,).
+
+        The blur follows it, because a city's territories are a hundredth as wide as those around it.
+        """
+        drawn = self.share * self.workload[:, None]
+        held = self.per_centre(drawn)
+        paid = self.per_centre(drawn * self.cost)
+        own = paid / np.maximum(held, 1e-300)
+        floor = 1e-6 * float(paid.sum() / held.sum()) + 1e-9
+        return np.maximum((self.share * self.per_candidate(own)).sum(axis=1), floor)
+
+    def balance(self, blur: float) -> None:
+        """Find prices and shares at `blur` × the local scale, from the prices at hand or else from zero.
+
+        From zero the blur comes down in steps, each a good start for the next.
+        """
+        scale = self.local_scale()
+        before = self.price
+        self._newton(blur * scale, 12)
+        if self.miss() < 0.05:
+            return
+        warm = (self.miss(), self.price, self.share, self.cost, getattr(self, "_index", None))
+        self.price = np.zeros_like(before)
+        for coarse in (3.0, 1.0, 0.3, 0.1, 0.05, 0.02):
+            if coarse > blur:
+                self._choose(self.price)
+                self._newton(coarse * scale, 20)
+        self._choose(self.price)
+        self._newton(blur * scale, 30)
+        if self.miss() > warm[0]:
+            _, self.price, self.share, self.cost, self._index = warm
+
+    def sharpen(self, blurs: tuple[float, ...]) -> None:
+        """Lower the blur step by step, each from the prices of the last, as far as the capacities are met."""
+        for blur in blurs:
+            before = (self.price, self.share)
+            self._newton(blur * self.local_scale(), 30)
+            if self.miss() > 0.05:
+                self.price, self.share = before
+                break
+
+    def _shares(self, price: np.ndarray, blur: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return smoothed shares and the value of the smoothed dual."""
+        gain = (self.per_candidate(price) - self.cost) / blur[:, None]
+        best = gain.max(axis=1, keepdims=True)
+        np.exp(gain - best, out=gain)
+        total = gain.sum(axis=1, keepdims=True)
+        gain /= total
+        least = blur * (best + np.log(total))[:, 0]
+        return gain, float(self.workload @ least - self.capacity @ price)
+
+    def _hessian(self, share: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
+        """Return the second derivative of the smoothed dual, made safe to invert, shape (k, k)."""
+        pull = self.per_centre(share * stiffness[:, None])
+        if self._sparse:
+            rows = len(share)
+            kept = share > 1e-7
+            starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+            matrix = csr_matrix((share[kept], self._index[kept], starts), shape=(rows, len(pull)))
+            coupled = (matrix.T @ matrix.multiply(stiffness[:, None]).tocsr()).toarray()
+        else:
+            coupled = (share * stiffness[:, None]).T @ share
+        hessian = np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled
+        return hessian + 1e-3 * pull.mean() / len(pull)
+
+    def _newton(self, blur: np.ndarray, steps: int) -> None:
+        """Improve prices by at most `steps` damped Newton steps."""
+        price = self.price
+        share, value = self._shares(price, blur)
+        stiffness = self.workload / blur
+        for _ in range(steps):
+            drawn = share * self.workload[:, None]
+            load = self.per_centre(drawn)
+            miss = load - self.capacity
+            if np.abs(miss).max() < NEAR_ENOUGH * self.capacity.mean() or self.watch.time_is_up():
+                break
+            step = np.linalg.solve(self._hessian(share, stiffness), miss)
+            local = self.per_centre(drawn * blur[:, None]) / np.maximum(load, 1e-9 * self.capacity)
+            longest = float((np.abs(step) / np.maximum(local, blur.min())).max())
+            length = min(1.0, REACH / longest) if longest > 0 else 0.0
+            for _ in range(12):
+                trial = price - length * step
+                trial_share, trial_value = self._shares(trial, blur)
+                if trial_value < value - 1e-12 * abs(value):
+                    break
+                length /= 3
+            else:
+                break
+            price, share, value = trial, trial_share, trial_value
+        self.price, self.share = price - price.mean(), share
