@@ -24,8 +24,8 @@ package:  ## Make dist/healthcare_territories-VERSION.zip of the last commit, fo
 install:  ## Link the plugin into your own QGIS profile (PROFILE=name, else default)
 	@.ci/install $(PROFILE)
 
-bench: setup  ## Run the benchmarks against their peers, which live in an environment of their own
-	@.ci/setup peers && $(UNDER_QGIS) .ci/bench
+bench: setup  ## Run the benchmarks against their peers (ARGS='balance --states RI' runs one with options)
+	@.ci/setup peers && .ci/bench $(ARGS)
 
 env:  ## Print export lines: eval "$(make -s env)" and qgis, qgis_process have the plugin enabled
 	@.ci/setup >&2 && .ci/env
