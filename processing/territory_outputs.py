@@ -172,64 +172,28 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             if reason and not table.at[name, "within"]:
                 flags[name] = reason
         overall = engine.measures.summary(table, graph, territory)
-        names = list(table.index)
         shapes = gis.territories.merge_units(
             layer,
             market.units,
             territory,
-            names,
+            list(table.index),
             self.number("SLIVER_TOLERANCE"),
             part(progress, 0.1, 0.6),
             self.feedback.isCanceled,
         )
-        colours = engine.measures.colour_classes(graph, territory, names)
+        colours = engine.measures.colour_classes(graph, territory, list(table.index))
         full = gis.territories.territory_table(
             table, shapes, layer.crs, self.context, reasons=flags, colours=colours,
             providers=self.sum_providers(layer, territory),
         )  # fmt: skip
-        sums = {
-            name: engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(name)), territory, names)
-            for name in market.fields
-            if name not in gis.fields.columns(*gis.fields.TERRITORIES).names()
-        }
         self.tell(full, overall)
-        report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
         stop_if(self.feedback.isCanceled)
 
         progress(0.7, self.tr("Writing"))
-        fields = gis.fields.columns(
-            *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
-        )
-        rows = [
-            (
-                [*gis.territories.attributes(row), *(float(column[at]) for column in sums.values())],
-                gis.frames.from_multi(shapes[at]),
-            )
-            for at, row in enumerate(full.itertuples(index=False))
-        ]
-        rows += self.unassigned_row(market, territory, fields, sums)
-        results = {
-            "OUTPUT": self.write(
-                "OUTPUT",
-                fields,
-                gis.fields.MULTIPOLYGON,
-                layer.crs,
-                rows,
-                gis.styles.territories(colours),
-            )
-        }
+        results = {"OUTPUT": self.write_polygons(market, territory, full, shapes, colours)}
         if self.parameterDefinition("ASSIGNMENT") is not None:
-            own, renamed = gis.fields.beside(layer.fields, gis.fields.columns(gis.fields.TERRITORY))
-            for old, new in renamed.items():
-                self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
-            weighing = renamed.get(market.fields[0], market.fields[0])
-            results["ASSIGNMENT"] = self.write("ASSIGNMENT", own, layer.wkb_type, layer.crs,
-                (
-                    ([*feature.attributes(), name], feature.geometry())
-                    for feature, name in zip(layer.features, territory)
-                ),
-                gis.styles.units(colours, float(np.nanmax(layer.numbers(market.fields[0]))), weighing),
-            )  # fmt: skip
+            results["ASSIGNMENT"] = self.write_units(market, territory, colours)
+        report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
         if report:
             engine.report.write_report(report, full, asdict(overall), tolerance)
             results["REPORT"] = report
@@ -241,6 +205,56 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             "REASONS": "\n".join(f"{name}: {reason}" for name, reason in flags.items() if reason),
         }
 
+    def write_polygons(self, market, territory, full, shapes, colours):
+        """Write the territories with the sums of the workload fields, and the units without one as a row."""
+        names = full["territory"].tolist()
+        known = gis.fields.columns(*gis.fields.TERRITORIES).names()
+        sums = {}
+        if len(market.fields) > 1:
+            for field in market.fields:
+                values = np.nan_to_num(market.layer.numbers(field))
+                sums[f"{field}_sum" if field in known else field] = values
+        fields = gis.fields.columns(
+            *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
+        )
+        totals = [engine.measures.sum_by_territory(values, territory, names) for values in sums.values()]
+        rows = [
+            ([*gis.territories.attributes(row), *(float(total[row.territory]) for total in totals)], shape)
+            for row, shape in zip(full.itertuples(index=False), shapes)
+        ]
+        apart = np.array([name is None for name in territory])
+        if apart.any():
+            # so that totals in equal totals out
+            values = dict.fromkeys(fields.names())
+            values.update(
+                workload=float(market.workload[apart].sum()),
+                units=int(apart.sum()),
+                reason="units without a territory",
+                **{name: float(column[apart].sum()) for name, column in sums.items()},
+            )
+            rows.append((list(values.values()), engine.dissolve.union(market.layer.shapes[apart])))
+        return self.write(
+            "OUTPUT",
+            fields,
+            gis.fields.MULTIPOLYGON,
+            market.layer.crs,
+            ((attributes, gis.frames.from_multi(shape)) for attributes, shape in rows),
+            gis.styles.territories(colours),
+        )
+
+    def write_units(self, market, territory, colours):
+        """Write the units with their own columns and their territory."""
+        layer, weighing = market.layer, market.fields[0]
+        fields, renamed = self.beside(layer.fields, gis.fields.columns(gis.fields.TERRITORY))
+        return self.write(
+            "ASSIGNMENT",
+            fields,
+            layer.wkb_type,
+            layer.crs,
+            (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(layer.features, territory)),
+            gis.styles.units(colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing)),
+        )
+
     def sum_providers(self, layer, territory):
         """Return the number of providers by territory, or None when the units do not tell."""
         field = self.string("PROVIDERS_FIELD")
@@ -249,21 +263,6 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         if not field:
             return None
         return engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(field)), territory)
-
-    def unassigned_row(self, market, territory, fields, sums):
-        """Return one row for the units without a territory, so that totals in equal totals out."""
-        apart = np.array([name is None for name in territory])
-        if not apart.any():
-            return []
-        values = dict.fromkeys(fields.names())
-        values.update(
-            workload=float(market.workload[apart].sum()),
-            units=int(apart.sum()),
-            reason="units without a territory",
-        )
-        for name in sums:
-            values[name] = float(np.nan_to_num(market.layer.numbers(name))[apart].sum())
-        return [(list(values.values()), gis.frames.from_multi(engine.dissolve.union(market.layer.shapes[apart])))]
 
     def tell(self, full, overall):
         """Say in the log how the plan came out and which territories need a look."""
