@@ -57,11 +57,19 @@ def how_to_install(missing: tuple[str, ...], system: str) -> str:
         return f"Open the OSGeo4W Shell of your QGIS and run: python -m pip install {names}"
     if system == "Darwin":
         return f"Run in Terminal: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install {names}"
-    # wheels that bundle their own GEOS or PROJ crash inside QGIS on Linux: shapely is built from source
-    return (
-        f"Run: python3 -m pip install --user --no-binary shapely {names} "
-        "(with libgeos-dev and python3-dev installed; ready-made wheels of shapely and pyproj can crash QGIS)"
-    )
+    # On Linux, wheels that bundle their own GEOS, PROJ or GDAL crash inside QGIS: shapely is built from
+    # source, geopandas comes without its dependencies, the rest from the distribution.
+    own = [name for name in missing if name in ("shapely", "geopandas")]
+    lines = []
+    if len(own) < len(missing):
+        lines.append("sudo apt install " + " ".join(f"python3-{name}" for name in missing if name not in own))
+    if own:
+        wanted = " ".join(f'"{name}>=2"' if name == "shapely" else name for name in own)
+        lines.append("sudo apt install python3-pip python3-dev python3-pyproj libgeos-dev g++")
+        lines.append(
+            "/usr/bin/python3 -m pip install --user --break-system-packages --no-deps --no-binary shapely " + wanted
+        )
+    return "Run: " + " && ".join(lines)
 
 
 class TerritoriesAlgorithm(QgsProcessingAlgorithm):
