@@ -11,6 +11,9 @@ from .borders import borders_of, free_segments, near_stretches, twin_segments
 from .progress import IsCancelled, Progress, ignore, never, part, stop_if
 
 
+SHORT = 50  # tolerances: the stretch within which borders that part at a sharp angle still run close
+
+
 def dissolve(
     units: gpd.GeoDataFrame,
     *,
@@ -58,13 +61,15 @@ def has_slivers(geometries: np.ndarray, tolerance_m: float) -> bool:
     geometries : numpy.ndarray of shapely polygons, shape (n,)
         Longitude and latitude in degrees.
     tolerance_m : float
-        How far apart they may be.
+        How far apart they may be. Stretches shorter than fifty times that are where two borders part at a sharp
+        angle, as on a coast, and do not count.
     """
     if not tolerance_m > 0:
         return False
     borders = borders_of(geometries)
     stretches, _ = near_stretches(borders, free_segments(borders, twin_segments(borders)), tolerance_m)
-    return len(stretches.segment) > 0
+    _, metres = stretches.per_pair(len(geometries))
+    return bool((metres > SHORT * tolerance_m).any())
 
 
 def union(shapes: np.ndarray):
