@@ -10,7 +10,6 @@ import shapely
 from .borders import borders_of, free_segments, near_stretches, twin_segments
 from .progress import IsCancelled, Progress, ignore, never, part, stop_if
 
-
 SHORT = 50  # tolerances: the stretch within which borders that part at a sharp angle still run close
 
 
