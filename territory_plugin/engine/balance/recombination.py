@@ -184,6 +184,4 @@ def _preorder(order: list[int], parent: dict[int, int]) -> tuple[list[int], np.n
 
 def _square(sums: np.ndarray) -> np.ndarray:
     """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
-    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(
-        sums[:, 1], 1e-12
-    )
+    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(sums[:, 1], 1e-12)
