@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from .geodesy import metres_per_degree, segment_lengths_m
+from .geodesy import metres_per_degree
 from .progress import IsCancelled, never, stop_if
 
 # Vertices are snapped to this grid, about a centimetre, so that a place is one whole number.
@@ -24,7 +24,7 @@ BATCH_UNITS = 256
 BATCH_ROWS = 1 << 15
 # A vertex this near to a segment lies on it: six decimals of a degree, as files have them, leave 8 cm.
 TOUCH_M = 0.1
-_CHAIN_SEGMENTS = 32
+_CHAIN_SEGMENTS = 16
 _STEEPEST_SLIVER = np.tan(np.radians(30))
 
 
@@ -151,9 +151,20 @@ def lonlat_of(places: np.ndarray) -> np.ndarray:
 
 
 def lengths_m(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return the lengths of segments between places: `segment_lengths_m` without the way over degrees."""
     out = np.empty(len(start))
+    full_turn = 360 * STEPS_PER_DEGREE
     for rows in slices(len(start), BATCH_ROWS):
-        out[rows] = segment_lengths_m(lonlat_of(start[rows]), lonlat_of(stop[rows]))
+        a, b = start[rows], stop[rows]
+        lat_a, lat_b = a & LAT_MASK, b & LAT_MASK
+        east, north = (b >> LAT_BITS) - (a >> LAT_BITS), lat_b - lat_a
+        if np.abs(east).max() > full_turn // 2:
+            east -= full_turn * np.rint(east / full_turn).astype(np.int64)
+        east_m, north_m = metres_per_degree((lat_a + lat_b) * (0.5 / STEPS_PER_DEGREE) - 90)
+        east_m *= east
+        north_m *= north
+        np.hypot(east_m, north_m, out=out[rows])
+    out /= STEPS_PER_DEGREE
     return out
 
 
@@ -179,24 +190,27 @@ def _first_alike(
     alike : callable
         Whether rows are alike with others, row by row.
     """
-    settled = np.empty(count, np.int32)
-    rows, left = np.arange(count, dtype=np.int32), [slice(0, count)]
+    settled = np.arange(count, dtype=np.int32)
+    rows: np.ndarray | None = None  # all of them, read in place
     while count:
         shift = np.uint64(64 - (count - 1).bit_length() - 1)
         table = np.empty(1 << (64 - int(shift)), np.int32)
-        parts = [slice(a, min(a + BATCH_ROWS, count)) for a in range(0, count, BATCH_ROWS)]
+        parts = [part if rows is None else rows[part] for part in slices(count, BATCH_ROWS)]
         for part in parts:
-            table[_bucket(code(rows[part]), shift)] = rows[part]
+            table[_bucket(code(part), shift)] = _numbers(part)
         left = []
         for part in parts:
-            mine = rows[part]
-            winner = table[_bucket(code(mine), shift)]
-            done = alike(mine, winner)
-            settled[mine] = winner
+            mine, winner = _numbers(part), table[_bucket(code(part), shift)]
+            done = alike(part, winner)
+            settled[part] = winner
             left.append(mine[~done])
         rows = np.concatenate(left)
         count = len(rows)
     return settled
+
+
+def _numbers(rows: slice | np.ndarray) -> np.ndarray:
+    return np.arange(rows.start, rows.stop, dtype=np.int32) if isinstance(rows, slice) else rows
 
 
 def _bucket(code: np.ndarray, shift: np.uint64) -> np.ndarray:
@@ -237,10 +251,10 @@ def twin_segments(borders: Borders) -> tuple[np.ndarray, np.ndarray]:
     """Return all pairs of segments with the same two ends, whatever their direction."""
     start, stop = borders.start, borders.stop
 
-    def middle(rows: np.ndarray) -> np.ndarray:
+    def middle(rows: slice | np.ndarray) -> np.ndarray:
         return start[rows] + stop[rows]
 
-    def alike(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def alike(rows: slice | np.ndarray, others: np.ndarray) -> np.ndarray:
         a, b, c, d = start[rows], stop[rows], start[others], stop[others]
         return ((a == d) & (b == c)) | ((a == c) & (b == d))
 

@@ -203,6 +203,7 @@ def bridge_edges(
     if per_component < 1:
         raise TerritoryError("A component needs at least one bridge.")
     by_id = np.argsort(np.asarray(unit_ids), kind="stable")
+    label = component_labels(np.asarray(unit_ids)[by_id], edges)
     if np.asarray(geometries).dtype.kind == "f":
         shapes, unit_ids = None, np.asarray(unit_ids)[by_id]
         lonlat, unit = np.asarray(geometries, dtype=float).reshape(-1, 2)[by_id], np.arange(len(unit_ids))
@@ -212,8 +213,7 @@ def bridge_edges(
         shapes, unit_ids = shapes[by_id], unit_ids[by_id]
         borders = borders_of(shapes, cancelled)
         centres = _centres(shapes, borders) if centres is None else np.asarray(centres, dtype=float)[by_id]
-        lonlat, unit = _outline_places(borders)
-    label = component_labels(unit_ids, edges)
+        lonlat, unit = _outline_places(borders, label)
     parts = _Parts(lonlat, unit, label)
     longest_km = distance_km if how == "within" else np.inf
     found: list[tuple[float, int, int]] = []
@@ -456,12 +456,17 @@ def overlapping_units(
 # --- bridges -------------------------------------------------------------------------------------------
 
 
-def _outline_places(borders: Borders, spacing_km: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Return places along the free borders and whose they are; long segments get places in between."""
-    free = np.flatnonzero(free_segments(borders, twin_segments(borders)))
-    alone = np.setdiff1d(np.arange(borders.unit.max(initial=-1) + 1), borders.unit[free])
-    if len(alone):
-        free = np.union1d(free, np.flatnonzero(np.isin(borders.unit, alone)))
+def _outline_places(borders: Borders, label: np.ndarray, spacing_km: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Return places along the free borders and whose they are; long segments get places in between.
+
+    A component without any free border, such as copies of one polygon that touch nobody else, gives all.
+    """
+    is_free = free_segments(borders, twin_segments(borders))
+    has_free = np.zeros(label.max(initial=-1) + 1, bool)
+    has_free[label[borders.unit[is_free]]] = True
+    if not has_free.all():
+        is_free |= ~has_free[label[borders.unit]]
+    free = np.flatnonzero(is_free)
     start, stop = lonlat_of(borders.start[free]), lonlat_of(borders.stop[free])
     step = stop - start
     step[:, 0] -= 360 * np.rint(step[:, 0] / 360)

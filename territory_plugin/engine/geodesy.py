@@ -113,10 +113,10 @@ def metres_per_degree(lat: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     east_m, north_m : numpy.ndarray, shape (n,)
         Metres per degree eastwards and northwards.
     """
-    phi = np.radians(np.asarray(lat, dtype=float))
-    flat = 1 - ECCENTRICITY_SQUARED * np.sin(phi) ** 2
+    sine_squared = np.sin(np.radians(np.asarray(lat, dtype=float))) ** 2
+    flat = 1 - ECCENTRICITY_SQUARED * sine_squared
     degree_m = np.pi / 180 * 1000 * SEMI_MAJOR_KM / np.sqrt(flat)
-    return degree_m * np.cos(phi), degree_m * (1 - ECCENTRICITY_SQUARED) / flat
+    return degree_m * np.sqrt(1 - sine_squared), degree_m * (1 - ECCENTRICITY_SQUARED) / flat
 
 
 def _as_pairs(lonlat: ArrayLike) -> np.ndarray:

@@ -402,6 +402,17 @@ def test_an_island_is_bridged_to_the_nearest_shore():
     assert len(components(graph)) == 1 and graph.edges["D", "X"]["kind"] == "bridge"
 
 
+def test_copies_of_an_island_are_bridged_though_all_their_borders_are_shared():
+    """
+    MM.X    and once more X, as Y
+    """
+    geometries, ids = squares("MM.X")
+    geometries, ids = [*geometries, geometries[1]], [*ids, "Y"]
+    edges = contiguity_edges(geometries, ids)
+    assert pairs(edges) == {"XY"}
+    assert pairs(bridge_edges(geometries, ids, edges)) == {"MX", "MY"}
+
+
 def test_bridges_hop_from_island_to_island():
     """Y hangs on X, which is nearer than the mainland M.
 
