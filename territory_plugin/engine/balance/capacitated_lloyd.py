@@ -14,10 +14,8 @@ from .problem import Problem
 from .transport import Transport
 from .watch import Watch
 
-CELLS_PER_TERRITORY = 60
-FEWEST_CELLS_PER_TERRITORY = 12
+CELLS_PER_TERRITORY = 12
 MOST_CELLS = 3000
-ROUNDED = 9
 COARSEST = 0.3
 SHARPER = (0.2, 0.12, 0.07, 0.04, 0.02)
 
@@ -85,23 +83,24 @@ def weighted_bisection(
     return centres
 
 
-def coarse_cells(location: np.ndarray, workload: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return centres and workloads of at most `cells` groups of near units."""
-    if len(workload) <= cells:
-        return location, workload
-    groups = [np.arange(len(workload))]
-    while 2 * len(groups) <= cells:
-        split = []
-        for units in groups:
-            if len(units) < 2:
-                split.append(units)
-                continue
-            axis = int(np.argmax(np.ptp(location[units], axis=0)))
-            order = units[np.argsort(location[units, axis], kind="stable")]
-            split += [order[: len(order) // 2], order[len(order) // 2 :]]
-        if len(split) == len(groups):
-            break
-        groups = split
+def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return centres and workloads of groups of near units, none heavier than `most` unless a single unit is.
+
+    Groups must stay light: centres that share one heavy cell have no reason to part.
+    """
+    stack = [np.arange(len(workload))]
+    groups = []
+    while stack:
+        units = stack.pop()
+        if len(units) == 1 or workload[units].sum() <= most:
+            groups.append(units)
+            continue
+        axis = int(np.argmax(np.ptp(location[units], axis=0)))
+        order = units[np.argsort(location[units, axis], kind="stable")]
+        total = np.cumsum(workload[order])
+        half = int(np.searchsorted(total, total[-1] / 2))
+        half = min(max(half, 1), len(order) - 1)
+        stack += [order[half:], order[:half]]
     weight = np.array([workload[units].sum() for units in groups])
     centre = np.array([workload[units] @ location[units] / workload[units].sum() for units in groups])
     return centre, weight
@@ -129,8 +128,10 @@ def capacitated_lloyd(
         location = problem.location[problem.anchor]
         return [Centres(location, np.zeros(problem.territories), 0.0)]
     weight = problem.mass[active]
-    cells = min(CELLS_PER_TERRITORY * len(usual), max(MOST_CELLS, FEWEST_CELLS_PER_TERRITORY * len(usual)))
-    points, loads = coarse_cells(problem.location[active], weight, cells)
+    places = problem.location[active]
+    points, loads = places, weight
+    if len(active) > MOST_CELLS:
+        points, loads = coarse_cells(places, weight, weight.sum() / (CELLS_PER_TERRITORY * len(usual)))
     capacity = problem.target[usual]
     if capacity.sum() <= 0:
         capacity = np.ones(len(usual))
@@ -160,8 +161,14 @@ def capacitated_lloyd(
 
     results = []
     for travel, _, centres, price in found[:keep]:
+        if len(points) < len(places) and not watch.time_is_up():
+            # the centres are good, but cells too coarse to tell the price to the unit
+            whole = Transport(places, weight, capacity, centres, watch, price)
+            whole.balance(COARSEST)
+            whole.sharpen(SHARPER)
+            price, travel = whole.price, whole.travel()
         location = np.empty((problem.territories, 3))
-        location[usual] = np.round(centres, ROUNDED)
+        location[usual] = np.round(centres, 6)
         location[problem.oversize] = problem.location[problem.anchor[problem.oversize]]
         prices = np.zeros(problem.territories)
         prices[usual] = np.round(price, 6)

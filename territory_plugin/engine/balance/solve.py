@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,15 +76,18 @@ def solve(
         return np.zeros(n, dtype=int), 0.0, 0
     if k == n:
         return _one_each(problem), 0.0, 0
-    tries = effort.tries if n <= MANY_UNITS else 1
-    starts = effort.starts if n <= MANY_UNITS else 1 + effort.starts // 4
-    centres = capacitated_lloyd(problem, starts, effort.rounds, tries, rng, watch.part(0.0, 0.15))
+    if n > MANY_UNITS:
+        # one long annealing from one of few starts
+        together = effort.sketch * effort.tries + effort.refine * effort.finalists
+        effort = replace(effort, starts=1 + effort.starts // 4, tries=1, sketch=together, finalists=0)
+    centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     search = _Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
+    middle = 0.4 if effort.finalists else 0.75
     for index, start in enumerate(centres):
         if pool and watch.time_is_up():
             break
-        stretch = watch.part(0.15 + 0.4 * index / len(centres), 0.15 + 0.4 * (index + 1) / len(centres))
+        stretch = watch.part(0.15 + middle * index / len(centres), 0.15 + middle * (index + 1) / len(centres))
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
     pool.sort(key=search.rank)
     for index in range(min(effort.finalists, len(pool))):

@@ -20,6 +20,8 @@ from .watch import Watch
 ALL_CANDIDATES = 64
 """Up to so many centres, each cell may use them all; above, only the nearest by price."""
 CANDIDATES = 32
+ROWS = 4096
+"""Cells whose distances to all centres are looked at together, to bound memory."""
 REACH = 100.0
 """How many times the local blur a price may change in one Newton step."""
 NEAR_ENOUGH = 2e-3
@@ -47,6 +49,8 @@ class Transport:
     centres : ndarray, shape (k, d)
     watch : Watch
         Asked between steps whether to stop.
+    price : ndarray, shape (k,), optional
+        Prices to start from.
 
     Attributes
     ----------
@@ -63,13 +67,15 @@ class Transport:
         capacity: np.ndarray,
         centres: np.ndarray,
         watch: Watch,
+        price: np.ndarray | None = None,
     ) -> None:
         self.points, self.workload, self.capacity, self.watch = points, workload, capacity, watch
-        self.price = np.zeros(len(capacity))
+        self.price = np.zeros(len(capacity)) if price is None else price
         self._sparse = len(capacity) > ALL_CANDIDATES
         self.move_to(centres)
         self.share = np.zeros(self.cost.shape)
-        self.share[np.arange(len(points)), self.cost.argmin(axis=1)] = 1.0
+        nearest = (self.cost - self.per_candidate(self.price)).argmin(axis=1)
+        self.share[np.arange(len(points)), nearest] = 1.0
 
     def move_to(self, centres: np.ndarray) -> None:
         """Put the centres elsewhere; prices stay."""
@@ -78,13 +84,16 @@ class Transport:
 
     def _choose(self, price: np.ndarray) -> None:
         """Set each cell's candidate centres, the nearest by price, and their costs."""
-        cost = squared_distances(self.points, self.centres)
         if not self._sparse:
-            self.cost = cost
+            self.cost = squared_distances(self.points, self.centres)
             return
-        near = np.argpartition(cost - price, CANDIDATES, axis=1)[:, :CANDIDATES]
-        self._index = np.sort(near, axis=1)
-        self.cost = np.take_along_axis(cost, self._index, axis=1)
+        indices, costs = [], []
+        for first in range(0, len(self.points), ROWS):
+            cost = squared_distances(self.points[first : first + ROWS], self.centres)
+            near = np.sort(np.argpartition(cost - price, CANDIDATES, axis=1)[:, :CANDIDATES], axis=1)
+            indices.append(near)
+            costs.append(np.take_along_axis(cost, near, axis=1))
+        self._index, self.cost = np.concatenate(indices), np.concatenate(costs)
 
     def per_centre(self, values: np.ndarray) -> np.ndarray:
         """Return the sums over cells of values per cell and candidate, shape (k,)."""
