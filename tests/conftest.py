@@ -4,6 +4,7 @@ Fixtures that need QGIS import it only when asked: the engine's tests run withou
 """
 
 import contextlib
+import gc
 import importlib.abc
 import importlib.util
 import json
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import traceback
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +53,16 @@ def pytest_configure(config):
         if early:
             raise pytest.UsageError(f"--without-qgis, but loaded already: {', '.join(early)}")
         sys.meta_path.insert(0, RefuseQgis())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let go of what a failed test held once its report is made: layers that outlive QGIS crash the process."""
+    yield
+    error = call.excinfo.value if call.excinfo else None
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 # Real data
@@ -158,7 +170,7 @@ def qgis_process(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def territories_provider(qgis_processing):
+def territories_provider(qgis_processing, qgis_alive):
     """Register the provider `territories` once and return it."""
     from healthcare_territories.processing.provider import TerritoriesProvider
     from qgis.core import QgsApplication
@@ -187,21 +199,22 @@ def pool_runs(territories_provider):
         QgsProcessingContext,
         QgsProcessingFeedback,
         QgsProject,
+        QgsTask,
     )
-    from qgis.PyQt.QtCore import QEventLoop, QTimer
+    from qgis.PyQt.QtCore import QEventLoop, QThreadPool, QTimer
 
     alive = []  # contexts own the temporary layers
 
     def run(algorithm, parameters, times=20, timeout=300):
         loop = QEventLoop()
-        outcomes = {}
+        outcomes, runs = {}, {}
 
         def note(number, successful, results):
             outcomes[number] = (successful, results)
             if len(outcomes) == times:
                 loop.quit()
 
-        for number in range(times):
+        def submit(number):
             instance = QgsApplication.processingRegistry().createAlgorithmById(algorithm)
             assert instance is not None, f"no algorithm {algorithm}"
             assert not instance.flags() & Qgis.ProcessingAlgorithmFlag.NoThreading, "never runs in a thread"
@@ -212,22 +225,38 @@ def pool_runs(territories_provider):
             correct, complaint = instance.checkParameterValues(wishes, context)
             assert correct, complaint
             task = QgsProcessingAlgRunnerTask(instance, wishes, context, feedback)
-            task.executed.connect(lambda successful, results, number=number: note(number, successful, results))
-            alive.append((context, feedback, task))
+            task.executed.connect(lambda successful, results: note(number, successful, results))
+            runs[number] = (context, feedback, task)
+            alive.append(runs[number])
             QgsApplication.taskManager().addTask(task)
-        runs = alive[-times:]
+
+        def submit_lost():
+            # QGIS's task manager now and then loses a task that is added while another one ends: it stays
+            # queued for ever, with native algorithms too. Nothing of it has run: queue that run once more.
+            if QThreadPool.globalInstance().activeThreadCount() == 0:
+                lost = [number for number in runs if number not in outcomes]
+                for number in lost:
+                    if runs[number][2].status() == QgsTask.TaskStatus.Queued:
+                        submit(number)
+
+        for number in range(times):
+            submit(number)
         QTimer.singleShot(timeout * 1000, loop.quit)
+        watch = QTimer()
+        watch.timeout.connect(submit_lost)
+        watch.start(1000)
         if len(outcomes) < times:
             loop.exec()
+        watch.stop()
         assert len(outcomes) == times, f"{len(outcomes)} of {times} runs ended within {timeout} s"
-        for number, (_, feedback, _) in enumerate(runs):
-            assert outcomes[number][0], f"run {number + 1} of {times} failed:\n{feedback.textLog()}"
+        for number in range(times):
+            assert outcomes[number][0], f"run {number + 1} of {times} failed:\n{runs[number][1].textLog()}"
         return [
             {
-                name: context.getMapLayer(value) or value if isinstance(value, str) else value
+                name: runs[number][0].getMapLayer(value) or value if isinstance(value, str) else value
                 for name, value in outcomes[number][1].items()
             }
-            for number, (context, _, _) in enumerate(runs)
+            for number in range(times)
         ]
 
     yield run
@@ -252,8 +281,15 @@ def field_type(values):
     return QMetaType.Type.QString
 
 
+@pytest.fixture(scope="session")
+def qgis_alive(qgis_app):
+    """Collect what tests have left in cycles before QGIS exits: a layer deleted later crashes the process."""
+    yield qgis_app
+    gc.collect()
+
+
 @pytest.fixture
-def memory_layer(qgis_app):
+def memory_layer(qgis_alive):
     """Return ``layer(columns, shapes=None, kind="Polygon", crs="EPSG:4326")``: a scratch layer.
 
     `columns` maps names to lists of values, None for NULL; `shapes` are WKT or None for NULL geometry.
@@ -361,6 +397,19 @@ def rows_of(layer):
 
 
 @pytest.fixture
+def read_rows(qgis_alive):
+    """Return ``read_rows(path or layer)``: the features as dictionaries, see `rows_of`."""
+    from qgis.core import QgsVectorLayer
+
+    def read(source):
+        layer = source if isinstance(source, QgsVectorLayer) else QgsVectorLayer(str(source), "", "ogr")
+        assert layer.isValid(), source
+        return rows_of(layer)
+
+    return read
+
+
+@pytest.fixture
 def attempt(territories_provider):
     """Return ``attempt("ID", parameters, cancel_after=None)``, which runs an algorithm here and gives an `Outcome`.
 
@@ -411,6 +460,32 @@ def attempt(territories_provider):
 
     yield run
     alive.clear()
+
+
+@pytest.fixture
+def refused(attempt, tmp_path):
+    """Return ``refused("ID", parameters)``: an attempt that must fail, which gives the message.
+
+    All outputs go to files of a folder of their own, and none may be there afterwards.
+    """
+    from qgis.core import QgsApplication
+
+    folder = tmp_path / "refused"
+    folder.mkdir()
+
+    def fail(algorithm, parameters):
+        found = QgsApplication.processingRegistry().algorithmById(f"territories:{algorithm}")
+        files = {
+            output.name(): str(folder / f"{output.name()}{'.html' if output.type() == 'fileDestination' else '.gpkg'}")
+            for output in found.destinationParameterDefinitions()
+        }
+        outcome = attempt(algorithm, {**files, **parameters})
+        assert outcome.refusal, "it ran"
+        assert "Traceback" not in outcome.refusal
+        assert list(folder.iterdir()) == []
+        return outcome.refusal
+
+    return fail
 
 
 @pytest.fixture

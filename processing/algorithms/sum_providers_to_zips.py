@@ -101,7 +101,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         zip_source = self.source("ZIPS")
         unit_field = self.string("ZIP_FIELD")
         layer, units = gis.frames.read_units(zip_source, unit_field, self.context, self.feedback, "The ZIP layer")
-        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        units = self.repaired(units, unit_field)
         self.progress(0.6, self.tr("Placing providers"))
         placed = engine.zipcodes.locate_providers(
             zips, units, crosswalk=self.crosswalk(), points=points, polygons=layer.lonlat,
@@ -134,6 +134,17 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             "UNMATCHED_COUNT": int(lost.sum()),
             "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
         }  # fmt: skip
+
+    def repaired(self, units, field):
+        """Return the ZIPs of the polygons in five digits; refuse those that become the same."""
+        units = [zip_code or unit for zip_code, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        repeated = [unit for unit, count in Counter(units).items() if count > 1]
+        if repeated:
+            raise TerritoryError(
+                f"The ZIP layer: in five digits, ZIPs occur more than once in “{field}”: {name_some(repeated)}. "
+                "Dissolve these polygons first (“Dissolve”), or correct their ZIPs."
+            )
+        return units
 
     def warn_of_gaps(self, values, names):
         """Say how many values are NULL or negative, field by field."""

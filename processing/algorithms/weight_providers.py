@@ -166,7 +166,8 @@ class WeightProviders(TerritoriesAlgorithm):
             complaints.append(
                 self.tr("A specialty field is given, but no specialty weights: give a table or type them in.")
             )
-        expression = QgsExpression(self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context))
+        # as text: QGIS gives the default in place of an expression that it cannot read
+        expression = QgsExpression(self.string("WORKLOAD_EXPRESSION"))
         if expression.expression() and expression.hasParserError():
             complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
         return complaints
@@ -183,7 +184,7 @@ class WeightProviders(TerritoriesAlgorithm):
         workload = specialty * size * value
         own, _ = self.beside(layer.fields, gis.fields.columns(*gis.fields.WEIGHTING))
         factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
-        expression = self.parameterAsExpression(self.parameters, "WORKLOAD_EXPRESSION", self.context)
+        expression = self.string("WORKLOAD_EXPRESSION")
         if expression:
             workload = self.by_expression(expression, source, layer, factors)
         self.progress(0.8, self.tr("Writing"))
