@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY
+from qgis.core import QgsCoordinateTransform
 
 from ..engine import contiguity
 from ..engine.errors import TerritoryError, name_some
 from . import fields
-from .frames import LONLAT, Layer, read_layer
+from .frames import LONLAT, Layer, from_shape, read_layer
 
 SHUT = {"0", "false", "f", "no", "n", "closed"}
 
@@ -59,22 +59,19 @@ def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
     return edges[here].reset_index(drop=True)
 
 
-def edge_rows(edges: pd.DataFrame, units: Sequence[str], centres: np.ndarray, crs, context):
-    """Yield the attributes and the centre-to-centre line of each edge, in the given CRS."""
-    transform = QgsCoordinateTransform(LONLAT, crs, context.transformContext())
-    points = [transform.transform(QgsPointXY(lon, lat)) for lon, lat in centres]
-    at = dict(zip(units, points))
-    for edge in edges.itertuples(index=False):
-        line = QgsGeometry.fromPolylineXY([at[edge.from_unit], at[edge.to_unit]])
-        attributes = [
-            edge.from_unit,
-            edge.to_unit,
-            edge.border_m,
-            edge.distance_km,
-            edge.kind,
-            bool(edge.open),
-        ]
-        yield attributes, line
+def edge_rows(edges: pd.DataFrame, units: Sequence[str], layer: Layer, context):
+    """Yield the attributes and the line of each edge, in the CRS of the units.
+
+    The line runs from centre to centre over the middle of the shared border: the one that barriers are held
+    against, so what is drawn is what decides.
+    """
+    lines = contiguity.edge_lines(edges, units, contiguity.unit_centres(layer.lonlat), layer.lonlat)
+    transform = QgsCoordinateTransform(LONLAT, layer.crs, context.transformContext())
+    for edge, line in zip(edges.itertuples(index=False), lines):
+        drawn = from_shape(line)
+        drawn.transform(transform)
+        attributes = [edge.from_unit, edge.to_unit, edge.border_m, edge.distance_km, edge.kind, bool(edge.open)]
+        yield attributes, drawn
 
 
 def build_edges(layer: Layer, units, *, criterion, bridge, bridge_km, sliver_m, progress, cancelled) -> pd.DataFrame:
