@@ -16,6 +16,8 @@ from .watch import Watch
 
 CELLS_PER_TERRITORY = 12
 MOST_CELLS = 3000
+REGION = 60
+"""Above so many territories, Lloyd rounds start in regions of at most so many."""
 COARSEST = 0.3
 SHARPER = (0.2, 0.12, 0.07, 0.04, 0.02)
 
@@ -40,9 +42,9 @@ class Centres:
 
 
 def weighted_bisection(
-    location: np.ndarray, workload: np.ndarray, share: np.ndarray, turn: np.random.Generator
-) -> np.ndarray:
-    """Return one centre per share by cutting the workload in two across its longest extent, again and again.
+    location: np.ndarray, workload: np.ndarray, share: np.ndarray, turn: np.random.Generator, most: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return groups of units and of shares that fit, by cutting the workload in two across its longest extent.
 
     Parameters
     ----------
@@ -52,23 +54,25 @@ def weighted_bisection(
         Workload wanted at each centre, any scale.
     turn : Generator
         Turns each cut at random by up to 35°, so that other starts differ.
+    most : int
+        Shares in a group at most.
 
     Returns
     -------
-    ndarray, shape (k, d)
+    list of (ndarray of int, ndarray of int)
+        Units and shares of each group; every unit and every share is in one group.
     """
-    centres = np.empty((len(share), location.shape[1]))
+    groups = []
     stack = [(np.arange(len(location)), np.arange(len(share)))]
     while stack:
         units, slots = stack.pop()
+        if len(slots) <= most or len(units) < 2:
+            groups.append((units, slots))
+            continue
         here, weights = location[units], workload[units]
         total = weights.sum()
-        middle = (weights @ here) / total if total > 0 else here.mean(axis=0)
-        if len(slots) == 1 or len(units) < 2:
-            centres[slots] = middle
-            continue
-        spread = here - middle
-        _, axes = np.linalg.eigh((spread * (weights + 1e-12 * (total or 1.0))[:, None]).T @ spread)
+        spread = here - (weights @ here) / total
+        _, axes = np.linalg.eigh((spread * weights[:, None]).T @ spread)
         axis = axes[:, -1] * np.sign(axes[np.argmax(np.abs(axes[:, -1])), -1])
         other = axes[:, -2] * np.sign(axes[np.argmax(np.abs(axes[:, -2])), -2])
         angle = turn.uniform(-0.6, 0.6)
@@ -80,7 +84,7 @@ def weighted_bisection(
         cut = min(max(cut, 1), len(units) - 1)
         stack.append((units[order[cut:]], slots[half:]))
         stack.append((units[order[:cut]], slots[:half]))
-    return centres
+    return groups
 
 
 def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +108,31 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tup
     weight = np.array([workload[units].sum() for units in groups])
     centre = np.array([workload[units] @ location[units] / workload[units].sum() for units in groups])
     return centre, weight
+
+
+def _lloyd(points, loads, capacity, rounds: int, rng, watch: Watch, text: str) -> Transport:
+    """Return the transport after Lloyd rounds from a weighted bisection."""
+    centres = np.empty((len(capacity), points.shape[1]))
+    for cells, slots in weighted_bisection(points, loads, capacity, rng):
+        centres[slots] = (loads[cells] @ points[cells]) / loads[cells].sum()
+    transport = Transport(points, loads, capacity, centres, watch)
+    _iterate(transport, rounds, watch, text)
+    return transport
+
+
+def _iterate(transport: Transport, rounds: int, watch: Watch, text: str) -> None:
+    """Balance and move the centres in turn, at most `rounds` times, and balance once more."""
+    for turn in range(rounds):
+        transport.balance(COARSEST)
+        scale = transport.local_scale()
+        centres = transport.middles()
+        shift = np.square(centres - transport.centres).sum(axis=1)
+        width = transport.per_centre(transport.share * scale[:, None])
+        transport.move_to(centres)
+        watch.progress(turn / rounds, text)
+        if watch.time_is_up() or (turn > 10 and (shift < 1e-4 * width).all()):
+            break
+    transport.balance(COARSEST)
 
 
 def capacitated_lloyd(
@@ -141,22 +170,23 @@ def capacitated_lloyd(
     for start in range(starts):
         if watch.time_is_up() and found:
             break
-        watch.progress(start / starts, f"Placing centres, start {start + 1} of {starts}")
-        centres = weighted_bisection(points, loads, capacity, rng)
-        transport = Transport(points, loads, capacity, centres, watch)
-        for turn in range(rounds):
-            transport.balance(COARSEST)
-            scale = transport.local_scale()
-            centres = transport.middles()
-            near = np.square(centres - transport.centres).sum(axis=1)
-            width = transport.per_centre(transport.share * scale[:, None])
-            transport.move_to(centres)
-            watch.progress((start + turn / rounds) / starts, f"Placing centres, start {start + 1} of {starts}")
-            if watch.time_is_up() or (turn > 10 and (near < 1e-4 * width).all()):
-                break
-        transport.balance(COARSEST)
+        text = f"Placing centres, start {start + 1} of {starts}"
+        stretch = watch.part(start / starts, (start + 1) / starts)
+        centres, price = np.empty((len(usual), 3)), np.zeros(len(usual))
+        if len(usual) > REGION:
+            # centres of each region on their own first: all at once, they start too far from balance
+            regions = weighted_bisection(points, loads, capacity, rng, REGION)
+            for index, (cells, slots) in enumerate(regions):
+                part = capacity[slots] / capacity[slots].sum() * loads[cells].sum()
+                inner = stretch.part(0.8 * index / len(regions), 0.8 * (index + 1) / len(regions))
+                local = _lloyd(points[cells], loads[cells], part, rounds, rng, inner, text)
+                centres[slots], price[slots] = local.centres, local.price
+            transport = Transport(points, loads, capacity, centres, watch, price)
+            _iterate(transport, rounds // 4, stretch.part(0.8, 1.0), text)
+        else:
+            transport = _lloyd(points, loads, capacity, rounds, rng, stretch, text)
         transport.sharpen(SHARPER)
-        found.append((round(transport.travel(), 3), start, centres, transport.price))
+        found.append((round(transport.travel(), 3), start, transport.centres, transport.price))
     found.sort(key=lambda entry: entry[:2])
 
     results = []

@@ -43,14 +43,26 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(starts=2, rounds=15, tries=1, sketch=80, finalists=0, refine=0, recuts=10, mends=2),
-    "default": Effort(starts=6, rounds=30, tries=4, sketch=100, finalists=1, refine=300, recuts=20, mends=6),
-    "thorough": Effort(starts=16, rounds=40, tries=10, sketch=300, finalists=3, refine=1000, recuts=40, mends=15),
+    "quick": Effort(starts=2, rounds=15, tries=1, sketch=80, finalists=0, refine=0, recuts=10, mends=4),
+    "default": Effort(starts=6, rounds=30, tries=4, sketch=100, finalists=1, refine=300, recuts=20, mends=21),
+    "thorough": Effort(starts=16, rounds=40, tries=10, sketch=300, finalists=3, refine=1000, recuts=40, mends=63),
 }
 
 SKETCH = Schedule(hot=1.0, cold=0.02, limits=(5.0, 100.0), pressures=(30.0, 3.0))
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
-MEND = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(30.0, 3.0))
+MENDS = tuple(
+    (Schedule(hot=hot, cold=0.02, limits=(limit, 300.0), pressures=(30.0, 3.0)), hops)
+    for hot, limit, hops in (
+        (0.5, 100.0, 1),
+        (5.0, 5.0, 2),
+        (10.0, 1.0, 3),
+        (20.0, 5.0, 1),
+        (5.0, 5.0, 3),
+        (10.0, 1.0, 2),
+        (20.0, 5.0, 4),
+    )
+)
+"""How to anneal around what is outside the tolerance, in turn: how hot, and how many borders away."""
 STRICT = 1000.0
 """Price of excess when a local optimum is sought that gives nothing away."""
 
@@ -148,12 +160,13 @@ class _Search:
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
             part = self.working(best.assignment)
-            around = part.within_hops(bad, 1 + turn % 4)
+            schedule, hops = MENDS[turn % len(MENDS)]
+            around = part.within_hops(bad, hops)
             units = sum(part.count[territory] for territory in around)
             budget = 100 * max(FEW_UNITS, units)
             text = f"Mending {len(bad)} territories outside the tolerance"
             stretch = watch.part(turn / self.effort.mends, (turn + 1) / self.effort.mends)
-            anneal(part, budget, MEND, self.rng, stretch, 4 * self.effort.recuts, text, around)
+            anneal(part, budget, schedule, self.rng, stretch, 4 * self.effort.recuts, text, around)
             self.proposals += budget
             mended = self.polish(part.assignment)
             if self.rank(mended) < self.rank(best):

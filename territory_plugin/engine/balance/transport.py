@@ -71,6 +71,7 @@ class Transport:
     ) -> None:
         self.points, self.workload, self.capacity, self.watch = points, workload, capacity, watch
         self.price = np.zeros(len(capacity)) if price is None else price
+        self._index: np.ndarray | None = None
         self._sparse = len(capacity) > ALL_CANDIDATES
         self.move_to(centres)
         self.share = np.zeros(self.cost.shape)
@@ -149,7 +150,7 @@ class Transport:
         self._newton(blur * scale, 12)
         if self.miss() < 0.05:
             return
-        warm = (self.miss(), self.price, self.share, self.cost, getattr(self, "_index", None))
+        warm = (self.miss(), self.price, self.share, self.cost, self._index)
         self.price = np.zeros_like(before)
         for coarse in (3.0, 1.0, 0.3, 0.1, 0.05, 0.02):
             if coarse > blur:
@@ -163,10 +164,12 @@ class Transport:
     def sharpen(self, blurs: tuple[float, ...]) -> None:
         """Lower the blur step by step, each from the prices of the last, as far as the capacities are met."""
         for blur in blurs:
-            before = (self.price, self.share)
-            self._newton(blur * self.local_scale(), 30)
+            before = (self.price, self.share, self.cost, self._index)
+            scale = self.local_scale()
+            self._choose(self.price)
+            self._newton(blur * scale, 30)
             if self.miss() > 0.05:
-                self.price, self.share = before
+                self.price, self.share, self.cost, self._index = before
                 break
 
     def _shares(self, price: np.ndarray, blur: np.ndarray) -> tuple[np.ndarray, float]:
