@@ -21,6 +21,7 @@ from qgis.core import (
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDistance,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterNumber,
     QgsProcessingUtils,
 )
 from qgis.PyQt.QtCore import QCoreApplication
@@ -334,6 +335,23 @@ def contact_parameters(tr) -> list:
         flag_advanced(bridge),
         flag_advanced(sliver),
     ]  # fmt: skip
+
+
+def real(name, description, default, minimum, maximum=None, optional=False):
+    """Return a parameter for a number with decimals."""
+    return number(QgsProcessingParameterNumber.Type.Double, name, description, default, minimum, maximum, optional)
+
+
+def whole(name, description, default, minimum, maximum=None, optional=False):
+    """Return a parameter for a whole number."""
+    return number(QgsProcessingParameterNumber.Type.Integer, name, description, default, minimum, maximum, optional)
+
+
+def number(kind, name, description, default, minimum, maximum, optional):
+    parameter = QgsProcessingParameterNumber(name, description, kind, default, optional, minimum)
+    if maximum is not None:
+        parameter.setMaximum(maximum)
+    return parameter
 
 
 def flag_advanced(parameter):

@@ -12,14 +12,13 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFileDestination,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
-from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, shares_of
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, shares_of
 
 MEASURES = {
     "TERRITORY_COUNT": ("Territories", "territories"),
@@ -77,17 +76,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     def add_tolerance(self):
         """Add the tolerance."""
-        self.addParameter(
-            QgsProcessingParameterNumber(
-                "TOLERANCE",
-                self.tr("Tolerance (± % of the target)"),
-                QgsProcessingParameterNumber.Type.Double,
-                5.0,
-                False,
-                0,
-                100,
-            )
-        )
+        self.addParameter(real("TOLERANCE", self.tr("Tolerance (± % of the target)"), 5.0, 0, 100))
 
     def add_report(self):
         """Add the report page."""
@@ -158,10 +147,9 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- writing
 
-    def write_territories(self, market, territory, progress, *, targets=None, reasons=None):
+    def write_territories(self, market, territory, tolerance, progress, *, targets=None, reasons=None):
         """Measure the territories and write them, the units and the report; return the outputs."""
         progress(0.0, self.tr("Measuring"))
-        tolerance = self.number("TOLERANCE") / 100
         layer, graph = market.layer, market.graph
         positions = engine.geodesy.geocentric(engine.contiguity.unit_centres(layer.lonlat))
         table = engine.measures.territory_measures(

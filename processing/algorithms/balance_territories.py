@@ -8,14 +8,15 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
 
 from ...territory_plugin import engine
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, contact_parameters, enum, flag_advanced
+from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
 from ..territory_outputs import TerritoriesOutputAlgorithm
+
+LIMITS = ("CAPACITY", "CAPACITY_MIN", "CAPACITY_MAX")
 
 
 class BalanceTerritories(TerritoriesOutputAlgorithm):
@@ -51,14 +52,10 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
     def initAlgorithm(self, config=None):
         self.add_unit_parameters()
         self.addParameter(
-            QgsProcessingParameterNumber(
-                "TERRITORIES",
-                self.tr("Number of territories"),
-                QgsProcessingParameterNumber.Type.Integer,
-                20,
-                False,
-                1,
-            )
+            whole("TERRITORIES", self.tr("Number of territories (empty: from the capacity)"), None, 1, optional=True)
+        )
+        self.addParameter(
+            real("CAPACITY", self.tr("Capacity of a territory (workload), for no number"), None, 0, optional=True)
         )
         self.add_tolerance()
         self.addParameter(
@@ -67,28 +64,12 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
                 {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
             )
         )  # fmt: skip
-        self.addParameter(
-            QgsProcessingParameterNumber(
-                "SEED",
-                self.tr("Seed of the search"),
-                QgsProcessingParameterNumber.Type.Integer,
-                0,
-                False,
-                0,
-                2**31 - 1,
-            )
-        )
-        self.addParameter(
-            QgsProcessingParameterNumber(
-                "TIME_LIMIT",
-                self.tr("Time limit (seconds; 0: none)"),
-                QgsProcessingParameterNumber.Type.Double,
-                300.0,
-                False,
-                0,
-            )
-        )
         for parameter in (
+            real("CAPACITY_MIN", self.tr("Least workload of a territory"), None, 0, optional=True),
+            real("CAPACITY_MAX", self.tr("Most workload of a territory"), None, 0, optional=True),
+            real("BOUNDARY", self.tr("Short borders against short travel (0: travel alone, 10: smooth)"), 1.0, 0, 100),
+            whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
+            real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
             *contact_parameters(self.tr),
             QgsProcessingParameterString("NAME_PREFIX", self.tr("Territory names begin with"), "T", optional=True),
         ):
@@ -109,15 +90,27 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
         )
 
+    def complaints(self):
+        given = [name for name in ("TERRITORIES", "CAPACITY") if self.parameters.get(name) is not None]
+        if len(given) == 1:
+            return []
+        return [
+            self.tr("Give the number of territories, or leave it empty and give the capacity of one; not both.")
+            if given
+            else self.tr("Give the number of territories, or the capacity of one.")
+        ]
+
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
+        territories, tolerance = self.wish(float(market.workload.sum()))
         seconds = self.number("TIME_LIMIT")
         plan = engine.balance.balance_territories(
             market.graph,
-            self.integer("TERRITORIES"),
-            tolerance=self.number("TOLERANCE") / 100,
+            territories,
+            tolerance=tolerance,
             seed=self.integer("SEED"),
             effort=self.choice("EFFORT"),
+            boundary=self.number("BOUNDARY"),
             time_limit=seconds or None,
             progress=part(self.progress, 0.15, 0.85),
             cancelled=self.feedback.isCanceled,
@@ -136,6 +129,7 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
         results = self.write_territories(
             market,
             [names[at] for at in plan.assignment],
+            tolerance,
             part(self.progress, 0.85, 1.0),
             # a unit that outweighs every territory misses the target all others share; it is not its own target
             targets=dict(zip(names, self.targets(plan))),
@@ -147,6 +141,22 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             "STOPPED_BY_TIME": plan.stopped_by_time,
             "CERTIFICATE": certificate,
         }
+
+    def wish(self, workload):
+        """Return the number of territories and the tolerance, from the number given or from the capacity."""
+        tolerance = self.number("TOLERANCE") / 100
+        if self.parameters.get("TERRITORIES") is not None:
+            return self.integer("TERRITORIES"), tolerance
+        limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]
+        capacity = engine.capacity.Capacity(*limits)
+        territories = capacity.territories(workload)
+        tolerance = capacity.tolerance(workload / territories, tolerance)
+        self.feedback.pushInfo(
+            self.tr("{:,} territories hold {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
+                territories, workload / territories, 100 * tolerance
+            )
+        )
+        return territories, tolerance
 
     def targets(self, plan):
         """Return the target of each territory; a unit that outweighs all others is measured against theirs."""

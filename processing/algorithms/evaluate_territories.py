@@ -56,4 +56,4 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
             self.feedback.pushWarning(
                 self.tr("{:,} units have no territory in “{}”: {}.").format(len(missing), field, name_some(missing))
             )
-        return self.write_territories(market, territory, part(self.progress, 0.6, 1.0))
+        return self.write_territories(market, territory, self.number("TOLERANCE") / 100, part(self.progress, 0.6, 1.0))

@@ -16,14 +16,13 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterMatrix,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
-from ..base import TerritoriesAlgorithm, enum, flag_advanced, shares_of
+from ..base import TerritoriesAlgorithm, enum, flag_advanced, real, shares_of
 
 
 class WeightProviders(TerritoriesAlgorithm):
@@ -128,8 +127,6 @@ class WeightProviders(TerritoriesAlgorithm):
 
     def fine_tuning(self):
         """Return the parameters that few need."""
-        number = QgsProcessingParameterNumber
-        real = QgsProcessingParameterNumber.Type.Double
         return [
             QgsProcessingParameterField(
                 "CLASSIFICATION_FIELD", self.tr("Classification of the specialty"), parentLayerParameterName="INPUT",
@@ -139,8 +136,8 @@ class WeightProviders(TerritoriesAlgorithm):
                 "TAXONOMY", self.tr("… or a taxonomy table (columns Code and Classification)"),
                 [QgsProcessing.SourceType.TypeVector], optional=True,
             ),
-            number("DEFAULT_WEIGHT", self.tr("Default weight"), real, 1.0, False, 0.0),
-            number("SIZE_CAP", self.tr("Largest practice size that counts"), real, None, True, 0.0),
+            real("DEFAULT_WEIGHT", self.tr("Default weight"), 1.0, 0),
+            real("SIZE_CAP", self.tr("Largest practice size that counts"), None, 0, optional=True),
             QgsProcessingParameterMatrix(
                 "SIZE_BANDS", self.tr("Size bands"), headers=[self.tr("From size"), self.tr("Factor")], numberRows=1,
                 defaultValue=[1, 1, 3, 1.5, 10, 2.5, 50, 4], optional=True,
