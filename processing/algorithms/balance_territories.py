@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
@@ -131,8 +130,8 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             [names[at] for at in plan.assignment],
             tolerance,
             part(self.progress, 0.85, 1.0),
-            # a unit that outweighs every territory misses the target all others share; it is not its own target
-            targets=dict(zip(names, self.targets(plan))),
+            # one target for all: neither a unit that outweighs it nor an island too light for it is its own measure
+            targets=dict.fromkeys(names, plan.certificates.shared_target),
             reasons={names[at]: reason for at, reason in plan.reasons.items()},
         )
         return {
@@ -157,9 +156,3 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             )
         )
         return territories, tolerance
-
-    def targets(self, plan):
-        """Return the target of each territory; a unit that outweighs all others is measured against theirs."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shared = plan.workload / (1 + plan.adjusted_deviation)
-        return np.where(plan.oversize, shared, plan.target).tolist()

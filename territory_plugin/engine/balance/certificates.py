@@ -61,6 +61,9 @@ class Certificates:
     components : tuple of Component
     least_deviation : float
         No assignment reaches a smaller largest deviation from `fair_target` (share of it), oversize included.
+    tolerance : float
+    shared_target : float
+        What the units that outweigh a territory leave to each of the others, all over the map.
     """
 
     territories: int
@@ -68,6 +71,7 @@ class Certificates:
     components: tuple[Component, ...]
     least_deviation: float
     tolerance: float = field(default=0.05)
+    shared_target: float = 0.0
 
     @property
     def oversize(self) -> tuple[Oversize, ...]:
@@ -279,4 +283,5 @@ def certify(
         least_deviation(workload, territories),
         _least_over_components([part.workload for part in certified], sizes, territories),
     )
-    return Certificates(territories, fair, tuple(certified), bound, tolerance), parts, apart
+    shared = common if common > 0 else fair
+    return Certificates(territories, fair, tuple(certified), bound, tolerance, shared), parts, apart
