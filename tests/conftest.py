@@ -201,13 +201,13 @@ def pool_runs(territories_provider):
         QgsProject,
         QgsTask,
     )
-    from qgis.PyQt.QtCore import QEventLoop, QThreadPool, QTimer
+    from qgis.PyQt.QtCore import QEventLoop, QTimer
 
     alive = []  # contexts own the temporary layers
 
     def run(algorithm, parameters, times=20, timeout=300):
         loop = QEventLoop()
-        outcomes, runs = {}, {}
+        outcomes, runs, still = {}, {}, []
 
         def note(number, successful, results):
             outcomes[number] = (successful, results)
@@ -233,18 +233,19 @@ def pool_runs(territories_provider):
         def submit_lost():
             # QGIS's task manager now and then loses a task that is added while another one ends: it stays
             # queued for ever, with native algorithms too. Nothing of it has run: queue that run once more.
-            if QThreadPool.globalInstance().activeThreadCount() == 0:
-                lost = [number for number in runs if number not in outcomes]
-                for number in lost:
-                    if runs[number][2].status() == QgsTask.TaskStatus.Queued:
-                        submit(number)
+            waiting = [number for number in runs if number not in outcomes]
+            states = {runs[number][2].status() for number in waiting}
+            still.append(len(outcomes) if states == {QgsTask.TaskStatus.Queued} else None)
+            if still[-1] is not None and still[-3:] == [still[-1]] * 3:
+                for number in waiting:
+                    submit(number)
 
         for number in range(times):
             submit(number)
         QTimer.singleShot(timeout * 1000, loop.quit)
         watch = QTimer()
         watch.timeout.connect(submit_lost)
-        watch.start(1000)
+        watch.start(700)
         if len(outcomes) < times:
             loop.exec()
         watch.stop()
@@ -262,6 +263,7 @@ def pool_runs(territories_provider):
     yield run
     with contextlib.suppress(RuntimeError):
         QgsApplication.taskManager().cancelAll()
+    alive.clear()  # while QGIS is there: layers of files deleted after its exit crash the process
 
 
 # Pictures as layers, and one run in this process
