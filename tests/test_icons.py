@@ -9,6 +9,7 @@ import pytest
 ICONS = Path(__file__).resolve().parent.parent / "icons"
 IDS = (
     "territories",
+    "importnppes",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",
