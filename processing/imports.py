@@ -135,13 +135,26 @@ class ImportAlgorithm(TerritoriesAlgorithm):
 
     def classifications(self):
         """Return code → names from the taxonomy table, or None when none is given."""
-        source = self.source("TAXONOMY")
+        source = self.source("TAXONOMY") if self.parameterDefinition("TAXONOMY") else None
         if source is None:
             return None
         layer = gis.frames.read_layer(source, "The taxonomy table", self.context, self.feedback)
         names = layer.fields.names()
         columns = [layer.texts(name) for name in names]
         return engine.nppes.read_taxonomy([dict(zip(names, row)) for row in zip(*columns)])
+
+    def told_wishes(self, *names) -> dict[str, str]:
+        """Return the filters as a person reads them, those left empty out."""
+        told = {}
+        for name in names:
+            definition = self.parameterDefinition(name)
+            if definition.type() == "boolean":
+                text = "yes" if self.parameterAsBoolean(self.parameters, name, self.context) else "no"
+            else:
+                text = self.choice(name) if definition.type() == "enum" else self.string(name)
+            if text:
+                told[definition.description()] = text
+        return told
 
     # ---------------------------------------------------------------- places
 
@@ -194,14 +207,13 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         kind = gis.fields.POINT if located else gis.fields.NO_GEOMETRY
         self.close_books(frame, way, lost, audits)
         progress(0.4, self.tr("Writing"))
-        names = [column.name for column in columns]
-        records = frame[names].astype(object).to_numpy()
+        records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
         crs = gis.frames.LONLAT
 
         def rows(chosen, added):
             for at in chosen:
                 point = QgsGeometry.fromPointXY(QgsPointXY(*xy[at])) if way[at] and not lost[at] else None
-                yield [*gis.territories.attributes(records[at]), added[at] or None], point
+                yield [*records[at], added[at] or None], point
 
         output = self.write(
             "OUTPUT", gis.fields.columns(*columns, gis.fields.LOCATED_BY), kind, crs,
@@ -263,3 +275,11 @@ def complaint_of(read) -> list[str]:
     except TerritoryError as error:
         return [str(error)]
     return []
+
+
+def plain_values(series, kind) -> np.ndarray:
+    """Return a column as Python's own values, None where missing, whole numbers whole."""
+    known = series.notna().to_numpy()
+    values = np.full(len(series), None, dtype=object)
+    values[known] = [int(value) for value in series[known]] if kind == gis.fields.WHOLE else series[known].tolist()
+    return values

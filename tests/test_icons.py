@@ -10,6 +10,7 @@ ICONS = Path(__file__).resolve().parent.parent / "icons"
 IDS = (
     "territories",
     "importnppes",
+    "importclinicians",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",

@@ -91,18 +91,10 @@ class ImportNppes(ImportAlgorithm):
             longitude=self.string("LONGITUDE_COLUMN"), progress=part(self.progress, 0.0, 0.85),
             cancelled=self.feedback.isCanceled,
         )  # fmt: skip
-        audits[0].wishes = self.told_wishes()
+        audits[0].wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY")
         if frame.empty:
             self.write_books(audits)
             raise TerritoryError(f"No provider is left. {audits[0].sentence()} Widen the filters, or look at the file.")
         npi = frame["npi"].to_numpy(dtype=object).astype(np.int64)
         keys = npi * SITES_PER_NPI + frame["site"].to_numpy(dtype=np.int64)
         return self.write_places(frame, gis.fields.NPPES, keys, audits, part(self.progress, 0.85, 1.0))
-
-    def told_wishes(self):
-        """Return the filters as a person reads them."""
-        asked = {name: self.string(name) for name in ("STATES", "ZIP_CODES", "SPECIALTIES")}
-        asked["ENTITY"] = self.choice("ENTITY")
-        for name in ("ANY_CODE", "ACTIVE_ONLY"):
-            asked[name] = "yes" if self.parameterAsBoolean(self.parameters, name, self.context) else "no"
-        return {self.parameterDefinition(name).description(): text for name, text in asked.items() if text}

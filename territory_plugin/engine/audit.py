@@ -10,6 +10,18 @@ from pathlib import Path
 from .errors import TerritoryError
 from .report import STYLE
 
+# why records are dropped
+MALFORMED = "rows that do not have the columns of the header"
+NO_NPI = "NPI is no number of ten digits"
+BAD_DIGIT = "wrong check digit of the NPI"
+DEACTIVATED = "deactivated"
+FOREIGN = "outside the United States"
+OTHER_ENTITY = "another entity type"
+OTHER_SPECIALTY = "another specialty"
+OTHER_STATE = "another state"
+OTHER_ZIP = "another ZIP"
+TWICE = "NPI that came before in the file"
+
 
 @dataclass
 class Audit:

@@ -50,6 +50,18 @@ def header_key(name: str) -> str:
     return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
+class Remembered(dict):
+    """A function's results by argument; for columns with few different values."""
+
+    def __init__(self, function: Callable):
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, key):
+        self[key] = value = self.function(key)
+        return value
+
+
 class _Counted(io.RawIOBase):
     """A raw stream that counts the bytes read from it."""
 

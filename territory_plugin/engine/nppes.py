@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from .audit import Audit
-from .delimited import DelimitedFile, header_key, need_columns
+from .audit import (
+    BAD_DIGIT,
+    DEACTIVATED,
+    FOREIGN,
+    MALFORMED,
+    NO_NPI,
+    OTHER_ENTITY,
+    OTHER_SPECIALTY,
+    OTHER_STATE,
+    OTHER_ZIP,
+    TWICE,
+    Audit,
+)  # fmt: skip
+from .delimited import DelimitedFile, Remembered, header_key, need_columns
 from .errors import TerritoryError
 from .npi import has_check_digit, read_npi
 from .progress import IsCancelled, Progress, ignore, never, part
@@ -39,16 +51,6 @@ NOT_SITES = {
 LATITUDE = ("latitude", "lat", "y", "lat_dd", "geo_lat")
 LONGITUDE = ("longitude", "lon", "lng", "long", "x", "lon_dd", "geo_lon", "geo_lng")
 
-MALFORMED = "rows that do not have the columns of the header"
-NO_NPI = "NPI is no number of ten digits"
-BAD_DIGIT = "wrong check digit of the NPI"
-DEACTIVATED = "deactivated"
-FOREIGN = "outside the United States"
-OTHER_ENTITY = "another entity type"
-OTHER_SPECIALTY = "another specialty"
-OTHER_STATE = "another state"
-OTHER_ZIP = "another ZIP"
-TWICE = "NPI that came before in the file"
 NOT_KEPT = "sites of providers that were not kept"
 
 COLUMNS = (
@@ -79,18 +81,6 @@ class Wishes:
     any_code: bool = False
     entity: str = "all"
     active_only: bool = True
-
-
-class Remembered(dict):
-    """A function's results by argument; for columns with few different values."""
-
-    def __init__(self, function: Callable):
-        super().__init__()
-        self.function = function
-
-    def __missing__(self, key):
-        self[key] = value = self.function(key)
-        return value
 
 
 def is_main_file(name: str) -> bool:

@@ -58,6 +58,15 @@ SOLE_PROPRIETOR = Column("sole_proprietor", YES_NO, "Sole proprietor")
 SUBPART = Column("subpart", YES_NO, "Subpart of an organisation")
 ACTIVE = Column("active", YES_NO, "Active")
 LOCATED_BY = Column("located_by", TEXT, "Located by")
+CMS_SPECIALTY = Column("cms_specialty", TEXT, "Specialty as CMS names it")
+ORGANISATION = Column("organisation", TEXT, "Organisation")
+ORGANISATION_ID = Column("organisation_id", TEXT, "Organisation's PAC ID")
+PRACTICE_SIZE = Column("practice_size", WHOLE, "Practice size (clinicians)")
+ROWS_IN_FILE = Column("rows_in_file", WHOLE, "Rows of the file")
+CLINICIANS = (
+    NPI, NAME, CREDENTIAL, CMS_SPECIALTY, SPECIALTY, TAXONOMY, ORGANISATION, ORGANISATION_ID, PRACTICE_SIZE,
+    ROWS_IN_FILE, ADDRESS, CITY, STATE, ZIP5,
+)  # fmt: skip
 NPPES = (
     NPI, SITE, ENTITY, NAME, CREDENTIAL, TAXONOMY, SPECIALTY, TAXONOMIES, ADDRESS, CITY, STATE, ZIP5, SOLE_PROPRIETOR,
     SUBPART, ACTIVE,
