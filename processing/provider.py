@@ -8,6 +8,8 @@ from qgis.PyQt.QtGui import QIcon
 from .algorithms.balance_territories import BalanceTerritories
 from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
 from .algorithms.evaluate_territories import EvaluateTerritories
+from .algorithms.import_clinicians import ImportClinicians
+from .algorithms.import_nppes import ImportNppes
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.weight_providers import WeightProviders
 
@@ -29,6 +31,8 @@ class TerritoriesProvider(QgsProcessingProvider):
 
     def loadAlgorithms(self):
         for algorithm in (
+            ImportNppes,
+            ImportClinicians,
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,

@@ -209,8 +209,8 @@ def pool_runs(territories_provider):
         loop = QEventLoop()
         outcomes, runs, still = {}, {}, []
 
-        def note(number, successful, results):
-            outcomes[number] = (successful, results)
+        def note(number, context, successful, results):
+            outcomes[number] = (successful, results, context)  # of a run queued twice, those of the one that ended
             if len(outcomes) == times:
                 loop.quit()
 
@@ -225,7 +225,7 @@ def pool_runs(territories_provider):
             correct, complaint = instance.checkParameterValues(wishes, context)
             assert correct, complaint
             task = QgsProcessingAlgRunnerTask(instance, wishes, context, feedback)
-            task.executed.connect(lambda successful, results: note(number, successful, results))
+            task.executed.connect(lambda successful, results: note(number, context, successful, results))
             runs[number] = (context, feedback, task)
             alive.append(runs[number])
             QgsApplication.taskManager().addTask(task)
@@ -254,7 +254,7 @@ def pool_runs(territories_provider):
             assert outcomes[number][0], f"run {number + 1} of {times} failed:\n{runs[number][1].textLog()}"
         return [
             {
-                name: runs[number][0].getMapLayer(value) or value if isinstance(value, str) else value
+                name: outcomes[number][2].getMapLayer(value) or value if isinstance(value, str) else value
                 for name, value in outcomes[number][1].items()
             }
             for number in range(times)

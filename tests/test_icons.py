@@ -9,6 +9,8 @@ import pytest
 ICONS = Path(__file__).resolve().parent.parent / "icons"
 IDS = (
     "territories",
+    "importnppes",
+    "importclinicians",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",

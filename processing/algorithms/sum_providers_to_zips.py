@@ -20,9 +20,6 @@ from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ..base import TerritoriesAlgorithm, flag_advanced
 
-CROSSWALK_ZIP = ("zip", "zip_code", "zipcode", "zip5")
-CROSSWALK_UNIT = ("zcta", "zcta5", "zcta_use", "zcta5ce10", "zcta5ce20")
-
 
 class SumProvidersToZips(TerritoriesAlgorithm):
     """Counts and sums providers per ZIP polygon; nothing is lost on the way."""
@@ -164,22 +161,10 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         source = self.source("CROSSWALK")
         if source is None:
             return None
-        table = gis.frames.read_layer(source, "The crosswalk", self.context, self.feedback)
-        columns = []
-        for parameter, usual in (
-            ("CROSSWALK_ZIP_FIELD", CROSSWALK_ZIP),
-            ("CROSSWALK_UNIT_FIELD", CROSSWALK_UNIT),
-        ):
-            given = self.string(parameter)
-            found = [name for name in table.fields.names() if name.lower() in usual]
-            if not given and not found:
-                raise TerritoryError(
-                    f"The crosswalk has no column named like {' or '.join(usual[:2])} "
-                    f"(it has {', '.join(table.fields.names())}); "
-                    f"name it in {parameter}."
-                )
-            columns.append(engine.zipcodes.normalise_zip(table.texts(given or found[0])))
-        return {zip_code: unit for zip_code, unit in zip(*columns) if zip_code and unit}
+        return gis.crosswalk.read_crosswalk(
+            source, self.context, self.feedback, self.string("CROSSWALK_ZIP_FIELD"),
+            self.string("CROSSWALK_UNIT_FIELD"),
+        )  # fmt: skip
 
     def balance_the_books(self, names, values, totals, counts, lost, placed):
         """Check that nothing was lost and say how the providers were placed."""

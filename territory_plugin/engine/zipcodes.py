@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from .errors import TerritoryError, name_some
 from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
 
@@ -51,6 +52,46 @@ def _as_text(value):
     if isinstance(value, (float, np.floating)):
         return f"{value:.0f}" if value.is_integer() else None
     return str(value)
+
+
+def zip5(value: str) -> str | None:
+    """Return one ZIP as `normalise_zip` does; the two usual forms, five and nine digits, without its detour.
+
+    >>> zip5("100011234"), zip5("00501"), zip5("501.0"), zip5("K1A 0B1")
+    ('10001', '00501', '00501', None)
+    """
+    if len(value) in (5, 9) and value.isascii() and value.isdigit():
+        return value[:5] if value[:5] >= LOWEST_ZIP else None
+    return normalise_zip([value])[0]
+
+
+class ZipFilter:
+    """Which ZIPs are wanted: whole ones and beginnings such as ``112*``; none given wants all.
+
+    Raises
+    ------
+    TerritoryError
+        For a wish that is no ZIP.
+    """
+
+    def __init__(self, wishes: Sequence[str] = ()):
+        beginnings = {wish.rstrip("*") for wish in wishes if wish.endswith("*")}
+        whole = [wish for wish in wishes if not wish.endswith("*")]
+        found = normalise_zip(whole)
+        wrong = [wish for wish, code in zip(whole, found) if code is None]
+        wrong += [f"{text}*" for text in beginnings if not (text.isdigit() and len(text) < 5)]
+        if wrong:
+            raise TerritoryError(
+                f"These are no ZIP codes: {name_some(wrong)}. Write 10001, or 112* for all that begin so."
+            )
+        self.codes, self.beginnings = frozenset(found), tuple(sorted(beginnings))
+        self.everything = not (self.codes or self.beginnings)
+
+    def __call__(self, code: str | None) -> bool:
+        """Answer whether a ZIP of five digits is wanted."""
+        if self.everything:
+            return True
+        return code is not None and (code in self.codes or code.startswith(self.beginnings))
 
 
 def locate_providers(

@@ -12,6 +12,8 @@ REAL = QMetaType.Type.Double
 WHOLE = QMetaType.Type.Int
 YES_NO = QMetaType.Type.Bool
 
+NO_GEOMETRY = Qgis.WkbType.NoGeometry
+POINT = Qgis.WkbType.Point
 LINE = Qgis.WkbType.LineString
 MULTIPOLYGON = Qgis.WkbType.MultiPolygon
 
@@ -39,6 +41,36 @@ VALUE_FACTOR = Column("value_factor", REAL, "Value factor")
 WORKLOAD = Column("workload", REAL, "Workload")
 WORKLOAD_NOTE = Column("workload_note", TEXT, "What was assumed for the workload")
 WEIGHTING = (SPECIALTY_PATTERN, SPECIALTY_WEIGHT, SIZE_FACTOR, VALUE_FACTOR, WORKLOAD, WORKLOAD_NOTE)
+
+NPI = Column("npi", TEXT, "NPI")
+SITE = Column("site", WHOLE, "Site (0: primary)")
+ENTITY = Column("entity", TEXT, "Person or organisation")
+NAME = Column("name", TEXT, "Name")
+CREDENTIAL = Column("credential", TEXT, "Credential")
+TAXONOMY = Column("taxonomy", TEXT, "Primary taxonomy code")
+SPECIALTY = Column("specialty", TEXT, "Specialty")
+TAXONOMIES = Column("taxonomies", TEXT, "All taxonomy codes, the primary first")
+ADDRESS = Column("address", TEXT, "Address")
+CITY = Column("city", TEXT, "City")
+STATE = Column("state", TEXT, "State")
+ZIP5 = Column("zip", TEXT, "ZIP")
+SOLE_PROPRIETOR = Column("sole_proprietor", YES_NO, "Sole proprietor")
+SUBPART = Column("subpart", YES_NO, "Subpart of an organisation")
+ACTIVE = Column("active", YES_NO, "Active")
+LOCATED_BY = Column("located_by", TEXT, "Located by")
+CMS_SPECIALTY = Column("cms_specialty", TEXT, "Specialty as CMS names it")
+ORGANISATION = Column("organisation", TEXT, "Organisation")
+ORGANISATION_ID = Column("organisation_id", TEXT, "Organisation's PAC ID")
+PRACTICE_SIZE = Column("practice_size", WHOLE, "Practice size (clinicians)")
+ROWS_IN_FILE = Column("rows_in_file", WHOLE, "Rows of the file")
+CLINICIANS = (
+    NPI, NAME, CREDENTIAL, CMS_SPECIALTY, SPECIALTY, TAXONOMY, ORGANISATION, ORGANISATION_ID, PRACTICE_SIZE,
+    ROWS_IN_FILE, ADDRESS, CITY, STATE, ZIP5,
+)  # fmt: skip
+NPPES = (
+    NPI, SITE, ENTITY, NAME, CREDENTIAL, TAXONOMY, SPECIALTY, TAXONOMIES, ADDRESS, CITY, STATE, ZIP5, SOLE_PROPRIETOR,
+    SUBPART, ACTIVE,
+)  # fmt: skip
 
 ZIP = Column("zip_as_read", TEXT, "ZIP as read")
 REASON = Column("reason", TEXT, "Reason")

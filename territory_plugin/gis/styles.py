@@ -165,6 +165,30 @@ def providers(heaviest: float) -> Style:
     return Style("Weighted providers", 30, dress)
 
 
+def places() -> Style:
+    """Return the style of providers as they were imported: small points, those placed by their ZIP hollow."""
+
+    def dress(layer):
+        if layer.geometryType() != Qgis.GeometryType.Point:
+            return
+        root = QgsRuleBasedRenderer.Rule(None)
+        by_zip = f"\"{fields.LOCATED_BY.name}\" in ('zip', 'crosswalk')"
+        for label, rule, look in (
+            ("At its coordinates", f"not coalesce({by_zip}, false)", {"color": PALETTE[0], "outline_color": INK}),
+            ("Somewhere in its ZIP", by_zip, {"color": "255,255,255,120", "outline_color": PALETTE[0]}),
+        ):
+            symbol = QgsMarkerSymbol.createSimple({"name": "circle", "size": "1.2", "outline_width": "0.2", **look})
+            root.appendChild(QgsRuleBasedRenderer.Rule(symbol, 0, 0, rule, label))
+        layer.setRenderer(QgsRuleBasedRenderer(root))
+
+    return Style("Providers", 28, dress)
+
+
+def unplaced() -> Style:
+    """Return the style of the table of providers without a place: none but its name and headings."""
+    return Style("Providers without a place", 27, lambda layer: None)
+
+
 def edges() -> Style:
     """Return the style of adjacency edges: borders, point contacts, bridges and closed ones told apart."""
 

@@ -1,0 +1,100 @@
+"""Import NPPES: the monthly provider file, filtered while it is read, as provider points."""
+
+from __future__ import annotations
+
+import numpy as np
+from qgis.core import (
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterString,
+)
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.progress import part
+from ..base import VECTOR, enum, flag_advanced
+from ..imports import ImportAlgorithm, complaint_of
+
+SITES_PER_NPI = 4096
+
+
+class ImportNppes(ImportAlgorithm):
+    """Reads an NPPES provider file of any size and keeps the providers that are wanted."""
+
+    ID = "importnppes"
+    TITLE = "Import NPPES providers"
+    TAGS = ("npi", "nppes", "taxonomy", "provider", "csv", "import", "clinician", "organisation")
+    HELP = """
+    Reads the monthly NPPES provider file (npidata_pfile, 9 GB and more; the CSV, or the zip as it was downloaded,
+    which is not unpacked) and keeps the providers that you want, as points.
+
+    Specialties: taxonomy codes (207XS0114X), prefixes (207X), names that the plugin knows (Cardiology, OB/GYN,
+    Primary care), or classifications of a NUCC table that you give. The primary taxonomy is the code whose switch
+    is Y, not always the first; all codes are kept in the column taxonomies.
+
+    A provider stands inside the polygon of its ZIP, on a spot that its NPI decides: the same in every run, and
+    no two on one point. Coordinates in the file come first when it has them. The column located_by tells.
+
+    Secondary sites (pl_pfile, or the same zip) become further rows of the same NPI, with a site number. States
+    and ZIPs are asked of each site.
+
+    Dropped are deactivated NPIs, wrong check digits, foreign addresses and what the filters exclude. The audit
+    lists records read, kept and dropped, by reason; the totals add up.
+    """
+
+    def initAlgorithm(self, config=None):
+        self.add_file("INPUT", self.tr("NPPES file (npidata_pfile CSV, or the zip of the download)"))
+        self.add_file("SITES", self.tr("Secondary sites (pl_pfile CSV, or the same zip; empty: none)"), optional=True)
+        self.add_filters()
+        self.addParameter(
+            QgsProcessingParameterString(
+                "SPECIALTIES", self.tr("Specialties (207X, Cardiology, OB/GYN; empty: all)"), optional=True,
+                multiLine=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterBoolean("ANY_CODE", self.tr("Secondary taxonomy codes count too"), False)
+        )
+        self.addParameter(
+            enum("ENTITY", self.tr("Entity type"), {
+                "all": self.tr("people and organisations"), "person": self.tr("people"),
+                "organisation": self.tr("organisations"),
+            }, "all")
+        )  # fmt: skip
+        self.addParameter(QgsProcessingParameterBoolean("ACTIVE_ONLY", self.tr("Active NPIs only"), True))
+        self.add_places()
+        self.addParameter(
+            flag_advanced(
+                QgsProcessingParameterFeatureSource(
+                    "TAXONOMY", self.tr("Taxonomy table of NUCC (columns Code and Classification)"), [VECTOR],
+                    optional=True,
+                )
+            )
+        )  # fmt: skip
+        self.add_coordinates()
+        self.add_books(self.tr("Providers"))
+
+    def complaints(self):
+        # with a taxonomy table its classifications count too, and it is read when the algorithm runs
+        return self.wish_complaints() + ([] if self.source("TAXONOMY") else complaint_of(self.code_filter))
+
+    def compute(self):
+        self.progress(0.0, self.tr("Reading providers"))
+        wishes = engine.nppes.Wishes(
+            states=self.states(), zips=self.zip_filter(), codes=self.code_filter(),
+            any_code=self.parameterAsBoolean(self.parameters, "ANY_CODE", self.context),
+            entity=self.choice("ENTITY"),
+            active_only=self.parameterAsBoolean(self.parameters, "ACTIVE_ONLY", self.context),
+        )  # fmt: skip
+        frame, audits = engine.nppes.read_providers(
+            self.file("INPUT"), wishes, sites=self.file("SITES") or None, latitude=self.string("LATITUDE_COLUMN"),
+            longitude=self.string("LONGITUDE_COLUMN"), progress=part(self.progress, 0.0, 0.85),
+            cancelled=self.feedback.isCanceled,
+        )  # fmt: skip
+        audits[0].wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY")
+        if frame.empty:
+            self.write_books(audits)
+            raise TerritoryError(f"No provider is left. {audits[0].sentence()} Widen the filters, or look at the file.")
+        npi = frame["npi"].to_numpy(dtype=object).astype(np.int64)
+        keys = npi * SITES_PER_NPI + frame["site"].to_numpy(dtype=np.int64)
+        return self.write_places(frame, gis.fields.NPPES, keys, audits, part(self.progress, 0.85, 1.0))

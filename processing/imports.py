@@ -1,0 +1,285 @@
+"""What the imports share: files as parameters, places by ZIP, and the books of what was read, kept and dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from qgis.core import (
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterString,
+)
+
+from ..territory_plugin import engine, gis
+from ..territory_plugin.engine.errors import TerritoryError, name_some
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
+
+FILES = "CSV, zip or gzip (*.csv *.zip *.gz *.txt *.tsv *.CSV *.ZIP);;All files (*)"
+NO_ZIP = "no polygon for their ZIP"
+WAYS = {
+    "file": "by the coordinates in the file",
+    "zip": "inside the polygon of their ZIP",
+    "crosswalk": "inside the polygon that the crosswalk names",
+    "": "without a place: no ZIP polygons were given",
+}
+
+
+class ImportAlgorithm(TerritoriesAlgorithm):
+    """An import: reads a file, places what it keeps, and writes its books."""
+
+    def add_file(self, name, label, optional=False):
+        """Add a text file, or a zip that holds it."""
+        self.addParameter(
+            QgsProcessingParameterFile(name, label, fileFilter=FILES, optional=optional, defaultValue=None)
+        )
+
+    def add_filters(self):
+        """Add the wishes for places that all imports have."""
+        self.addParameter(
+            QgsProcessingParameterString(
+                "STATES", self.tr("States (NY, New Jersey; empty: all)"), optional=True, multiLine=False
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterString(
+                "ZIP_CODES", self.tr("ZIPs (10001, 112*; empty: all)"), optional=True, multiLine=True
+            )
+        )
+
+    def add_places(self):
+        """Add the ZIP polygons that providers are placed in."""
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "ZIPS", self.tr("ZIP polygons to place them in (empty: a table)"), [POLYGONS], optional=True
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterField(
+                "ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS", optional=True
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [VECTOR],
+                optional=True,
+            )
+        )  # fmt: skip
+
+    def add_coordinates(self):
+        """Add the columns of coordinates, for files that somebody has geocoded."""
+        for name, label in (("LATITUDE", "latitude"), ("LONGITUDE", "longitude")):
+            self.addParameter(
+                flag_advanced(
+                    QgsProcessingParameterString(
+                        f"{name}_COLUMN",
+                        self.tr("Column of the {} (empty: found by name, if the file has one)").format(label),
+                        optional=True,
+                    )
+                )
+            )
+
+    def add_books(self, output):
+        """Add the outputs of every import."""
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", output))
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                "UNPLACED", self.tr("Providers without a place"), VECTOR, optional=True, createByDefault=True
+            )
+        )
+        self.add_audit()
+
+    def add_audit(self):
+        """Add the books as files and as numbers."""
+        for name, label, filters in (
+            ("AUDIT", self.tr("What was read, kept and dropped (page)"), self.tr("HTML files (*.html)")),
+            ("AUDIT_JSON", self.tr("The same as JSON"), self.tr("JSON files (*.json)")),
+        ):
+            self.addParameter(
+                QgsProcessingParameterFileDestination(name, label, filters, optional=True, createByDefault=False)
+            )
+        for name, label in (("READ", "Records read"), ("KEPT", "Records kept"), ("DROPPED", "Records dropped")):
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+
+    # ---------------------------------------------------------------- guards
+
+    def wish_complaints(self):
+        """Return what is wrong with the wishes for places."""
+        complaints = [*complaint_of(self.states), *complaint_of(self.zip_filter)]
+        if self.parameters.get("ZIPS") and not self.string("ZIP_FIELD"):
+            complaints.append(self.tr("ZIP polygons are given: choose the field that holds their ZIP."))
+        return complaints
+
+    def file(self, name) -> str:
+        return self.parameterAsFile(self.parameters, name, self.context)
+
+    def states(self) -> frozenset[str]:
+        """Return the states asked for, as two letters each."""
+        return engine.states.state_codes(engine.taxonomy.split_wishes(self.string("STATES")))
+
+    def zip_filter(self):
+        """Return the ZIPs asked for."""
+        return engine.zipcodes.ZipFilter(engine.taxonomy.split_wishes(self.string("ZIP_CODES")))
+
+    def code_filter(self):
+        """Return the specialties asked for, by code, by our names, and by those of the user's table."""
+        return engine.taxonomy.CodeFilter(
+            engine.taxonomy.split_wishes(self.string("SPECIALTIES")), self.classifications()
+        )
+
+    def classifications(self):
+        """Return code → names from the taxonomy table, or None when none is given."""
+        source = self.source("TAXONOMY") if self.parameterDefinition("TAXONOMY") else None
+        if source is None:
+            return None
+        layer = gis.frames.read_layer(source, "The taxonomy table", self.context, self.feedback)
+        names = layer.fields.names()
+        columns = [layer.texts(name) for name in names]
+        return engine.nppes.read_taxonomy([dict(zip(names, row)) for row in zip(*columns)])
+
+    def told_wishes(self, *names) -> dict[str, str]:
+        """Return the filters as a person reads them, those left empty out."""
+        told = {}
+        for name in names:
+            definition = self.parameterDefinition(name)
+            if definition.type() == "boolean":
+                text = "yes" if self.parameterAsBoolean(self.parameters, name, self.context) else "no"
+            else:
+                text = self.choice(name) if definition.type() == "enum" else self.string(name)
+            if text:
+                told[definition.description()] = text
+        return told
+
+    # ---------------------------------------------------------------- places
+
+    def place(self, frame, keys, cancelled):
+        """Return coordinates and the way they were found, row by row, and why a row has none.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            With ``zip``, ``longitude`` and ``latitude``.
+        keys : numpy.ndarray of int
+            Decide where inside a polygon a row stands.
+        """
+        xy = frame[["longitude", "latitude"]].to_numpy(dtype=float)
+        way = np.where(np.isnan(xy[:, 0]), "", "file").astype(object)
+        reason = np.full(len(frame), None, dtype=object)
+        source = self.source("ZIPS")
+        if source is not None:
+            layer = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback, geometry="polygon")
+            units = gis.frames.unit_ids(layer, self.string("ZIP_FIELD"))
+            units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+            crosswalk = self.source("CROSSWALK")
+            if crosswalk is not None:
+                crosswalk = gis.crosswalk.read_crosswalk(crosswalk, self.context, self.feedback)
+            rows = np.flatnonzero(way == "")
+            zips = frame["zip"].to_numpy(dtype=object)[rows]
+            found = engine.zipcodes.locate_providers(zips, units, crosswalk=crosswalk, cancelled=cancelled)
+            unit = found["unit"].to_numpy()
+            xy[rows] = engine.placing.spread_in_polygons(keys[rows], unit, layer.lonlat, cancelled)
+            way[rows] = found["method"]
+            reason[rows] = [
+                None if at >= 0 else (f"ZIP {code} has no polygon" if code else "no ZIP can be read")
+                for at, code in zip(unit, zips)
+            ]
+        elif (way == "file").any():
+            reason[way == ""] = "no coordinates in the file, and no ZIP polygons were given"
+        return xy, way, reason
+
+    def write_places(self, frame, columns, keys, audits, progress):
+        """Write providers with a place, and those without; close the books; return the outputs.
+
+        `frame` has the attributes of `columns` in front, in their order, then longitude and latitude.
+        """
+        cancelled = self.feedback.isCanceled
+        progress(0.0, self.tr("Placing"))
+        xy, way, reason = self.place(frame, keys, cancelled)
+        lost = np.array([text is not None for text in reason], dtype=bool)
+        self.tell_lost(frame, lost)
+        located = bool((way != "").any()) or self.source("ZIPS") is not None
+        kind = gis.fields.POINT if located else gis.fields.NO_GEOMETRY
+        self.close_books(frame, way, lost, audits)
+        progress(0.4, self.tr("Writing"))
+        records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
+        crs = gis.frames.LONLAT
+
+        def rows(chosen, added):
+            for at in chosen:
+                point = QgsGeometry.fromPointXY(QgsPointXY(*xy[at])) if way[at] and not lost[at] else None
+                yield [*records[at], added[at] or None], point
+
+        output = self.write(
+            "OUTPUT", gis.fields.columns(*columns, gis.fields.LOCATED_BY), kind, crs,
+            rows(np.flatnonzero(~lost), way), gis.styles.places(),
+        )  # fmt: skip
+        progress(0.9, self.tr("Writing"))
+        unplaced = self.write(
+            "UNPLACED", gis.fields.columns(*columns, gis.fields.REASON), gis.fields.NO_GEOMETRY, crs,
+            rows(np.flatnonzero(lost), reason), gis.styles.unplaced(),
+        )  # fmt: skip
+        return {"OUTPUT": output, "UNPLACED": unplaced, **self.write_books(audits)}
+
+    def tell_lost(self, frame, lost):
+        """Warn of providers that found no polygon, with the ZIPs that most of them have."""
+        if lost.any():
+            zips = Counter(code or "(none)" for code in frame["zip"][lost])
+            self.feedback.pushWarning(
+                self.tr("{:,} providers have no place: their ZIP has no polygon. Most frequent: {}.").format(
+                    int(lost.sum()), name_some(f"{code} ({count:,})" for code, count in zips.most_common(8))
+                )
+                + (" " + self.tr("A crosswalk from ZIP to ZCTA places most of them.")
+                   if self.source("CROSSWALK") is None else "")
+            )  # fmt: skip
+
+    def close_books(self, frame, way, lost, audits):
+        """Move providers without a place from kept to dropped, in the books of the file they come from."""
+        site = frame["site"].to_numpy() if "site" in frame else np.zeros(len(frame), dtype=int)
+        for audit, own in zip(audits, (site == 0, site > 0)):
+            gone = int((lost & own).sum())
+            audit.kept -= gone
+            audit.drop(NO_ZIP, gone)
+            ways = Counter(way[own & ~lost])
+            audit.kept_as = {text: ways[key] for key, text in WAYS.items() if ways[key]}
+            audit.check()
+
+    def write_books(self, audits) -> dict:
+        """Write the books where asked, tell them in the log, and return the outputs."""
+        results = {}
+        for audit in audits:
+            self.feedback.pushInfo(audit.sentence())
+            for text, count in audit.notes.items():
+                self.feedback.pushInfo(f"{audit.title}: {count:,} {text}.")
+        page = self.parameterAsFileOutput(self.parameters, "AUDIT", self.context)
+        if page:
+            engine.audit.write_html(page, audits, self.displayName())
+            results["AUDIT"] = page
+        plain = self.parameterAsFileOutput(self.parameters, "AUDIT_JSON", self.context)
+        if plain:
+            engine.audit.write_json(plain, audits)
+            results["AUDIT_JSON"] = plain
+        first = audits[0]
+        return {**results, "READ": first.read, "KEPT": first.kept, "DROPPED": sum(first.dropped.values())}
+
+
+def complaint_of(read) -> list[str]:
+    """Return what a function that reads parameters refuses, in a list; empty when it is content."""
+    try:
+        read()
+    except TerritoryError as error:
+        return [str(error)]
+    return []
+
+
+def plain_values(series, kind) -> np.ndarray:
+    """Return a column as Python's own values, None where missing, whole numbers whole."""
+    known = series.notna().to_numpy()
+    values = np.full(len(series), None, dtype=object)
+    values[known] = [int(value) for value in series[known]] if kind == gis.fields.WHOLE else series[known].tolist()
+    return values

@@ -1,0 +1,136 @@
+"""What an import read, kept and dropped, and why: totals that add up, as a page and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+from .errors import TerritoryError
+from .report import STYLE
+
+# why records are dropped
+MALFORMED = "rows that do not have the columns of the header"
+NO_NPI = "NPI is no number of ten digits"
+BAD_DIGIT = "wrong check digit of the NPI"
+DEACTIVATED = "deactivated"
+FOREIGN = "outside the United States"
+OTHER_ENTITY = "another entity type"
+OTHER_SPECIALTY = "another specialty"
+OTHER_STATE = "another state"
+OTHER_ZIP = "another ZIP"
+TWICE = "NPI that came before in the file"
+
+
+@dataclass
+class Audit:
+    """The books of one file.
+
+    Attributes
+    ----------
+    title : str
+        What was read: "Providers", "Secondary sites".
+    file : str
+        Its name, without folders.
+    read, kept : int
+        Records.
+    dropped : dict of str to int
+        Reason → records, in the order in which the reasons were asked; each record has the first that applies.
+    kept_as : dict of str to int
+        What became of the records that were kept, by way of placing; sums to `kept` when it is not empty.
+    notes : dict of str to int
+        What was assumed or repaired among those kept; records may count several times.
+    wishes : dict of str to str
+        The filters.
+    """
+
+    title: str
+    file: str
+    read: int = 0
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    kept_as: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    wishes: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count records that are dropped for a reason."""
+        if count:
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def note(self, text: str, count: int = 1) -> None:
+        """Count records about which something is to be known."""
+        if count:
+            self.notes[text] = self.notes.get(text, 0) + count
+
+    def check(self) -> None:
+        """Raise when the books do not balance: a record went astray in this plugin."""
+        lost = self.read - self.kept - sum(self.dropped.values())
+        unplaced = self.kept - sum(self.kept_as.values()) if self.kept_as else 0
+        if lost or unplaced:
+            raise TerritoryError(
+                f"{self.title}: {lost or unplaced:,} of {self.read:,} records are unaccounted for; please report this."
+            )
+
+    def as_dict(self) -> dict:
+        """Return the books with plain types."""
+        return {
+            "title": self.title, "file": self.file, "read": self.read, "kept": self.kept,
+            "dropped": sum(self.dropped.values()), "dropped_because": self.dropped, "kept_as": self.kept_as,
+            "notes": self.notes, "filters": self.wishes,
+        }  # fmt: skip
+
+    def sentence(self) -> str:
+        """Return the books in a line for the log."""
+        why = "; ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
+        return f"{self.title}: {self.read:,} read = {self.kept:,} kept + {sum(self.dropped.values()):,} dropped" + (
+            f" ({why})." if why else "."
+        )
+
+
+def write_json(path: str, audits: list[Audit]) -> None:
+    """Write the books as JSON: a list, one object for each file."""
+    Path(path).write_text(
+        json.dumps([audit.as_dict() for audit in audits], indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def write_html(path: str, audits: list[Audit], title: str) -> None:
+    """Write the books as one self-contained page."""
+    body = [f"<h1>{escape(title)}</h1>"]
+    for audit in audits:
+        gone = sum(audit.dropped.values())
+        body.append(
+            f'<h2>{escape(audit.title)}</h2><p class="lead">{escape(audit.file)}</p><div class="facts">'
+            + "".join(
+                f'<div class="fact"><b>{count:,}</b><span>{label}</span></div>'
+                for count, label in ((audit.read, "read"), (audit.kept, "kept"), (gone, "dropped"))
+            )
+            + "</div>"
+        )
+        for head, rows, total in (
+            ("Dropped because", audit.dropped, gone),
+            ("Kept, placed", audit.kept_as, audit.kept),
+            ("To be known", audit.notes, None),
+        ):
+            if rows:
+                body.append(_table(head, rows, total))
+        if audit.wishes:
+            asked = "".join(
+                f'<tr><td>{escape(name)}</td><td class="text">{escape(value)}</td></tr>'
+                for name, value in audit.wishes.items()
+            )
+            body.append(f'<table><tr><th>Filter</th><th class="text">asked</th></tr>{asked}</table>')
+    page = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _table(head, rows, total) -> str:
+    lines = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in rows.items())
+    if total is not None:
+        lines += f"<tr><td><b>together</b></td><td><b>{total:,}</b></td></tr>"
+    return f"<table><tr><th>{escape(head)}</th><th>records</th></tr>{lines}</table>"

@@ -1,0 +1,210 @@
+"""Import NPPES: parameters, refusals, results against pandas, the thread pool, `qgis_process`."""
+
+import json
+
+import pandas as pd
+import pytest
+import shapely
+from healthcare_territories.benchmarks import nppes_file
+
+PRACTICE = "Provider Business Practice Location Address"
+COLUMNS = [
+    "npi", "site", "entity", "name", "credential", "taxonomy", "specialty", "taxonomies", "address", "city", "state",
+    "zip", "sole_proprietor", "subpart", "active", "located_by",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a synthetic file of 4,000 rows and what pandas reads from it."""
+    path = tmp_path_factory.mktemp("nppes") / "npidata_pfile_20250101-20250131.csv"
+    nppes_file.write(path, 4000, seed=11)
+    return str(path), pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def wanted(frame, state, prefix):
+    """Return the rows of active people and organisations of a state whose primary code starts so."""
+    codes = frame[[f"Healthcare Provider Taxonomy Code_{n}" for n in (1, 2)]].to_numpy()
+    second = (frame["Healthcare Provider Primary Taxonomy Switch_2"] == "Y").to_numpy().astype(int)
+    primary = codes[range(len(frame)), second]
+    digits = frame["NPI"].map(lambda number: [int(digit) for digit in number])
+    sums = digits.map(lambda d: 24 + sum(x if n % 2 else x * 2 - 9 * (x > 4) for n, x in enumerate(d)))
+    rows = frame[
+        (sums % 10 == 0)
+        & (frame["NPI Deactivation Date"] == "")
+        & (frame[f"{PRACTICE} State Name"] == state)
+        & pd.Series(primary, index=frame.index).str.startswith(prefix)
+    ]
+    return rows.assign(zip=rows[f"{PRACTICE} Postal Code"].str[:5])
+
+
+@pytest.fixture
+def zips(made, memory_layer):
+    """Return squares for the ZIPs of the wanted Californians, all but the first."""
+    codes = sorted(set(wanted(made[1], "CA", "2")["zip"]))[1:]
+    shapes = [f"POLYGON(({x} 0, {x + 1} 0, {x + 1} 1, {x} 1, {x} 0))" for x in range(0, 2 * len(codes), 2)]
+    return memory_layer({"zip": codes}, shapes)
+
+
+@pytest.fixture
+def parameters(made, zips):
+    return {
+        "INPUT": made[0], "STATES": "California", "SPECIALTIES": "2", "ZIPS": zips, "ZIP_FIELD": "zip",
+        "OUTPUT": "memory:", "UNPLACED": "memory:",
+    }  # fmt: skip
+
+
+def test_parameters_that_scripts_rely_on(territories_provider):
+    algorithm = territories_provider.algorithm("importnppes")
+    definitions = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
+    assert {
+        "INPUT", "SITES", "STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY", "ZIPS",
+        "ZIP_FIELD", "CROSSWALK", "TAXONOMY", "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT",
+        "AUDIT_JSON",
+    } == definitions.keys()  # fmt: skip
+    needed = [
+        name
+        for name, definition in definitions.items()
+        if not definition.flags() & definition.Flag.FlagOptional and definition.defaultValue() is None
+    ]
+    assert needed == ["INPUT", "OUTPUT"]
+    outputs = {definition.name() for definition in algorithm.outputDefinitions()}
+    assert {"READ", "KEPT", "DROPPED"} <= outputs
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"STATES": "NY, Ontario"}, ["Ontario", "no states"]),
+        ({"ZIP_CODES": "10001, 1x"}, ["1x", "no ZIP codes"]),
+        ({"SPECIALTIES": "Cardiolgy"}, ["Cardiolgy", "Did you mean Cardiology"]),
+        ({"ZIP_FIELD": None}, ["field that holds their ZIP"]),
+        ({"ENTITY": "robot"}, ["robot", "person"]),
+        ({"STATES": "VT"}, ["No provider is left", "another state"]),
+        ({"LATITUDE_COLUMN": "lat"}, ["both"]),
+    ],
+)
+def test_refusals_say_what_is_wrong(attempt, parameters, change, said):
+    outcome = attempt("importnppes", {**parameters, **change})
+    assert outcome.refusal
+    assert [word for word in said if word not in outcome.refusal] == []
+
+
+def test_a_file_that_is_not_there_or_empty(attempt, parameters, tmp_path):
+    assert "nowhere" in attempt("importnppes", {**parameters, "INPUT": str(tmp_path / "nowhere.csv")}).refusal
+    (tmp_path / "empty.csv").touch()
+    assert "0 bytes" in attempt("importnppes", {**parameters, "INPUT": str(tmp_path / "empty.csv")}).refusal
+
+
+def test_providers_stand_in_their_zip_and_every_record_is_accounted_for(run, parameters, made, zips, tmp_path):
+    books = tmp_path / "books.json"
+    outcome = run("importnppes", {**parameters, "AUDIT": str(tmp_path / "books.html"), "AUDIT_JSON": str(books)})
+    expected = wanted(made[1], "CA", "2")
+    rows, lost = outcome.rows(), outcome.rows("UNPLACED")
+    assert list(rows[0])[:-1] == COLUMNS
+    squares = {feature["zip"]: shapely.from_wkb(bytes(feature.geometry().asWkb())) for feature in zips.getFeatures()}
+    placed = expected[expected["zip"].isin(squares)]
+    assert [row["npi"] for row in rows] == placed["NPI"].tolist()
+    assert [row["zip"] for row in rows] == placed["zip"].tolist()
+    assert [row["npi"] for row in lost] == expected[~expected["zip"].isin(squares)]["NPI"].tolist()
+    assert all("has no polygon" in row["reason"] and row["geometry"] is None for row in lost)
+    assert all(squares[row["zip"]].contains(row["geometry"]) for row in rows)
+    assert {row["located_by"] for row in rows} == {"zip"}
+    assert len({row["geometry"].wkb for row in rows}) == len(rows)
+    results = outcome.results
+    assert (results["READ"], results["KEPT"]) == (4000, len(placed))
+    assert results["KEPT"] + results["DROPPED"] == 4000
+    (audit,) = json.loads(books.read_text())
+    assert audit["read"] == audit["kept"] + sum(audit["dropped_because"].values()) == 4000
+    assert audit["dropped_because"]["no polygon for their ZIP"] == len(lost) > 0
+    assert sum(audit["kept_as"].values()) == audit["kept"]
+    page = (tmp_path / "books.html").read_text()
+    assert "deactivated" in page
+    assert f"{audit['dropped_because']['deactivated']:,}" in page
+    assert outcome.progress == sorted(outcome.progress)
+    assert "no polygon" in outcome.warnings
+
+
+def test_a_crosswalk_places_the_rest(run, parameters, made, zips, memory_layer):
+    lost = sorted(set(wanted(made[1], "CA", "2")["zip"]))[0]
+    there = next(zips.getFeatures())["zip"]
+    crosswalk = memory_layer({"ZIP": [lost], "ZCTA": [there]})
+    outcome = run("importnppes", {**parameters, "CROSSWALK": crosswalk})
+    assert outcome.rows("UNPLACED") == []
+    assert {row["zip"]: row["located_by"] for row in outcome.rows()}[lost] == "crosswalk"
+
+
+def test_without_polygons_it_is_a_table(run, made):
+    outcome = run("importnppes", {"INPUT": made[0], "STATES": "CA", "SPECIALTIES": "2", "OUTPUT": "memory:"})
+    assert len(outcome.rows()) == len(wanted(made[1], "CA", "2"))
+    assert {row["geometry"] for row in outcome.rows()} == {None}
+
+
+def test_coordinates_of_the_file_come_first(run, made, zips, tmp_path):
+    frame = made[1].assign(Lat="38.5", Lon="-121.5")
+    frame.loc[frame.index % 2 == 0, "Lat"] = ""
+    frame.to_csv(tmp_path / "geocoded.csv", index=False, quoting=1)
+    rows = run("importnppes", {
+        "INPUT": str(tmp_path / "geocoded.csv"), "STATES": "CA", "SPECIALTIES": "2", "ZIPS": zips, "ZIP_FIELD": "zip",
+        "OUTPUT": "memory:",
+    }).rows()  # fmt: skip
+    odd = set(frame["NPI"][frame.index % 2 == 1])
+    assert {row["located_by"] for row in rows} == {"file", "zip"}
+    assert all((row["located_by"] == "file") == (row["npi"] in odd) for row in rows)
+    assert {row["geometry"].wkt for row in rows if row["located_by"] == "file"} == {"POINT (-121.5 38.5)"}
+
+
+def test_classifications_of_a_taxonomy_table(run, made, memory_layer):
+    table = memory_layer({"Code": ["111N00000X"], "Classification": ["Back Cracker"]})
+    rows = run("importnppes", {
+        "INPUT": made[0], "SPECIALTIES": "back cracker", "TAXONOMY": table, "OUTPUT": "memory:",
+    }).rows()  # fmt: skip
+    assert {row["taxonomy"] for row in rows} == {"111N00000X"}
+
+
+def test_cancel_writes_nothing(attempt, parameters):
+    assert "OUTPUT" not in attempt("importnppes", parameters, cancel_after=1).results
+
+
+def test_twenty_runs_in_the_thread_pool(pool_runs, parameters, zips):
+    from qgis.core import QgsProject
+
+    QgsProject.instance().addMapLayer(zips)
+    results = pool_runs("territories:importnppes", {
+        **parameters, "ZIPS": zips.id(), "OUTPUT": "TEMPORARY_OUTPUT", "UNPLACED": "TEMPORARY_OUTPUT",
+    })  # fmt: skip
+    QgsProject.instance().removeAllMapLayers()
+    assert {result["KEPT"] for result in results} == {results[0]["KEPT"]}
+    places = {tuple(f.geometry().asWkt() for f in result["OUTPUT"].getFeatures()) for result in results}
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("by_json", [False, True])
+def test_through_qgis_process(qgis_process, made, tmp_path, by_json):
+    output = tmp_path / "providers.gpkg"
+    done = qgis_process(
+        "territories:importnppes",
+        {"INPUT": made[0], "STATES": "CA", "SPECIALTIES": "2", "ENTITY": "person", "OUTPUT": str(output)},
+        by_json=by_json,
+    )
+    assert done.status == 0, done.messages
+    expected = wanted(made[1], "CA", "2")
+    assert done.results["KEPT"] == (expected["Entity Type Code"] == "1").sum()
+    assert output.exists()
+
+
+def test_the_true_sample_in_true_zips(qgis_process, shared_data, unpacked, tmp_path):
+    done = qgis_process(
+        "territories:importnppes",
+        {
+            "INPUT": str(shared_data / "providers" / "nppes_pfile_sample_1000x330.csv"), "STATES": "NY",
+            "ZIPS": f"{unpacked('zcta/zcta_NY.gpkg.xz')}|layername=zcta", "ZIP_FIELD": "zcta5",
+            "CROSSWALK": str(shared_data / "crosswalks" / "uds_zip_to_zcta_2015.csv"),
+            "OUTPUT": str(tmp_path / "providers.gpkg"), "AUDIT_JSON": str(tmp_path / "books.json"),
+        },
+    )  # fmt: skip
+    assert done.status == 0, done.messages
+    (audit,) = json.loads((tmp_path / "books.json").read_text())
+    assert audit["read"] == 1000
+    assert audit["kept"] + audit["dropped_because"].get("no polygon for their ZIP", 0) == 44
+    assert audit["kept"] >= 43
