@@ -279,7 +279,7 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
         component = proof.components[region_of[territory]]
         inside = np.flatnonzero(assignment == territory)
         heaviest = int(inside[np.argmax(loads[inside])])
-        off = 100 * plan.adjusted_deviation[territory]
+        off = 100 * (plan.workload[territory] / proof.shared_target - 1)
         if plan.workload[territory] == 0:
             reason = f"None of its {len(inside):,} units has any workload."
         elif plan.oversize[territory]:
