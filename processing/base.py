@@ -281,7 +281,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         rows : iterable of (attributes, QgsGeometry or None)
         style : gis.styles.Style, optional
         """
-        stop_if(self.feedback.isCanceled)
+        if not self.writing:  # once begun, all outputs are written: a part of them would pass for the whole
+            stop_if(self.feedback.isCanceled)
+        self.writing = True
         fields, aliases = gis.fields.without_aliases(fields)
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
