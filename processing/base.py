@@ -253,7 +253,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
-        self.outputs, self.phase, self.told = {}, "", 0.0
+        self.outputs, self.writing = {}, False
+        self.phase, self.told = "", 0.0
         try:
             return self.compute()
         except Cancelled:
