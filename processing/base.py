@@ -6,7 +6,7 @@ import importlib.util
 import os
 import platform
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
+    QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDistance,
     QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
     QgsProcessingUtils,
+    QgsProviderRegistry,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
@@ -168,15 +170,40 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return complaints
 
     def unwritable_outputs(self) -> list[str]:
-        """Return a complaint for each output file that cannot be written."""
-        complaints = []
+        """Return a complaint for each output that cannot be written, or would replace an input or another output."""
+        complaints, taken = [], self.input_files()
         for definition in self.destinationParameterDefinitions():
-            path = file_behind(self.parameters.get(definition.name()))
-            if path and not writable(Path(path)):
+            place = file_behind(self.parameters.get(definition.name()))
+            if place is None:
+                continue
+            told = f"{definition.description()}: cannot write {place.path}"
+            holders = [what for what, other in taken if place.replaces(other)]
+            if holders:
                 complaints.append(
-                    f"{definition.description()}: cannot write {path}. Choose an existing folder that you may write to."
+                    f"{told}, which holds {holders[0]}. Choose another file, or another table of a GeoPackage."
                 )
+            elif not writable(place.path):
+                complaints.append(f"{told}. Choose an existing folder that you may write to.")
+            taken.append((f"the output “{definition.description()}”", place))
         return complaints
+
+    def input_files(self) -> list[tuple[str, FilePlace]]:
+        """Return what each input layer that lies in a file is called, and where it lies."""
+        found = []
+        for definition in self.parameterDefinitions():
+            given = self.parameters.get(definition.name())
+            if definition.type() != "source" or given is None:
+                continue
+            if isinstance(given, QgsProcessingFeatureSourceDefinition):
+                given = given.source.staticValue()
+            layer = self.parameterAsVectorLayer({definition.name(): given}, definition.name(), self.context)
+            if layer is not None and layer.providerType() == "ogr":
+                uri = QgsProviderRegistry.instance().decodeUri("ogr", layer.source())
+                if uri.get("path"):
+                    tables = QgsProviderRegistry.instance().querySublayers(uri["path"])
+                    table = uri.get("layerName") or (tables[0].name() if len(tables) == 1 else None)
+                    found.append((f"the input “{definition.description()}”", FilePlace(Path(uri["path"]), table)))
+        return found
 
     # ---------------------------------------------------------------- what the user gave
 
@@ -226,7 +253,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
-        self.outputs, self.phase, self.told = {}, "", 0.0
+        self.outputs, self.writing = {}, False
+        self.phase, self.told = "", 0.0
         try:
             return self.compute()
         except Cancelled:
@@ -254,7 +282,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         rows : iterable of (attributes, QgsGeometry or None)
         style : gis.styles.Style, optional
         """
-        stop_if(self.feedback.isCanceled)
+        if not self.writing:  # once begun, all outputs are written: a part of them would pass for the whole
+            stop_if(self.feedback.isCanceled)
+        self.writing = True
         fields, aliases = gis.fields.without_aliases(fields)
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
@@ -360,16 +390,36 @@ def flag_advanced(parameter):
     return parameter
 
 
-def file_behind(destination) -> str:
-    """Return the file that an output parameter's value means, or empty text when it is none."""
+@dataclass(frozen=True)
+class FilePlace:
+    """A file, or one table in it.
+
+    Attributes
+    ----------
+    path : Path
+    table : str, optional
+        None is the whole file: what is written there replaces all tables.
+    """
+
+    path: Path
+    table: str | None = None
+
+    def replaces(self, other: FilePlace) -> bool:
+        """Answer whether writing here destroys what lies at the other place."""
+        same = self.path.resolve() == other.path.resolve()
+        return same and (None in (self.table, other.table) or self.table.lower() == other.table.lower())
+
+
+def file_behind(destination) -> FilePlace | None:
+    """Return the file that an output parameter's value means, or None when it is none."""
     if isinstance(destination, QgsProcessingOutputLayerDefinition):
         destination = destination.sink.staticValue()
     text = str(destination or "")
     if text.startswith("ogr:"):
-        return QgsDataSourceUri(text[len("ogr:") :]).database()
-    if text == QgsProcessing.TEMPORARY_OUTPUT or text.startswith(("memory:", "postgres:", "spatialite:", "mssql:")):
-        return ""
-    return text
+        uri = QgsDataSourceUri(text[len("ogr:") :])
+        return FilePlace(Path(uri.database()), uri.table()) if uri.database() else None
+    outside = (QgsProcessing.TEMPORARY_OUTPUT, "memory:", "postgres:", "spatialite:", "mssql:")
+    return None if not text or text.startswith(outside) else FilePlace(Path(text))
 
 
 def writable(path: Path) -> bool:

@@ -196,12 +196,12 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
     def write_polygons(self, market, territory, full, shapes, colours):
         """Write the territories with the sums of the workload fields, and the units without one as a row."""
         names = full["territory"].tolist()
-        known = gis.fields.columns(*gis.fields.TERRITORIES).names()
+        known = {column.name.lower() for column in gis.fields.TERRITORIES}
         sums = {}
         if len(market.fields) > 1:
             for field in market.fields:
                 values = np.nan_to_num(market.layer.numbers(field))
-                sums[f"{field}_sum" if field in known else field] = values
+                sums[f"{field}_sum" if field.lower() in known else field] = values
         fields = gis.fields.columns(
             *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
         )
