@@ -277,6 +277,7 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
     outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
     for territory in np.flatnonzero(outside).tolist():
         component = proof.components[region_of[territory]]
+        stuck = {each.unit: each.least_deviation for each in component.stuck}
         inside = np.flatnonzero(assignment == territory)
         heaviest = int(inside[np.argmax(loads[inside])])
         off = 100 * plan.adjusted_deviation[territory]
@@ -297,6 +298,12 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
                     f"{component.workload / proof.fair_target:.2f} targets and carries "
                     f"{component.territories}."
                 )
+        elif any(ids[unit] in stuck for unit in inside):
+            unit = max((ids[unit] for unit in inside if ids[unit] in stuck), key=stuck.get)
+            reason = (
+                f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
+                f"{100 * stuck[unit]:.1f} %."
+            )
         elif component.least_deviation > plan.tolerance:
             reason = (
                 f"{off:+.1f} %: workloads of whole units allow no better than "

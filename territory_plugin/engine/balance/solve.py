@@ -176,7 +176,7 @@ class _Search:
                 if search.rank(before)[0] <= 0:
                     continue
                 working = search.working(inside)
-                budget = 100 * max(FEW_UNITS, part.units)
+                budget = 100 * max(FEW_UNITS // 4, part.units)
                 anneal(working, budget, schedule, self.rng, search.watch, 4 * self.effort.recuts)
                 self.proposals += budget
                 after = search.polish(working.assignment)
