@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -40,6 +40,8 @@ class Problem:
         Workload that counts as 100 % when deviations are compared; the mean target if not given.
     mass : ndarray of float, shape (n,), optional
         Workload of each unit as the travel term sees it; from `workload` if not given.
+    stuck : dict of int to float
+        Units whose territory cannot come nearer to its target than this share.
     """
 
     workload: np.ndarray
@@ -51,6 +53,7 @@ class Problem:
     oversize: np.ndarray
     scale: float | None = None
     mass: np.ndarray | None = None
+    stuck: dict[int, float] = field(default_factory=dict)
 
     @property
     def units(self) -> int:
@@ -103,6 +106,7 @@ class Problem:
             oversize=self.oversize[territories],
             scale=self.scale,
             mass=self.mass[units],
+            stuck={where[unit]: least for unit, least in self.stuck.items() if where[unit] >= 0},
         )
         return problem, units, inside[units]
 

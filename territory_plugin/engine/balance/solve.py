@@ -160,7 +160,7 @@ class _Search:
         gained in one is not lost to another.
         """
         for turn in range(self.effort.mends):
-            bad = best.outside()
+            bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
             schedule, hops = MENDS[turn % len(MENDS)]
@@ -173,7 +173,7 @@ class _Search:
                 search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
                 search.unit_travel = self.unit_travel
                 before = search.working(inside, STRICT)
-                if search.rank(before)[0] <= 0:
+                if search.rank(before)[0] <= 0 or not before.improvable():
                     continue
                 working = search.working(inside)
                 budget = 100 * max(FEW_UNITS // 4, part.units)
