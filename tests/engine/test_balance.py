@@ -83,7 +83,7 @@ def planar_graphs(draw) -> nx.Graph:
     return graph
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(planar_graphs(), st.integers(1, 12), st.sampled_from([0.02, 0.05, 0.2]))
 def test_any_planar_graph_gets_sound_territories(graph, wish, tolerance):
     territories = min(len(graph), max(wish, nx.number_connected_components(graph)))
@@ -91,7 +91,7 @@ def test_any_planar_graph_gets_sound_territories(graph, wish, tolerance):
     assert_sound(graph, plan, territories)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(planar_graphs(), st.integers(2, 6), st.integers(0, 99))
 def test_the_order_of_the_nodes_does_not_matter(graph, wish, shuffle):
     territories = min(len(graph), max(wish, nx.number_connected_components(graph)))

@@ -114,7 +114,7 @@ def balance_territories(
     reference = 0.0
     proposals = first = done = 0
     for region, (units, heavy, component) in enumerate(zip(parts, apart, proof.components)):
-        problem = _region(units, heavy, component, loads, location, neighbours, tolerance)
+        problem = _region(ids, units, heavy, component, loads, location, neighbours, tolerance)
         rng = np.random.default_rng([seed, region])
         stretch = watch.part(done / len(nodes), (done + len(units)) / len(nodes))
         found, travel, made = solve(problem, EFFORTS[effort], weights, rng, stretch)
@@ -212,9 +212,11 @@ def _refuse(nodes: list, bad: np.ndarray, complaint: str) -> None:
         raise TerritoryError(f"Units {name_some(named)} {complaint}.")
 
 
-def _region(units, heavy, component, loads, location, neighbours, tolerance) -> Problem:
+def _region(ids, units, heavy, component, loads, location, neighbours, tolerance) -> Problem:
     """Return the problem of one component, its oversize units as the first territories."""
     position = {unit: index for index, unit in enumerate(units)}
+    proven = {each.unit: each.least_deviation for each in component.stuck}
+    stuck = {index: proven[ids[unit]] for index, unit in enumerate(units) if ids[unit] in proven}
     anchors = np.array([position[unit] for unit in heavy], dtype=int)
     k = component.territories
     own = loads[units][anchors]
@@ -228,6 +230,7 @@ def _region(units, heavy, component, loads, location, neighbours, tolerance) -> 
         tolerance=aimed(tolerance),
         anchor=np.concatenate([anchors, np.full(k - len(anchors), -1)]).astype(int),
         oversize=np.arange(k) < len(anchors),
+        stuck=stuck,
     )
 
 
@@ -277,6 +280,7 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
     outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
     for territory in np.flatnonzero(outside).tolist():
         component = proof.components[region_of[territory]]
+        stuck = {each.unit: each.least_deviation for each in component.stuck}
         inside = np.flatnonzero(assignment == territory)
         heaviest = int(inside[np.argmax(loads[inside])])
         off = 100 * (plan.workload[territory] / proof.shared_target - 1)
@@ -297,6 +301,12 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
                     f"{component.workload / proof.fair_target:.2f} targets and carries "
                     f"{component.territories}."
                 )
+        elif any(ids[unit] in stuck for unit in inside):
+            unit = max((ids[unit] for unit in inside if ids[unit] in stuck), key=stuck.get)
+            reason = (
+                f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
+                f"{100 * stuck[unit]:.1f} %."
+            )
         elif component.least_deviation > plan.tolerance:
             reason = (
                 f"{off:+.1f} %: workloads of whole units allow no better than "

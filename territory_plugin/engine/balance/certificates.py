@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from ..errors import TerritoryError, name_some
 from .contiguity import components
 
 CLOSE = 1e-9
+MOST_UNPROVEN = 20
+"""After so many units whose surroundings are too rich to enumerate, no more are tried."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,15 @@ class Oversize:
     workload: float
     targets: float
     """Workload in targets of the plan (total workload / territories)."""
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A unit whose territory must miss the target, because of its own workload and that of the units around it."""
+
+    unit: str
+    least_deviation: float
+    """No connected set of units with this one, without oversize units, comes nearer to the target."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Component:
     oversize : tuple of Oversize
     least_deviation : float
         No assignment keeps all its other territories nearer to `target` than this (share of the target).
+    stuck : tuple of Stuck
+        Units that no connected territory within the tolerance can hold, the worst first.
     """
 
     units: tuple[str, ...]
@@ -47,6 +60,7 @@ class Component:
     target: float
     oversize: tuple[Oversize, ...]
     least_deviation: float
+    stuck: tuple[Stuck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,14 @@ class Certificates:
         ]
         if len(self.oversize) > 12:
             said.append(f"{len(self.oversize) - 12:,} more units outweigh the target.")
+        stuck = sorted(
+            (each for part in self.components for each in part.stuck), key=lambda each: -each.least_deviation
+        )
+        said += [
+            f"{each.unit} and the units around it allow no territory nearer to the target than "
+            f"{100 * each.least_deviation:.1f} %."
+            for each in stuck[:6]
+        ]
         if self.least_deviation > self.tolerance:
             said.append(
                 f"No assignment keeps every territory nearer to the target than {100 * self.least_deviation:.1f} %."
@@ -187,6 +209,121 @@ def least_deviation(workload: np.ndarray, territories: int) -> float:
     return bound
 
 
+def nearest_load(
+    unit: int,
+    workload: Sequence[float],
+    neighbours: Sequence[tuple[int, ...]],
+    target: float,
+    tolerance: float,
+    closed: Sequence[bool],
+    steps: int = 1000,
+) -> tuple[float | None, list[int]]:
+    """Return how near to the target a connected set with `unit` comes, and such a set.
+
+    Sets are enumerated, each once, and grown only while they are lighter than the target; the search ends with the
+    first within the tolerance.
+
+    Returns
+    -------
+    deviation : float or None
+        Share of the target; None when the enumeration was not finished.
+    units : list of int
+    """
+    best, found = float("inf"), [unit]
+    # a set, its load, the units that may join it, and those seen: joined, waiting or passed over
+    stack = [([unit], workload[unit], [other for other in neighbours[unit] if not closed[other]])]
+    seen_by = [{unit, *neighbours[unit]}]
+    while stack:
+        inside, load, waiting = stack.pop()
+        seen = seen_by.pop()
+        deviation = abs(load / target - 1)
+        if deviation < best:
+            best, found = deviation, inside
+            if best <= tolerance:
+                break
+        if load >= target:
+            continue
+        steps -= 1
+        if steps < 0:
+            return None, found
+        # the heaviest that fits is tried first, being last on the stack
+        waiting = sorted(waiting, key=lambda other: (load + workload[other] <= target, workload[other], other))
+        for index, other in enumerate(waiting):
+            fresh = [near for near in neighbours[other] if near not in seen and not closed[near]]
+            stack.append(([*inside, other], load + workload[other], waiting[:index] + fresh))
+            seen_by.append(seen.union(fresh))
+    return best, found
+
+
+def _grow(unit, workload, neighbours, target, tolerance, closed) -> tuple[float, list[int]]:
+    """Return the load of a connected set with `unit`, grown by the heaviest unit that fits, and the set."""
+    most = (1 + tolerance) * target
+    inside, load = [unit], workload[unit]
+    seen = {unit}
+    rim: list[tuple[float, int]] = []
+    while load < (1 - tolerance) * target:
+        for other in neighbours[inside[-1]]:
+            if other not in seen and not closed[other]:
+                seen.add(other)
+                heappush(rim, (-workload[other], other))
+        while rim and load - rim[0][0] > most:
+            heappop(rim)
+        if not rim:
+            break
+        weight, unit = heappop(rim)
+        load -= weight
+        inside.append(unit)
+    return load, inside
+
+
+def stuck_units(
+    workload: np.ndarray,
+    neighbours: Sequence[tuple[int, ...]],
+    units: Sequence[int],
+    target: float,
+    tolerance: float,
+    oversize: Sequence[int],
+) -> list[tuple[int, float]]:
+    """Return units that no connected territory within the tolerance can hold, and the least deviation of each.
+
+    Parameters
+    ----------
+    workload : ndarray, shape (n,)
+    neighbours : sequence of tuples of int
+    units : sequence of int
+        A component's units.
+    target : float
+        What its territories should hold.
+    tolerance : float
+    oversize : sequence of int
+        Units that are left out: each has a territory of its own.
+    """
+    loads = workload.tolist()
+    closed = [False] * len(loads)
+    for unit in oversize:
+        closed[unit] = True
+    served = set(oversize)
+    stuck = []
+    unproven = 0
+    for unit in sorted(units, key=lambda unit: (-loads[unit], unit)):
+        if unit in served:
+            continue
+        load, inside = _grow(unit, loads, neighbours, target, tolerance, closed)
+        deviation = abs(load / target - 1)
+        if deviation > tolerance:
+            if unproven > MOST_UNPROVEN:
+                continue
+            deviation, inside = nearest_load(unit, loads, neighbours, target, tolerance, closed)
+        if deviation is None:
+            unproven += 1
+            continue
+        if deviation <= tolerance:
+            served.update(inside)
+        else:
+            stuck.append((unit, deviation))
+    return sorted(stuck, key=lambda each: (-each[1], each[0]))
+
+
 def _least_over_components(loads: Sequence[float], units: Sequence[int], territories: int) -> float:
     """Return the least deviation that whole numbers of territories per part allow."""
     target = sum(loads) / territories
@@ -266,6 +403,11 @@ def certify(
         else:
             heavy, target = [], 0.0
         usual = np.delete(here, heavy)
+        giants_here = [part[index] for index in heavy]
+        stuck = []
+        if count - len(heavy) > 1 and target > 0:
+            stuck = stuck_units(workload, neighbours, part, target, tolerance, giants_here)
+        least = least_deviation(usual, count - len(heavy)) if not heavy else 0.0
         apart.append([part[index] for index in heavy])
         certified.append(
             Component(
@@ -276,12 +418,15 @@ def certify(
                 oversize=tuple(
                     Oversize(ids[part[index]], float(here[index]), float(here[index]) / fair) for index in heavy
                 ),
-                least_deviation=least_deviation(usual, count - len(heavy)) if not heavy else 0.0,
+                least_deviation=max(least, stuck[0][1]) if stuck and not heavy else least,
+                stuck=tuple(Stuck(ids[unit], deviation) for unit, deviation in stuck),
             )
         )
     bound = max(
         least_deviation(workload, territories),
         _least_over_components([part.workload for part in certified], sizes, territories),
     )
+    if len(parts) == 1:
+        bound = max(bound, certified[0].least_deviation)
     shared = common if common > 0 else fair
     return Certificates(territories, fair, tuple(certified), bound, tolerance, shared), parts, apart

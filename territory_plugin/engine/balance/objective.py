@@ -192,6 +192,18 @@ class WorkingPartition:
         """Return the territories outside the tolerance."""
         return [t for t, load in enumerate(self.load) if not self.low[t] <= load <= self.high[t]]
 
+    def improvable(self) -> list[int]:
+        """Return the territories outside the tolerance that are not as near as their stuck units allow."""
+        proven: dict[int, float] = {}
+        for unit, least in self.problem.stuck.items():
+            home = self.assignment[unit]
+            proven[home] = max(least, proven.get(home, 0.0))
+        return [
+            t
+            for t in self.outside()
+            if abs(self.load[t] - self.target[t]) * self.per_target > proven.get(t, 0.0) + 1e-9
+        ]
+
     def within_hops(self, territories: Iterable[int], hops: int) -> set[int]:
         """Return territories and those that lie at most `hops` borders away."""
         near = set(territories)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +36,12 @@ class Problem:
         own.
     oversize : ndarray of bool, shape (k,)
         Territories that exist for the sake of a unit heavier than the target; others join only by need.
+    scale : float, optional
+        Workload that counts as 100 % when deviations are compared; the mean target if not given.
+    mass : ndarray of float, shape (n,), optional
+        Workload of each unit as the travel term sees it; from `workload` if not given.
+    stuck : dict of int to float
+        Units whose territory cannot come nearer to its target than this share.
     """
 
     workload: np.ndarray
@@ -45,6 +51,9 @@ class Problem:
     tolerance: float
     anchor: np.ndarray
     oversize: np.ndarray
+    scale: float | None = None
+    mass: np.ndarray | None = None
+    stuck: dict[int, float] = field(default_factory=dict)
 
     @property
     def units(self) -> int:
@@ -56,17 +65,50 @@ class Problem:
         """Number of territories."""
         return len(self.target)
 
-    @cached_property
-    def scale(self) -> float:
-        """Workload that counts as 100 % when deviations are compared between territories."""
+    def __post_init__(self) -> None:
         usual = self.target[~self.oversize]
         usual = usual if len(usual) and usual.max() > 0 else self.target
-        return float(usual.mean()) or 1.0
+        if self.scale is None:
+            object.__setattr__(self, "scale", float(usual.mean()) or 1.0)
+        if self.mass is None:
+            least = COMPACTNESS_WORKLOAD * (float(self.workload.mean()) or 1.0)
+            object.__setattr__(self, "mass", np.maximum(self.workload, least))
 
-    @cached_property
-    def mass(self) -> np.ndarray:
-        """Workload of each unit as the travel term sees it, shape (n,)."""
-        return np.maximum(self.workload, COMPACTNESS_WORKLOAD * (self.workload.mean() or 1.0))
+    def restricted(self, assignment: np.ndarray, territories: list[int]) -> tuple[Problem, np.ndarray, np.ndarray]:
+        """Return the problem of some territories, all else fixed.
+
+        Returns
+        -------
+        problem : Problem
+            In which `territories[0]` is territory 0, and so on.
+        units : ndarray of int
+            Its units in this problem.
+        assignment : ndarray of int
+            Its territories.
+        """
+        rank = np.full(self.territories, -1)
+        rank[territories] = np.arange(len(territories))
+        inside = rank[assignment]
+        units = np.flatnonzero(inside >= 0)
+        position = np.full(self.units, -1)
+        position[units] = np.arange(len(units))
+        where = position.tolist()
+        anchor = self.anchor[territories]
+        problem = Problem(
+            workload=self.workload[units],
+            location=self.location[units],
+            neighbours=[
+                tuple(where[other] for other in self.neighbours[unit] if where[other] >= 0) for unit in units.tolist()
+            ],
+            target=self.target[territories],
+            tolerance=self.tolerance,
+            anchor=np.where(anchor >= 0, position[anchor], -1),
+            oversize=self.oversize[territories],
+            scale=self.scale,
+            mass=self.mass[units],
+            stuck={where[unit]: least for unit, least in self.stuck.items() if where[unit] >= 0},
+        )
+        return problem, units, inside[units]
 
     def limits(self, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and the most workload of each territory under a tolerance."""

@@ -11,7 +11,7 @@ from .capacitated_lloyd import capacitated_lloyd
 from .contiguity import assign_to_centres
 from .objective import Weights, WorkingPartition
 from .problem import SAFETY, Problem
-from .watch import Watch
+from .watch import Silent, Watch
 
 
 @dataclass(frozen=True)
@@ -154,24 +154,50 @@ class _Search:
         return self.polish(part.assignment)
 
     def mend(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
-        """Return a partition with less excess, by annealing around the territories that have some."""
+        """Return a partition with less excess, by annealing around the territories that have some.
+
+        Each cluster of such territories and of those around them is a small problem of its own, so that what is
+        gained in one is not lost to another.
+        """
         for turn in range(self.effort.mends):
-            bad = best.outside()
+            bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
-            part = self.working(best.assignment)
             schedule, hops = MENDS[turn % len(MENDS)]
-            around = part.within_hops(bad, hops)
-            units = sum(part.count[territory] for territory in around)
-            budget = 100 * max(FEW_UNITS, units)
-            text = f"Mending {len(bad)} territories outside the tolerance"
-            stretch = watch.part(turn / self.effort.mends, (turn + 1) / self.effort.mends)
-            anneal(part, budget, schedule, self.rng, stretch, 4 * self.effort.recuts, text, around)
-            self.proposals += budget
-            mended = self.polish(part.assignment)
-            if self.rank(mended) < self.rank(best):
-                best = mended
+            assignment = np.array(best.assignment)
+            clusters = _clusters([best.within_hops([territory], hops) for territory in bad])
+            share = turn / self.effort.mends
+            watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
+            for cluster in clusters:
+                part, units, inside = self.problem.restricted(assignment, sorted(cluster))
+                search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
+                search.unit_travel = self.unit_travel
+                before = search.working(inside, STRICT)
+                if search.rank(before)[0] <= 0 or not before.improvable():
+                    continue
+                working = search.working(inside)
+                budget = 100 * max(FEW_UNITS // 4, part.units)
+                anneal(working, budget, schedule, self.rng, search.watch, 4 * self.effort.recuts)
+                self.proposals += budget
+                after = search.polish(working.assignment)
+                if search.rank(after) < search.rank(before):
+                    assignment[units] = np.array(sorted(cluster))[after.assignment]
+            best = self.working(assignment, STRICT)
         return best
+
+
+def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:
+    """Return the unions of the sets that overlap, in the order of their least members."""
+    clusters: list[set[int]] = []
+    for fresh in neighbourhoods:
+        apart = []
+        for cluster in clusters:
+            if cluster & fresh:
+                fresh = fresh | cluster
+            else:
+                apart.append(cluster)
+        clusters = [*apart, fresh]
+    return sorted(clusters, key=min)
 
 
 def _one_each(problem: Problem) -> np.ndarray:

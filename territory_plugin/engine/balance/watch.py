@@ -68,3 +68,13 @@ class _Part(Watch):
     @property
     def stopped(self) -> bool:
         return self._whole.stopped
+
+
+class Silent(_Part):
+    """A watch that stops as its whole does, and says nothing."""
+
+    def __init__(self, whole: Watch) -> None:
+        super().__init__(whole, 0.0, 1.0)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Report to nobody."""
