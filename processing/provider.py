@@ -5,6 +5,7 @@ from pathlib import Path
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.add_claims_volume import AddClaimsVolume
 from .algorithms.balance_territories import BalanceTerritories
 from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
 from .algorithms.evaluate_territories import EvaluateTerritories
@@ -33,6 +34,7 @@ class TerritoriesProvider(QgsProcessingProvider):
         for algorithm in (
             ImportNppes,
             ImportClinicians,
+            AddClaimsVolume,
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,

@@ -11,6 +11,7 @@ IDS = (
     "territories",
     "importnppes",
     "importclinicians",
+    "addclaimsvolume",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",
