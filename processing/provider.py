@@ -11,6 +11,7 @@ from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
 from .algorithms.evaluate_territories import EvaluateTerritories
 from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
+from .algorithms.join_accounts import JoinAccounts
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.weight_providers import WeightProviders
 
@@ -35,6 +36,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             ImportNppes,
             ImportClinicians,
             AddClaimsVolume,
+            JoinAccounts,
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,

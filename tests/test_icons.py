@@ -12,6 +12,7 @@ IDS = (
     "importnppes",
     "importclinicians",
     "addclaimsvolume",
+    "joinaccounts",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",
