@@ -99,7 +99,7 @@ class JoinAccounts(TerritoriesAlgorithm):
                             self.parameterDefinition(name).description()
                         )
                     )
-        expression = QgsExpression(self.parameterAsExpression(self.parameters, "COMPETITOR", self.context))
+        expression = QgsExpression(self.string("COMPETITOR"))  # what is no expression reads as none otherwise
         if expression.expression() and expression.hasParserError():
             complaints.append(self.tr("Competitors: ") + expression.parserErrorString())
         return complaints
