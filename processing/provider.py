@@ -5,11 +5,13 @@ from pathlib import Path
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.add_claims_volume import AddClaimsVolume
 from .algorithms.balance_territories import BalanceTerritories
 from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
 from .algorithms.evaluate_territories import EvaluateTerritories
 from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
+from .algorithms.join_accounts import JoinAccounts
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.weight_providers import WeightProviders
 
@@ -33,6 +35,8 @@ class TerritoriesProvider(QgsProcessingProvider):
         for algorithm in (
             ImportNppes,
             ImportClinicians,
+            AddClaimsVolume,
+            JoinAccounts,
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,

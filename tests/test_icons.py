@@ -11,6 +11,8 @@ IDS = (
     "territories",
     "importnppes",
     "importclinicians",
+    "addclaimsvolume",
+    "joinaccounts",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",

@@ -40,8 +40,9 @@ class WeightProviders(TerritoriesAlgorithm):
     says where something was assumed.
 
     Specialty weights: rows of pattern and weight. A pattern is an exact taxonomy code (207XS0114X), a prefix of
-    codes (207X), a classification (Orthopaedic Surgery) or * for all others. The most specific one that fits
-    wins, in that order.
+    codes (207X), a classification (Orthopaedic Surgery), a specialty or preset that the plugin knows (Cardiology,
+    OB/GYN, Primary care), or * for all others. The most specific one that fits wins, in that order. CMS's names of
+    specialties in the data (ORTHOPEDIC SURGERY) are read as the codes that they stand for.
 
     Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest
     practices count.
@@ -74,6 +75,11 @@ class WeightProviders(TerritoriesAlgorithm):
                 "SPECIALTY_MATRIX", self.tr("… or typed in here"), headers=[self.tr("Pattern"), self.tr("Weight")],
                 numberRows=1, defaultValue=[], optional=True,
             )
+        )  # fmt: skip
+        self.addParameter(
+            enum("SPECIALTY_PRESET", self.tr("… or a preset, with weight 1"), {
+                "none": self.tr("none"), **{name.lower(): name for name in engine.taxonomy.PRESETS},
+            }, "none")
         )  # fmt: skip
         self.addParameter(
             enum(
@@ -155,7 +161,7 @@ class WeightProviders(TerritoriesAlgorithm):
 
     def complaints(self):
         complaints = []
-        has_weights = self.parameters.get("SPECIALTY_WEIGHTS") or self.matrix("SPECIALTY_MATRIX")
+        has_weights = self.parameters.get("SPECIALTY_WEIGHTS") or self.matrix("SPECIALTY_MATRIX") or self.preset()
         has_field = self.string("SPECIALTY_FIELD")
         if has_weights and not has_field and not self.string("CLASSIFICATION_FIELD"):
             complaints.append(self.tr("Specialty weights are given, but no specialty field: choose one."))
@@ -211,7 +217,9 @@ class WeightProviders(TerritoriesAlgorithm):
         field = self.string("SPECIALTY_FIELD")
         specialties = layer.texts(field) if field else [None] * len(layer)
         classes = self.classifications(layer, specialties)
-        found = engine.workload.specialty_weights(specialties, patterns, weights, classes)
+        patterns, weights = engine.taxonomy.expand_presets(patterns, weights)
+        codes, names = engine.taxonomy.codes_and_names(specialties, classes, patterns)
+        found = engine.workload.specialty_weights(codes, patterns, weights, names)
         without = np.flatnonzero(found["weight"].isna())
         weight = found["weight"].to_numpy(copy=True)
         if len(without):
@@ -247,11 +255,18 @@ class WeightProviders(TerritoriesAlgorithm):
                     f"The specialty weights give these patterns more than once: {name_some(repeated)}. Keep one each."
                 )
             table.update(zip(patterns, layer.numbers(names["weight"], patterns).tolist()))
+        for preset in self.preset():
+            table.setdefault(preset, 1.0)
         matrix = self.matrix("SPECIALTY_MATRIX")
         for pattern, weight in zip(matrix[::2], matrix[1::2]):
             if str(pattern or "").strip():
                 table[str(pattern).strip()] = weight
         return list(table), list(table.values())
+
+    def preset(self):
+        """Return the name of the preset that was chosen, in a list; empty when none was."""
+        choice = self.choice("SPECIALTY_PRESET")
+        return [name for name in engine.taxonomy.PRESETS if name.lower() == choice]
 
     def classifications(self, layer, specialties):
         """Return the classification of each provider's specialty, or None when none is known."""

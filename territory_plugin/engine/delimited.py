@@ -322,6 +322,9 @@ class _Slow:
 
     def record(self, first: bytes) -> list[bytes]:
         """Return the fields of the record that starts with a line, none when its quotes are never closed."""
+        if first.count(b'"') % 2 == 0:  # nearly always: one line is one record
+            fields = next(csv.reader([first.decode("latin-1")], delimiter=self.delimiter), [])
+            return [field.replace('"', '""').encode("latin-1") for field in fields]
         taken = []
 
         def feed():
@@ -340,9 +343,7 @@ class _Slow:
             fields = None
         if fields is None:
             self.waiting.extend(reversed(taken[1:]))  # the lines after it are records of their own
-            # stray quotes within one line: read leniently, as spreadsheets do
-            lenient = csv.reader([first.decode("latin-1")], delimiter=self.delimiter)
-            fields = next(lenient, []) if first.count(b'"') % 2 == 0 else []
+            fields = []
         return [field.replace('"', '""').encode("latin-1") for field in fields]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from .errors import TerritoryError, name_some
 
@@ -215,36 +215,52 @@ def taxonomy_from_cms(name: str | None) -> str | None:
     return specialty.patterns[0] if specialty else None
 
 
-def preset_patterns(name: str) -> list[str]:
-    """Return the patterns of a preset or of a single specialty, for the weights table.
+def expand_presets(patterns: Sequence[str], weights: Sequence[float]) -> tuple[list[str], list[float]]:
+    """Return rows of a weights table with presets replaced by the specialties in them; other rows stay.
 
-    A pattern of another specialty that is longer stays out: "Internal medicine" in "Primary care" has the
-    prefix 207R, of which cardiology (207RC0000X) is an exception; `excluded_patterns` has these.
+    A specialty with a row of its own keeps its own weight.
 
-    Raises
-    ------
-    TerritoryError
-        When there is no such preset; the message has those that read alike.
+    >>> expand_presets(["Eye care", "Optometry", "207X"], [2.0, 1.0, 3.0])
+    (['Ophthalmology', 'Optometry', '207X'], [2.0, 1.0, 3.0])
     """
-    return [pattern for specialty in specialties_named(name) for pattern in specialty.patterns]
+    named = {cms_key(preset): labels for preset, labels in PRESETS.items()}
+    named |= {also: PRESETS[name] for also, name in ALSO_CALLED.items() if name in PRESETS}
+    own = {cms_key(pattern) for pattern in patterns}
+    rows: dict[str, float] = {}
+    for pattern, weight in zip(patterns, weights):
+        labels = named.get(cms_key(pattern)) if not _CODE.fullmatch(str(pattern).strip().upper()) else None
+        if labels is None:
+            rows[pattern] = weight
+            continue
+        for label in labels:
+            if cms_key(label) == cms_key(pattern) or cms_key(label) not in own:
+                rows[label] = weight
+    return list(rows), list(rows.values())
 
 
-def excluded_patterns(patterns: Sequence[str]) -> list[str]:
-    """Return the patterns of other specialties that lie inside these: cardiology's inside 207R.
+def codes_and_names(
+    specialties: Sequence[str | None], classifications: Sequence[str | None] | None, patterns: Sequence[str]
+) -> tuple[list[str | None], list[str | None]]:
+    """Return for each provider a taxonomy code and a name, as a weights table asks for them.
 
-    >>> excluded_patterns(["207X"])
-    ['207XS0106X']
+    The code is the provider's own, or the one that a CMS name stands for. The name is the classification when
+    the table has a row for it, else the specialty as it stands in the data, else our label for the code.
     """
-    chosen = set(patterns)
-    return [
-        other for other in _by_pattern() if other not in chosen and any(other.startswith(pattern) for pattern in chosen)
-    ]
+    asked = {str(pattern).strip().casefold() for pattern in patterns}
+    classifications = [None] * len(specialties) if classifications is None else classifications
 
+    @cache
+    def read(specialty, classification):
+        text = (specialty or "").strip().upper()
+        is_code = bool(_CODE.fullmatch(text))
+        known = specialty_of(text) if is_code else from_cms(specialty)
+        code = specialty if is_code or known is None else known.patterns[0]
+        names = [classification, None if is_code else specialty, known.label if known else None]
+        name = next((name for name in names if name and name.strip().casefold() in asked), classification)
+        return code, name
 
-def weights_table(names: Iterable[str], weight: float = 1.0) -> dict[str, float]:
-    """Return rows of pattern and weight for the presets: their patterns, and 0 for other specialties inside them."""
-    patterns = [pattern for name in names for pattern in preset_patterns(name)]
-    return {**dict.fromkeys(patterns, weight), **dict.fromkeys(excluded_patterns(patterns), 0.0)}
+    pairs = [read(*pair) for pair in zip(specialties, classifications)]
+    return [code for code, _ in pairs], [name for _, name in pairs]
 
 
 def specialties_named(name: str) -> list[Specialty]:

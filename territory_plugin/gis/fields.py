@@ -72,6 +72,20 @@ NPPES = (
     SUBPART, ACTIVE,
 )  # fmt: skip
 
+VOLUME = Column("volume", REAL, "Volume")
+VOLUME_OFFICE = Column("volume_office", REAL, "Volume in offices")
+VOLUME_FACILITY = Column("volume_facility", REAL, "Volume in facilities")
+VOLUME_ROWS = Column("volume_rows", WHOLE, "Claims rows behind the volume")
+VOLUME_ASSUMED = Column("volume_assumed", YES_NO, "Volume is assumed")
+VOLUME_NOTE = Column("volume_note", TEXT, "What is to be known of the volume")
+CLAIMS = (VOLUME, VOLUME_OFFICE, VOLUME_FACILITY, VOLUME_ROWS, VOLUME_ASSUMED, VOLUME_NOTE)
+
+ACCOUNTS = Column("accounts", WHOLE, "Accounts")
+IS_CUSTOMER = Column("is_customer", YES_NO, "Customer")
+COMPETITORS = Column("competitors", WHOLE, "Accounts of competitors")
+HAS_COMPETITOR = Column("has_competitor", YES_NO, "Competitor present")
+PENETRATION_PCT = Column("penetration_pct", REAL, "Penetration (%)")
+
 ZIP = Column("zip_as_read", TEXT, "ZIP as read")
 REASON = Column("reason", TEXT, "Reason")
 UNMATCHED = (ZIP, REASON)

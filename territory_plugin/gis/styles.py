@@ -143,7 +143,12 @@ def workload_zips(heaviest: float, column: str = fields.WORKLOAD.name) -> Style:
     return Style("ZIPs with workload", 8, dress)
 
 
-def providers(heaviest: float) -> Style:
+def with_volume(largest: float) -> Style:
+    """Return the style of providers with claims volume: circles whose area is the volume."""
+    return providers(largest, fields.VOLUME.name, "Providers with volume")
+
+
+def providers(heaviest: float, column: str = fields.WORKLOAD.name, title: str = "Weighted providers") -> Style:
     """Return the style of weighted providers: circles whose area is the workload."""
 
     def dress(layer):
@@ -158,11 +163,11 @@ def providers(heaviest: float) -> Style:
             }
         )
         symbol.setDataDefinedSize(QgsProperty.fromExpression(
-            f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{fields.WORKLOAD.name}\", 0)) / {max(heaviest, 1e-9)!r})"
+            f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{column}\", 0)) / {max(heaviest, 1e-9)!r})"
         ))  # fmt: skip
         layer.setRenderer(QgsSingleSymbolRenderer(symbol))
 
-    return Style("Weighted providers", 30, dress)
+    return Style(title, 30, dress)
 
 
 def places() -> Style:

@@ -209,6 +209,18 @@ def test_a_second_run_keeps_the_first_ones_columns(run, practices):
     assert "workload_before" in again.infos
 
 
+def test_presets_and_the_names_of_cms(run, memory_layer):
+    codes = ["207XS0114X", "ORTHOPEDIC SURGERY", "207RC0000X", "CARDIOLOGY", "111N00000X"]
+    layer = memory_layer({"code": codes})
+    wish = {"INPUT": layer, "SPECIALTY_FIELD": "code", "OUTPUT": "memory:"}
+    rows = run("weightproviders", {**wish, "SPECIALTY_PRESET": "orthopaedics"}).rows()
+    assert [row["specialty_weight"] for row in rows] == [1, 1, 0, 0, 0]
+    matrix = ["Cardiology", 3, "207X", 2]
+    rows = run("weightproviders", {**wish, "SPECIALTY_PRESET": "Orthopaedics", "SPECIALTY_MATRIX": matrix}).rows()
+    assert [row["specialty_weight"] for row in rows] == [2, 2, 3, 3, 0]
+    assert rows[3]["specialty_pattern"] == "Cardiology"
+
+
 # --- its refusals
 
 

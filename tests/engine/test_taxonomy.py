@@ -46,13 +46,19 @@ def test_a_wish_that_is_none_is_told_with_what_reads_alike():
         CodeFilter(["Cardiolgy"])
 
 
-def test_presets_fill_the_weights_table_so_that_it_means_what_the_filter_means():
+def test_presets_in_the_weights_table_mean_what_the_filter_means():
+    codes = [code for s in taxonomy.SPECIALTIES for p in s.patterns for code in (p, p.ljust(10, "0"))]
     for name in taxonomy.PRESETS:
-        table = taxonomy.weights_table([name])
-        fits = CodeFilter([name])
-        codes = [code for s in taxonomy.SPECIALTIES for p in s.patterns for code in (p, p.ljust(10, "0"))]
-        weights = specialty_weights(codes, list(table), list(table.values()))["weight"].fillna(0)
-        assert [code for code, weight in zip(codes, weights) if (weight > 0) != fits(code)] == [], name
+        patterns, weights = taxonomy.expand_presets([name], [3.0])
+        found = specialty_weights(codes, patterns, weights, taxonomy.codes_and_names(codes, None, patterns)[1])
+        assert ((found["weight"] == 3).to_numpy() == [CodeFilter([name])(code) for code in codes]).all(), name
+
+
+def test_a_weights_table_reads_codes_labels_and_names_of_cms_alike():
+    given = ["207XS0114X", "ORTHOPEDIC SURGERY", "207RC0000X", "CARDIOLOGY", "Massage", None]
+    patterns, weights = taxonomy.expand_presets(["207X", "Cardiology", "massage", "*"], [5, 3, 2, 1])
+    codes, names = taxonomy.codes_and_names(given, None, patterns)
+    assert specialty_weights(codes, patterns, weights, names)["weight"].tolist() == [5, 5, 3, 3, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,194 @@
+"""Add claims volume: what Medicare's file by Provider and Service says of each provider's procedures."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from qgis.core import (
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.progress import part
+from ..base import VECTOR, enum, flag_advanced
+from ..imports import ImportAlgorithm, complaint_of
+
+CODE_NAMES = ("hcpcs", "hcpcs_cd", "hcpcs_code", "code", "cpt", "cpt_code")
+
+
+class AddClaimsVolume(ImportAlgorithm):
+    """Joins procedure volume to providers by NPI; what is withheld is not zero."""
+
+    ID = "addclaimsvolume"
+    TITLE = "Add claims volume"
+    TAGS = ("npi", "medicare", "claims", "hcpcs", "cpt", "procedures", "volume", "part b", "join")
+    HELP = """
+    Adds to each provider its volume of procedures from Medicare Physician & Other Practitioners by Provider and
+    Service (CSV, zip or gzip; today's column names and those of 2012 and 2013).
+
+    Choose procedures by HCPCS code (27447), range (99213-99215) or beginning (J*), or by a table of codes; the
+    place of service; with or without drugs; and the measure. For drugs the number of services counts units:
+    beneficiary-days or beneficiaries compare better.
+
+    Medicare withholds what ten or fewer patients had, so a provider without rows has not done nothing. Its volume
+    stays NULL, or a floor or the median of its specialty stands in; volume_assumed and volume_note mark that.
+
+    Rows with the same NPI (several sites) share its volume, so that sums stay what they are.
+
+    The audit lists the rows read, used and dropped, by reason; the totals add up.
+    """
+
+    def initAlgorithm(self, config=None):
+        field = QgsProcessingParameterField
+        self.addParameter(QgsProcessingParameterFeatureSource("INPUT", self.tr("Providers"), [VECTOR]))
+        self.addParameter(field("NPI_FIELD", self.tr("NPI"), defaultValue="npi", parentLayerParameterName="INPUT"))
+        self.add_file("CLAIMS", self.tr("Claims file (Medicare by Provider and Service)"))
+        self.addParameter(
+            QgsProcessingParameterString(
+                "HCPCS", self.tr("Procedures (27447, 99213-99215, J*; empty: all)"), optional=True, multiLine=True
+            )
+        )
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "HCPCS_TABLE", self.tr("… and a table of procedures (column hcpcs or code)"), [VECTOR], optional=True
+            )
+        )
+        self.addParameter(
+            enum("PLACE", self.tr("Place of service"), {
+                "all": self.tr("office and facility"), "office": self.tr("office"), "facility": self.tr("facility"),
+            }, "all")
+        )  # fmt: skip
+        self.addParameter(
+            enum("DRUGS", self.tr("Drugs"), {
+                "all": self.tr("procedures and drugs"), "exclude": self.tr("procedures only"),
+                "only": self.tr("drugs only"),
+            }, "all")
+        )  # fmt: skip
+        self.addParameter(
+            enum("MEASURE", self.tr("Measure"), {
+                "services": self.tr("services"), "beneficiaries": self.tr("beneficiaries"),
+                "beneficiary_days": self.tr("beneficiary-days"), "allowed": self.tr("allowed amount ($)"),
+                "paid": self.tr("amount that Medicare paid ($)"),
+            }, "beneficiary_days")
+        )  # fmt: skip
+        self.addParameter(
+            enum("MISSING", self.tr("A provider without published rows"), {
+                "leave": self.tr("has no volume (NULL)"), "floor": self.tr("counts as the floor"),
+                "median": self.tr("counts as the median of its specialty"),
+            }, "leave")
+        )  # fmt: skip
+        self.addParameter(
+            field("SPECIALTY_FIELD", self.tr("Specialty (for the median)"), parentLayerParameterName="INPUT",
+                  optional=True)
+        )  # fmt: skip
+        self.addParameter(
+            flag_advanced(
+                QgsProcessingParameterNumber(
+                    "FLOOR", self.tr("Floor (empty: the smallest volume that there is)"),
+                    QgsProcessingParameterNumber.Type.Double, None, True, 0.0,
+                )
+            )
+        )  # fmt: skip
+        self.addParameter(
+            flag_advanced(
+                enum("SEVERAL_ROWS", self.tr("Rows with the same NPI"), {
+                    "divide": self.tr("share its volume equally"), "repeat": self.tr("each have all of it"),
+                }, "divide")
+            )
+        )  # fmt: skip
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Providers with volume")))
+        self.add_audit()
+        for name, label in (
+            ("WITH_VOLUME", "Rows with a published volume"), ("WITHOUT_VOLUME", "Rows without one"),
+            ("TOTAL_VOLUME", "Total volume"),
+        ):  # fmt: skip
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+
+    def complaints(self):
+        return complaint_of(lambda: engine.claims.ProcedureFilter(self.typed_codes()))
+
+    def typed_codes(self):
+        return engine.taxonomy.split_wishes(self.string("HCPCS"))
+
+    def codes(self):
+        """Return the procedures typed in and those of the table."""
+        wishes, source = self.typed_codes(), self.source("HCPCS_TABLE")
+        if source is not None:
+            table = gis.frames.read_layer(source, "The table of procedures", self.context, self.feedback)
+            names = [name for name in table.fields.names() if name.lower() in CODE_NAMES]
+            if not names:
+                raise TerritoryError(
+                    f"The table of procedures needs a column hcpcs or code; it has {', '.join(table.fields.names())}."
+                )
+            wishes = [*wishes, *filter(None, table.texts(names[0]))]
+        return engine.claims.ProcedureFilter(wishes)
+
+    def compute(self):
+        self.progress(0.0, self.tr("Reading providers"))
+        source = self.source("INPUT")
+        layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
+        npis = [engine.npi.read_npi(text) for text in layer.texts(self.string("NPI_FIELD"))]
+        if not any(npis):
+            raise TerritoryError(f"No value of “{self.string('NPI_FIELD')}” is an NPI: choose the field that holds it.")
+        wishes = engine.claims.Wishes(
+            codes=self.codes(), place={"all": "all", "office": "O", "facility": "F"}[self.choice("PLACE")],
+            drugs=self.choice("DRUGS"), measure=self.choice("MEASURE"),
+        )  # fmt: skip
+        volumes, audit = engine.claims.read_claims(
+            self.file("CLAIMS"), {npi for npi in npis if npi}, wishes, part(self.progress, 0.05, 0.9),
+            self.feedback.isCanceled,
+        )  # fmt: skip
+        audit.wishes = self.told_wishes("HCPCS", "PLACE", "DRUGS", "MEASURE", "MISSING")
+        if not (volumes["rows"] > 0).any():
+            raise TerritoryError(
+                f"No provider has a row in the claims file that fits. {audit.sentence()} "
+                "Look at the procedures, the place of service, and the NPI field."
+            )
+        specialty = self.string("SPECIALTY_FIELD")
+        floor = self.number("FLOOR") if self.parameters.get("FLOOR") is not None else None
+        found = engine.claims.volumes_of(
+            npis, volumes, missing=self.choice("MISSING"), floor=floor,
+            specialties=layer.texts(specialty) if specialty else None, several=self.choice("SEVERAL_ROWS"),
+        )  # fmt: skip
+        self.tell(found, npis)
+
+        self.progress(0.9, self.tr("Writing"))
+        fields, _ = self.beside(layer.fields, gis.fields.columns(*gis.fields.CLAIMS))
+        added = found[["volume", "office", "facility", "rows", "assumed", "note"]].astype(object).to_numpy()
+        output = self.write("OUTPUT", fields, source.wkbType(), source.sourceCrs(),
+            (([*feature.attributes(), *gis.territories.attributes(values)], feature.geometry())
+             for feature, values in zip(layer.features, added)),
+            gis.styles.with_volume(float(np.nanmax(found["volume"]))),
+        )  # fmt: skip
+        published = int((found["rows"] > 0).sum())
+        return {
+            "OUTPUT": output, "WITH_VOLUME": published, "WITHOUT_VOLUME": len(found) - published,
+            "TOTAL_VOLUME": float(found["volume"].sum()), **self.write_books([audit]),
+        }  # fmt: skip
+
+    def tell(self, found, npis):
+        """Say how many providers have no published volume, and what stands in."""
+        without = (found["rows"] == 0).to_numpy()
+        if without.any():
+            stands_in = {
+                "leave": self.tr("they have no volume (NULL)"), "floor": self.tr("the floor stands in"),
+                "median": self.tr("the median of the specialty stands in"),
+            }[self.choice("MISSING")]  # fmt: skip
+            why = Counter(note.split(":")[0].split(" (")[0] for note in found["note"][without])
+            told = ", ".join(f"{count:,} {text}" for text, count in why.most_common())
+            self.feedback.pushWarning(
+                self.tr("{:,} of {:,} providers have no published volume ({}); {}.").format(
+                    int(without.sum()), len(found), told, stands_in
+                )
+            )
+        repeated = sum(count > 1 for npi, count in Counter(npis).items() if npi)
+        if repeated:
+            how = self.tr("share its volume") if self.choice("SEVERAL_ROWS") == "divide" else self.tr("each have all")
+            self.feedback.pushInfo(self.tr("{:,} NPIs have several rows, which {}.").format(repeated, how))

@@ -1,0 +1,247 @@
+"""Join accounts: customers, revenue and competitors, to providers or ZIPs."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from qgis.core import (
+    Qgis,
+    QgsExpression,
+    QgsExpressionContextUtils,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterDistance,
+    QgsProcessingParameterExpression,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsWkbTypes,
+)
+from scipy.spatial import cKDTree
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.progress import stop_if
+from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
+
+
+class JoinAccounts(TerritoriesAlgorithm):
+    """Brings any table of accounts to providers or ZIPs; what matches nothing is listed."""
+
+    ID = "joinaccounts"
+    TITLE = "Join accounts"
+    TAGS = ("customers", "revenue", "crm", "competitor", "penetration", "join", "accounts", "npi")
+    HELP = """
+    Joins accounts (customers, deals, installed devices, competitors) to providers or to ZIPs: by NPI, by ZIP, or by
+    location.
+
+    By location an account belongs to the polygon that it lies in, or to the nearest provider within a distance.
+
+    Added are the number of accounts, the sums of the fields that you choose, is_customer, the number of competitors
+    where an expression says which accounts are a competitor's, and the penetration: the share of a potential (a field
+    such as workload or providers) that the first sum, or the number of accounts, makes up.
+
+    An account that matches several rows (sites with one NPI) is shared among them, so that sums stay what they are.
+    Accounts that match nothing are in a table of their own with the reason; sums in equal sums out.
+    """
+
+    def initAlgorithm(self, config=None):
+        source, field = QgsProcessingParameterFeatureSource, QgsProcessingParameterField
+        distance = QgsProcessingParameterDistance(
+            "MAX_DISTANCE", self.tr("Nearest provider at most this far (by location)"), 0.5, minValue=0.0
+        )
+        distance.setDefaultUnit(Qgis.DistanceUnit.Kilometers)
+        for parameter in (
+            source("INPUT", self.tr("Providers or ZIPs"), [VECTOR]),
+            source("ACCOUNTS", self.tr("Accounts"), [VECTOR]),
+            enum("JOIN_BY", self.tr("Join by"), {
+                "npi": self.tr("NPI"), "zip": self.tr("ZIP"), "location": self.tr("location"),
+            }, "npi"),
+            field("KEY_FIELD", self.tr("NPI or ZIP of the providers or ZIPs"), parentLayerParameterName="INPUT",
+                  optional=True),
+            field("ACCOUNT_KEY_FIELD", self.tr("NPI or ZIP of the accounts"), parentLayerParameterName="ACCOUNTS",
+                  optional=True),
+            field("SUM_FIELDS", self.tr("Fields of the accounts to sum (revenue, …)"),
+                  parentLayerParameterName="ACCOUNTS", allowMultiple=True, optional=True),
+            QgsProcessingParameterExpression(
+                "COMPETITOR", self.tr("Accounts that are a competitor's"), parentLayerParameterName="ACCOUNTS",
+                optional=True),
+            field("POTENTIAL_FIELD", self.tr("Potential, for the penetration"), parentLayerParameterName="INPUT",
+                  optional=True),
+            flag_advanced(distance),
+            QgsProcessingParameterFeatureSink("OUTPUT", self.tr("With accounts")),
+            QgsProcessingParameterFeatureSink("UNMATCHED", self.tr("Accounts without a match"), optional=True,
+                                              createByDefault=True),
+        ):  # fmt: skip
+            self.addParameter(parameter)
+        for name, label in (
+            ("MATCHED_COUNT", "Accounts that found a match"), ("UNMATCHED_COUNT", "Accounts without one"),
+            ("CUSTOMERS", "Rows with an account"), ("TOTAL", "Sum of the first field over all rows"),
+        ):  # fmt: skip
+            self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
+
+    def complaints(self):
+        complaints = []
+        by = self.choice("JOIN_BY")
+        if by != "location":
+            complaints += [
+                self.tr("“{}” is needed to join by {}.").format(
+                    self.parameterDefinition(name).description(), by.upper()
+                )
+                for name in ("KEY_FIELD", "ACCOUNT_KEY_FIELD")
+                if not self.string(name)
+            ]
+        else:
+            for name in ("INPUT", "ACCOUNTS"):
+                source = self.source(name)
+                if source is not None and QgsWkbTypes.geometryType(source.wkbType()) == Qgis.GeometryType.Null:
+                    complaints.append(
+                        self.tr("“{}” has no geometry: join by NPI or ZIP.").format(
+                            self.parameterDefinition(name).description()
+                        )
+                    )
+        expression = QgsExpression(self.string("COMPETITOR"))  # what is no expression reads as none otherwise
+        if expression.expression() and expression.hasParserError():
+            complaints.append(self.tr("Competitors: ") + expression.parserErrorString())
+        return complaints
+
+    def compute(self):
+        self.progress(0.0, self.tr("Reading"))
+        source, account_source = self.source("INPUT"), self.source("ACCOUNTS")
+        polygons = QgsWkbTypes.geometryType(source.wkbType()) == Qgis.GeometryType.Polygon
+        by = self.choice("JOIN_BY")
+        layer = gis.frames.read_layer(source, "The layer", self.context, self.feedback,
+                                      geometry="polygon" if polygons and by == "location" else "any")  # fmt: skip
+        accounts = gis.frames.read_layer(account_source, "The account layer", self.context, self.feedback,
+                                         geometry="any")  # fmt: skip
+        names = self.strings("SUM_FIELDS")
+        values = np.column_stack([accounts.numbers(name) for name in names] or [np.zeros((len(accounts), 0))])
+        self.progress(0.3, self.tr("Matching"))
+        match = self.by_location if by == "location" else self.by_key
+        account, target, reason = match(layer, accounts, polygons)
+        theirs = self.competitors(account_source, accounts)
+        found = engine.accounts.gather(account, target, len(layer), values, theirs)
+        lost = np.ones(len(accounts), dtype=bool)
+        lost[account] = False
+        self.balance_the_books(names, values, found, lost, theirs)
+
+        self.progress(0.7, self.tr("Writing"))
+        added = [gis.fields.ACCOUNTS, gis.fields.IS_CUSTOMER]
+        columns = [found["accounts"].to_numpy(), found["accounts"].to_numpy() > 0]
+        if theirs is not None:
+            added += [gis.fields.COMPETITORS, gis.fields.HAS_COMPETITOR]
+            columns += [found["competitors"].to_numpy(), found["competitors"].to_numpy() > 0]
+        taken = {column.name for column in (*added, gis.fields.PENETRATION_PCT)}
+        for at, name in enumerate(names):
+            free = f"{name}_sum" if name.lower() in taken else name
+            added.append(gis.fields.Column(free, gis.fields.REAL, name))
+            columns.append(found[f"sum_{at}"].to_numpy())
+        potential = self.string("POTENTIAL_FIELD")
+        if potential:
+            part = found["sum_0"] if names else found["accounts"]
+            added.append(gis.fields.PENETRATION_PCT)
+            columns.append(engine.accounts.penetration(part.to_numpy(), layer.numbers(potential)))
+        fields, _ = self.beside(layer.fields, gis.fields.columns(*added))
+        output = self.write("OUTPUT", fields, source.wkbType(), source.sourceCrs(),
+            (([*feature.attributes(), *gis.territories.attributes(row)], feature.geometry())
+             for feature, row in zip(layer.features, zip(*columns))),
+        )  # fmt: skip
+        lost_fields, _ = gis.fields.beside(accounts.fields, gis.fields.columns(gis.fields.REASON))
+        unmatched = self.write("UNMATCHED", lost_fields, account_source.wkbType(), account_source.sourceCrs(),
+            (([*accounts.features[row].attributes(), reason[row]], accounts.features[row].geometry())
+             for row in np.flatnonzero(lost)),
+        )  # fmt: skip
+        return {
+            "OUTPUT": output, "UNMATCHED": unmatched, "MATCHED_COUNT": int((~lost).sum()),
+            "UNMATCHED_COUNT": int(lost.sum()), "CUSTOMERS": int((found["accounts"] > 0).sum()),
+            "TOTAL": float(found["sum_0"].sum()) if names else float(found["accounts"].sum()),
+        }  # fmt: skip
+
+    def by_key(self, layer, accounts, polygons):
+        """Return pairs with the same NPI or ZIP, and why an account has none."""
+        if self.choice("JOIN_BY") == "npi":
+            keys, wanted = (
+                [engine.npi.read_npi(text) for text in texts]
+                for texts in (accounts.texts(self.string("ACCOUNT_KEY_FIELD")), layer.texts(self.string("KEY_FIELD")))
+            )
+        else:
+            keys, wanted = (
+                engine.accounts.zip_keys(texts)
+                for texts in (accounts.texts(self.string("ACCOUNT_KEY_FIELD")), layer.texts(self.string("KEY_FIELD")))
+            )
+        if not any(wanted):
+            raise TerritoryError(f"“{self.string('KEY_FIELD')}” holds no NPI or ZIP that can be read.")
+        account, target = engine.accounts.match_by_key(keys, wanted)
+        what = self.choice("JOIN_BY").upper()
+        reason = [f"no {what} can be read" if key is None else f"{what} {key} is not in the layer" for key in keys]
+        return account, target, reason
+
+    def by_location(self, layer, accounts, polygons):
+        """Return pairs by place: inside a polygon, or the nearest provider."""
+        points = gis.frames.points_of(accounts, self.context)
+        if points is None:
+            raise TerritoryError("The account layer has no places: join by NPI or ZIP.")
+        there = np.flatnonzero([point is not None for point in points])
+        reason = np.where([point is None for point in points], "the account has no place", None).astype(object)
+        if polygons:
+            tree = shapely.STRtree(layer.lonlat)
+            row, target = tree.query(points[there], predicate="intersects")
+            first = np.unique(row, return_index=True)[1]  # on a shared border: the first of the layer
+            order = np.lexsort((target, row))
+            row, target = row[order][first], target[order][first]
+            reason[there] = "lies in no polygon"
+            return there[row], target, reason
+        targets = gis.frames.points_of(layer, self.context)
+        placed = np.flatnonzero([point is not None for point in targets]) if targets is not None else np.array([], int)
+        if not len(placed):
+            raise TerritoryError("The layer has no places: join by NPI or ZIP.")
+        stop_if(self.feedback.isCanceled)
+        limit = self.number("MAX_DISTANCE")
+        tree = cKDTree(engine.geodesy.geocentric(shapely.get_coordinates(targets[placed])))
+        distance, nearest = tree.query(engine.geodesy.geocentric(shapely.get_coordinates(points[there])))
+        near = distance <= limit
+        reason[there] = f"no provider within {limit:g} km"
+        return there[near], placed[nearest[near]], reason
+
+    def competitors(self, source, accounts):
+        """Return which accounts are a competitor's, or None when nobody asked."""
+        text = self.parameterAsExpression(self.parameters, "COMPETITOR", self.context)
+        if not text:
+            return None
+        expression = QgsExpression(text)
+        scope = self.createExpressionContext(self.parameters, self.context, source)
+        scope.appendScope(QgsExpressionContextUtils.globalScope())
+        scope.setFields(accounts.fields)
+        expression.prepare(scope)
+        found = np.zeros(len(accounts), dtype=bool)
+        for row, feature in enumerate(accounts.features):
+            scope.setFeature(feature)
+            found[row] = bool(gis.frames.plain(expression.evaluate(scope)))
+            if expression.hasEvalError():
+                raise TerritoryError(f"Competitors, row {row + 1}: {expression.evalErrorString()}")
+        return found
+
+    def balance_the_books(self, names, values, found, lost, theirs):
+        """Check that no sum changed, and say what matched."""
+        theirs = np.zeros(len(lost), dtype=bool) if theirs is None else theirs
+        self.feedback.pushInfo(
+            self.tr("{:,} accounts: {:,} matched, {:,} without a match; {:,} rows have one.").format(
+                len(lost), int((~lost).sum()), int(lost.sum()), int((found["accounts"] > 0).sum())
+            )
+        )
+        for at, name in enumerate(names):
+            put_in = np.nansum(values[~theirs, at])
+            left = np.nansum(values[~theirs & lost, at])
+            joined = found[f"sum_{at}"].sum()
+            if not np.isclose(put_in, joined + left, rtol=1e-9, atol=1e-9):
+                raise TerritoryError(
+                    f"The sum of “{name}” changed from {put_in} to {joined + left}; please report this."
+                )
+            self.feedback.pushInfo(
+                self.tr("{}: {:,.2f} in = {:,.2f} joined + {:,.2f} without a match.").format(name, put_in, joined, left)
+            )
+        if lost.any():
+            self.feedback.pushWarning(
+                self.tr("{:,} accounts match nothing; they and the reasons are in “Accounts without a match”.").format(
+                    int(lost.sum())
+                )
+            )

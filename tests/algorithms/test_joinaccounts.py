@@ -1,0 +1,160 @@
+"""Join accounts: by NPI, ZIP and place; sums in equal sums out; what matches nothing is listed."""
+
+import pandas as pd
+import pytest
+
+ONE, TWO, THREE = "1234567893", "1003000126", "1003000134"
+
+
+@pytest.fixture
+def providers(memory_layer):
+    """Three providers, the first at two sites; 0.01° of latitude, 1.1 km, apart."""
+    return memory_layer(
+        {"npi": [ONE, TWO, ONE, THREE], "zip": ["10001", "501", "10002", None], "workload": [4.0, 10.0, 4.0, 0.0]},
+        [f"POINT(-75 40.0{at})" for at in range(4)],
+        kind="Point",
+    )
+
+
+@pytest.fixture
+def accounts(memory_layer):
+    """Five accounts, the last a competitor's; the fourth has no match by NPI, ZIP or place."""
+    return memory_layer(
+        {
+            "npi": [ONE, f"{TWO}.0", TWO, "1999999999", TWO],
+            "zip": ["10001-1234", "00501", "501", "99999", "501"],
+            "revenue": [100.0, 30.0, None, 7.0, 1000.0],
+            "owner": ["we", "we", "we", "we", "they"],
+        },
+        ["POINT(-75 40.001)", "POINT(-75 40.011)", "POINT(-75 40.009)", "POINT(0 0)", "POINT(-75 40.0301)"],
+        kind="Point",
+    )
+
+
+@pytest.fixture
+def wish(providers, accounts):
+    return {
+        "INPUT": providers, "ACCOUNTS": accounts, "JOIN_BY": "npi", "KEY_FIELD": "npi", "ACCOUNT_KEY_FIELD": "npi",
+        "SUM_FIELDS": ["revenue"], "OUTPUT": "memory:", "UNMATCHED": "memory:",
+    }  # fmt: skip
+
+
+def columns(rows, *names):
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_parameters_that_scripts_rely_on(territories_provider):
+    algorithm = territories_provider.algorithm("joinaccounts")
+    names = {definition.name() for definition in algorithm.parameterDefinitions()}
+    assert names == {
+        "INPUT", "ACCOUNTS", "JOIN_BY", "KEY_FIELD", "ACCOUNT_KEY_FIELD", "SUM_FIELDS", "COMPETITOR",
+        "POTENTIAL_FIELD", "MAX_DISTANCE", "OUTPUT", "UNMATCHED",
+    }  # fmt: skip
+    outputs = {definition.name() for definition in algorithm.outputDefinitions()}
+    assert {"MATCHED_COUNT", "UNMATCHED_COUNT", "CUSTOMERS", "TOTAL"} <= outputs
+
+
+def test_by_npi_sites_share_their_account(run, wish):
+    outcome = run("joinaccounts", {**wish, "POTENTIAL_FIELD": "workload"})
+    rows = outcome.rows()
+    assert columns(rows, "accounts", "is_customer", "revenue") == [
+        (1, True, 50), (3, True, 1030), (1, True, 50), (0, False, 0),
+    ]  # fmt: skip
+    assert [row["penetration_pct"] for row in rows] == [1250, 10300, 1250, None]
+    lost = outcome.rows("UNMATCHED")
+    assert columns(lost, "npi", "reason") == [("1999999999", "NPI 1999999999 is not in the layer")]
+    assert (outcome.results["MATCHED_COUNT"], outcome.results["TOTAL"]) == (4, 1130)
+    assert "1,137.00 in = 1,130.00 joined + 7.00 without" in outcome.infos
+
+
+def test_competitors_count_apart(run, wish):
+    outcome = run("joinaccounts", {**wish, "COMPETITOR": "\"owner\" = 'they'"})
+    assert columns(outcome.rows(), "accounts", "competitors", "has_competitor", "revenue") == [
+        (1, 0, False, 50), (2, 1, True, 30), (1, 0, False, 50), (0, 0, False, 0),
+    ]  # fmt: skip
+
+
+def test_by_zip_however_it_is_written(run, wish):
+    outcome = run("joinaccounts", {**wish, "JOIN_BY": "zip", "KEY_FIELD": "zip", "ACCOUNT_KEY_FIELD": "zip"})
+    assert columns(outcome.rows(), "accounts", "revenue") == [(1, 100), (3, 1030), (0, 0), (0, 0)]
+
+
+def test_by_place_to_the_nearest_provider(run, wish):
+    outcome = run("joinaccounts", {**wish, "JOIN_BY": "location", "MAX_DISTANCE": 0.2})
+    assert columns(outcome.rows(), "accounts", "revenue") == [(1, 100), (2, 30), (0, 0), (1, 1000)]
+    assert outcome.rows("UNMATCHED")[0]["reason"] == "no provider within 0.2 km"
+
+
+def test_by_place_to_the_polygon(run, wish, board):
+    """Two squares; an account on their shared border belongs to the first alone."""
+    layer = board("1 2")
+    from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
+
+    accounts = QgsVectorLayer("Point?crs=EPSG:4326&field=revenue:double", "accounts", "memory")
+    for x, revenue in ((-99.95, 1), (-99.9, 2), (-99.85, 4), (0, 8)):
+        feature = QgsFeature(accounts.fields())
+        feature.setAttributes([float(revenue)])
+        feature.setGeometry(QgsGeometry.fromWkt(f"POINT({x} 39.95)"))
+        accounts.dataProvider().addFeatures([feature])
+    layers = {"INPUT": layer, "ACCOUNTS": accounts, "KEY_FIELD": None, "ACCOUNT_KEY_FIELD": None}
+    outcome = run("joinaccounts", {**wish, **layers, "JOIN_BY": "location"})
+    assert columns(outcome.rows(), "accounts", "revenue") == [(2, 3), (1, 4)]
+    assert outcome.rows("UNMATCHED")[0]["reason"] == "lies in no polygon"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"KEY_FIELD": None}, ["needed to join by NPI"]),
+        ({"COMPETITOR": "1 +"}, ["ompetitor"]),
+        ({"SUM_FIELDS": ["owner"]}, ["owner", "no numbers"]),
+        ({"KEY_FIELD": "workload"}, ["workload", "no NPI"]),
+        ({"JOIN_BY": "moon"}, ["moon", "location"]),
+    ],
+)
+def test_refusals_say_what_is_wrong(attempt, wish, change, said):
+    refusal = attempt("joinaccounts", {**wish, **change}).refusal
+    assert [word for word in said if word not in refusal] == []
+
+
+def test_a_table_cannot_join_by_place(attempt, wish, memory_layer):
+    table = memory_layer({"npi": [ONE], "revenue": [1.0]})
+    assert "no geometry" in attempt("joinaccounts", {**wish, "ACCOUNTS": table, "JOIN_BY": "location"}).refusal
+
+
+def test_twenty_runs_in_the_thread_pool(pool_runs, wish, providers, accounts):
+    from qgis.core import QgsProject
+
+    QgsProject.instance().addMapLayers([providers, accounts])
+    results = pool_runs("territories:joinaccounts", {
+        **wish, "INPUT": providers.id(), "ACCOUNTS": accounts.id(), "COMPETITOR": "\"owner\" = 'they'",
+        "OUTPUT": "TEMPORARY_OUTPUT", "UNMATCHED": "TEMPORARY_OUTPUT",
+    })  # fmt: skip
+    QgsProject.instance().removeAllMapLayers()
+    assert {result["TOTAL"] for result in results} == {130}
+
+
+@pytest.mark.parametrize("by_json", [False, True])
+def test_true_hospitals_in_true_zips(qgis_process, shared_data, unpacked, tmp_path, by_json):
+    """Beds of hospitals by ZIP in New York, against pandas."""
+    frame = pd.read_csv(shared_data / "providers" / "hospitals_geocoded.csv.gz", dtype=str)
+    frame["beds"] = pd.to_numeric(frame["Licensed.All.Beds"], errors="coerce")
+    frame["code"] = frame["Zipcode"].str.zfill(5)
+    path = tmp_path / "hospitals.csv"
+    frame[["Name", "code", "beds"]].to_csv(path, index=False)
+    done = qgis_process(
+        "territories:joinaccounts",
+        {
+            "INPUT": f"{unpacked('zcta/zcta_NY.gpkg.xz')}|layername=zcta", "ACCOUNTS": str(path), "JOIN_BY": "zip",
+            "KEY_FIELD": "zcta5", "ACCOUNT_KEY_FIELD": "code", "SUM_FIELDS": ["beds"],
+            "OUTPUT": str(tmp_path / "out.gpkg"), "UNMATCHED": str(tmp_path / "lost.gpkg"),
+        },
+        by_json=by_json,
+    )  # fmt: skip
+    assert done.status == 0, done.messages
+    known = set(pd.read_csv(shared_data / "crosswalks" / "derived_zcta_attributes.csv.gz", dtype=str)
+                .query("statefp == '36'")["zcta5"])  # fmt: skip
+    inside = frame[frame["code"].isin(known)]
+    assert done.results["MATCHED_COUNT"] == len(inside)
+    assert done.results["TOTAL"] == pytest.approx(inside["beds"].sum())
+    assert done.results["CUSTOMERS"] == inside["code"].nunique()
