@@ -317,7 +317,7 @@ def inertia_rows(wishes) -> list[dict]:
         value, bound = least_inertia(graph, one.k, one.L, one.U, square, known, wishes.solver_seconds)
         row["HiGHS"] = f"{value:.1f}" if np.isfinite(value) else f"≥ {bound:.1f}"
         row["HiGHS s"] = f"{perf_counter() - begin:.1f}"
-        row["gap"] = gap(best, value if np.isfinite(value) else bound)
+        row["gap"] = gap(best, value if np.isfinite(value) else one.Objval)
         row["load"] = f"{load():.1f}"
         rows.append(row)
         print(row, flush=True)
@@ -401,7 +401,8 @@ def page(tables: dict[str, list[dict]], loads: list[float]) -> str:
         "cuts": "## Fewest cut edges\n\nPublished optima of Validi & Buchanan; each territory between L and U, ±0.5 %.",
         "inertia": "## Least moment of inertia\n\nΣ population × km² / 10⁶ to the unit where it is least, on distances "
         "between county centroids; L and U as published by Validi, Buchanan & Lykhovyd. The optimum on the same "
-        "distances is HiGHS's, with connected territories; ours asks for travel alone (boundary 0).",
+        "distances is HiGHS's, with connected territories; where it did not finish (≥: its bound), the gap is to the "
+        "published optimum, from which the rebuilt distances differ by up to 0.3 %. Ours asks for travel alone.",
         "precincts": "## 25 precincts\n\nThe best of all 117,688 partitions into three connected parts (from the R "
         "package redist) that keep the limit; travel is Σ population × km² about the territories' centres.",
     }
@@ -427,7 +428,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--seconds", type=float, default=60.0, help="for each instance")
-    parser.add_argument("--solver-seconds", type=float, default=300.0, help="for HiGHS")
+    parser.add_argument("--solver-seconds", type=float, default=180.0, help="for HiGHS")
     parser.add_argument("--boundary", type=float, default=50.0, help="boundary weight of the single runs")
     parser.add_argument("--boundaries", type=float, nargs="+", default=[50.0, 200.0, 10.0], help="of the best of seeds")
     parser.add_argument("--write", type=Path, nargs="?", const=Path("docs/benchmarks/optimality.md"))
