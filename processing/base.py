@@ -286,6 +286,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             stop_if(self.feedback.isCanceled)
         self.writing = True
         fields, aliases = gis.fields.without_aliases(fields)
+        rows = list(rows)
+        fields = gis.fields.without_repeated_key(fields, [attributes for attributes, _ in rows])
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
             if not self.parameters.get(name):

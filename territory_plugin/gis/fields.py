@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qgis.core import Qgis, QgsField, QgsFields
@@ -164,3 +165,24 @@ def beside(own: QgsFields, added: QgsFields) -> tuple[QgsFields, dict[str, str]]
     for field in added:
         fields.append(field)
     return fields, renamed
+
+
+def without_repeated_key(fields: QgsFields, rows: Sequence[list]) -> QgsFields:
+    """Return the fields with a column ``fid`` whose values repeat (layers that were merged) under another name.
+
+    A GeoPackage takes ``fid`` for its key and refuses rows that repeat one.
+    """
+    at = fields.lookupField("fid")
+    keys = [row[at] for row in rows if row[at] is not None] if at >= 0 else []
+    if len(set(keys)) == len(keys):
+        return fields
+    renamed = QgsFields()
+    name = f"{fields.at(at).name()}_before"
+    while fields.lookupField(name) >= 0:
+        name += "_before"
+    for number, field in enumerate(fields):
+        kept = QgsField(field)
+        if number == at:
+            kept.setName(name)
+        renamed.append(kept)
+    return renamed
