@@ -75,6 +75,18 @@ def test_nothing_is_lost_and_every_name_is_unique(fields, own, added):
     assert set(renamed) == {name for name in own if name.lower() in {other.lower() for other in added}}
 
 
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [([1, 2, 3], "fid"), ([7, None, None], "fid"), ([7, 7, 1], "fid_before_before"), ([], "fid")],
+)
+def test_a_key_column_that_repeats_gets_another_name(fields, keys, name):
+    """As in a layer merged of several GeoPackages."""
+    given = made_of("zip", "FID" if not keys else "fid", "fid_before")
+    found = fields.without_repeated_key(given, [["02139", key, None] for key in keys])
+    assert [other.lower() for other in found.names()] == ["zip", name, "fid_before"]
+    assert fields.without_repeated_key(made_of("zip"), [["a"], ["a"]]).names() == ["zip"]
+
+
 def test_columns_are_lower_snake_and_each_name_means_one_thing(fields):
     defined = [value for value in vars(fields).values() if isinstance(value, fields.Column)]
     assert len(defined) > 20
