@@ -1,0 +1,221 @@
+"""Each phase of the balancing on its own, against plain computations and pictures."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
+from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import coarse_cells, weighted_bisection
+from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
+from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
+from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
+from healthcare_territories.territory_plugin.engine.balance.transport import Transport
+from healthcare_territories.territory_plugin.engine.balance.watch import Watch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial import Delaunay
+
+
+def random_problem(count: int, territories: int, seed: int) -> tuple[Problem, np.ndarray]:
+    """Return a triangulation with skewed workloads, and its territories grown from random units."""
+    rng = np.random.default_rng(seed)
+    points = rng.random((count, 2)) * 100
+    graph = nx.empty_graph(count)
+    for corners in Delaunay(points).simplices:
+        nx.add_cycle(graph, corners.tolist())
+    workload = rng.lognormal(0, 1, count) * (rng.random(count) > 0.2)
+    workload[0] += 1
+    problem = Problem(
+        workload=workload,
+        location=np.column_stack([points, np.full(count, 5.0)]),
+        neighbours=[tuple(sorted(graph[unit])) for unit in range(count)],
+        target=np.full(territories, workload.sum() / territories),
+        tolerance=0.05,
+        anchor=np.full(territories, -1),
+        oversize=np.zeros(territories, dtype=bool),
+    )
+    assignment = np.full(count, -1)
+    assignment[rng.choice(count, territories, replace=False)] = np.arange(territories)
+    return problem, np.array(repair_contiguity(problem, assignment.tolist(), rng.random((count, territories))))
+
+
+def connected(problem: Problem, assignment) -> bool:
+    """Answer whether every territory is there, in one part."""
+    graph = nx.Graph((a, b) for a, around in enumerate(problem.neighbours) for b in around)
+    parts = [np.flatnonzero(np.asarray(assignment) == t).tolist() for t in range(problem.territories)]
+    return all(part and nx.is_connected(graph.subgraph(part)) for part in parts)
+
+
+problems = st.builds(random_problem, st.integers(12, 60), st.integers(2, 6), st.integers(0, 9999))
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems)
+def test_what_a_unit_cuts_off(drawn):
+    problem, assignment = drawn
+    graph = nx.Graph((a, b) for a, around in enumerate(problem.neighbours) for b in around)
+    at = assignment.tolist()
+    for unit in range(problem.units):
+        rest = [other for other in range(problem.units) if at[other] == at[unit] and other != unit]
+        fragment = cut_off(unit, problem.neighbours, problem.neighbour_sets, at)
+        if not rest:
+            assert fragment is None
+            continue
+        left = set(rest) - set(fragment)
+        assert nx.is_connected(graph.subgraph(left))
+        if nx.is_connected(graph.subgraph(rest)):
+            assert fragment == []
+        else:
+            parts = [part for part in nx.connected_components(graph.subgraph(rest)) if part != left]
+            assert set(fragment) == set().union(*parts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems, st.integers(0, 99))
+def test_change_is_the_difference_of_costs(drawn, pick):
+    problem, assignment = drawn
+    weights = Weights(travel=1.3, boundary=0.7, limit=11.0, pressure=5.0)
+    part = WorkingPartition(problem, assignment, weights, 50.0)
+    unit = pick % problem.units
+    source = part.assignment[unit]
+    for sink in {part.assignment[other] for other in problem.neighbours[unit]} - {source}:
+        if part.count[source] == 1:
+            continue
+        before = part.cost()
+        expected = part.change([unit], source, sink)
+        part.move([unit], source, sink)
+        fresh = WorkingPartition(problem, part.assignment, weights, 50.0)
+        assert part.cost() - before == pytest.approx(expected, abs=1e-6)
+        assert fresh.cost() == pytest.approx(part.cost())
+        part.move([unit], sink, source)
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems, st.integers(0, 99))
+def test_annealing_and_recombination_keep_their_sums_and_the_territories_whole(drawn, seed):
+    problem, assignment = drawn
+    rng = np.random.default_rng(seed)
+    part = WorkingPartition(problem, assignment, Weights(), 30.0)
+    anneal(part, 4000, Schedule(3.0, 0.1, (1.0, 50.0), (30.0, 3.0)), rng, Watch(), recuts=10)
+    assert connected(problem, part.assignment)
+    moved = recombine(part, list(range(problem.territories)), 10, 1.0, rng, 1000)
+    assert moved <= set(range(problem.units))
+    assert connected(problem, part.assignment)
+    fresh = WorkingPartition(problem, part.assignment, part.weights, 30.0)
+    for name in ("load", "weight", "sum_x", "sum_y", "sum_z"):
+        assert getattr(part, name) == pytest.approx(getattr(fresh, name), abs=1e-6)
+    assert part.count == fresh.count
+    before = fresh.cost()
+    descend(fresh, Watch())
+    assert fresh.cost() <= before + 1e-9
+    assert connected(problem, fresh.assignment)
+
+
+def test_descent_ends_where_no_unit_wants_to_move():
+    problem, assignment = random_problem(60, 5, 4)
+    part = WorkingPartition(problem, assignment, Weights(), 30.0)
+    descend(part, Watch())
+    for unit in range(problem.units):
+        source = part.assignment[unit]
+        for sink in {part.assignment[other] for other in problem.neighbours[unit]} - {source}:
+            if cut_off(unit, problem.neighbours, problem.neighbour_sets, part.assignment) == []:
+                assert part.change([unit], source, sink) > -1e-6
+
+
+def test_oversize_unit_stays_where_it_is_anchored():
+    problem, _ = random_problem(40, 3, 8)
+    workload = problem.workload.copy()
+    workload[7] = 500.0
+    problem = Problem(
+        workload=workload,
+        location=problem.location,
+        neighbours=problem.neighbours,
+        target=np.array([500.0, 20.0, 20.0]),
+        tolerance=0.05,
+        anchor=np.array([7, -1, -1]),
+        oversize=np.array([True, False, False]),
+    )
+    start = np.full(40, -1)
+    start[[7, 1, 2]] = [0, 1, 2]
+    assignment = repair_contiguity(problem, start.tolist(), np.ones((40, 3)))
+    part = WorkingPartition(problem, assignment, Weights(), 30.0)
+    anneal(part, 8000, Schedule(5.0, 0.1, (1.0, 50.0), (30.0, 3.0)), np.random.default_rng(1), Watch(), recuts=20)
+    assert part.assignment[7] == 0
+    assert connected(problem, part.assignment)
+
+
+def test_repair_gives_enclaves_to_those_around_them():
+    """
+    0 0 0 0 0
+    0 1 0 0 2     the lone 1 inside 0 goes to 0; the 1 on the right, heavier, stays
+    0 0 0 1 1
+    """
+    rows = ["00000", "01002", "00011"]
+    units = [(row, column) for row in range(3) for column in range(5)]
+    neighbours = [
+        tuple(j for j, (r, c) in enumerate(units) if abs(r - row) + abs(c - column) == 1) for row, column in units
+    ]
+    problem = Problem(
+        workload=np.ones(15),
+        location=np.array([(column, -row, 0.0) for row, column in units]),
+        neighbours=neighbours,
+        target=np.full(3, 5.0),
+        tolerance=0.05,
+        anchor=np.full(3, -1),
+        oversize=np.zeros(3, dtype=bool),
+    )
+    found = repair_contiguity(problem, [int(label) for label in "".join(rows)], np.ones((15, 3)))
+    assert "".join(map(str, found)) == "00000" + "00002" + "00011"
+
+
+def test_transport_on_a_line_cuts_where_the_capacities_say():
+    """100 units on a line, two centres at its ends, three quarters for the first: the cut is at 75."""
+    points = np.column_stack([np.arange(100.0), np.zeros(100), np.zeros(100)])
+    transport = Transport(points, np.ones(100), np.array([75.0, 25.0]), points[[0, 99]], Watch())
+    transport.balance(0.3)
+    transport.sharpen((0.1, 0.03, 0.01))
+    assert transport.miss() < 0.01
+    nearest = (transport.cost - transport.price).argmin(axis=1)
+    assert abs(int((nearest == 0).sum()) - 75) <= 1
+    assert (np.diff(nearest) >= 0).all()
+
+
+@pytest.mark.parametrize("territories", [5, 90])
+def test_transport_meets_capacities_dense_and_sparse(territories):
+    rng = np.random.default_rng(territories)
+    points = rng.normal(size=(1500, 3)) * [200, 100, 1]
+    workload = rng.lognormal(0, 0.5, 1500)
+    capacity = np.full(territories, workload.sum() / territories)
+    groups = weighted_bisection(points, workload, capacity, rng)
+    assert sorted(np.concatenate([units for units, _ in groups])) == list(range(1500))
+    assert sorted(np.concatenate([slots for _, slots in groups])) == list(range(territories))
+    centres = np.empty((territories, 3))
+    for units, slots in groups:
+        centres[slots] = points[units].mean(axis=0)
+    transport = Transport(points, workload, capacity, centres, Watch())
+    transport.balance(0.3)
+    assert transport.load() == pytest.approx(capacity, rel=0.01)
+    assert transport.load().sum() == pytest.approx(workload.sum())
+
+
+def test_cells_hold_all_workload_and_none_too_much():
+    rng = np.random.default_rng(3)
+    workload = rng.lognormal(0, 1.5, 800)
+    centre, weight = coarse_cells(rng.random((800, 3)), workload, 20.0)
+    assert weight.sum() == pytest.approx(workload.sum())
+    assert len(centre) == len(weight) < 800
+    assert ((weight <= 20.0) | np.isin(weight.round(9), workload.round(9))).all()
+
+
+def test_a_cluster_is_a_small_problem_of_its_own():
+    problem, assignment = random_problem(60, 6, 12)
+    part, units, inside = problem.restricted(assignment, [1, 4])
+    assert set(assignment[units]) == {1, 4}
+    assert (np.array([1, 4])[inside] == assignment[units]).all()
+    assert part.scale == problem.scale
+    assert part.workload.tolist() == problem.workload[units].tolist()
+    for unit, around in enumerate(part.neighbours):
+        expected = set(problem.neighbours[units[unit]]) & set(units.tolist())
+        assert {int(units[other]) for other in around} == expected
