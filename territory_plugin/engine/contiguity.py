@@ -640,11 +640,16 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
             looked_at += [s, t]
         # where borders meet at a vertex, one of them may go on inside the other's unit
         rows = np.unique(np.concatenate(looked_at))
-        middles = shapely.points((chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2)
-        behind, covering = shapely.STRtree(geometries).query(middles, predicate="within")
-        owner = borders.unit[chains.segments[rows[behind]]]
+        middles = (chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2
+        at, covering = shapely.STRtree(geometries).query(shapely.points(middles))
+        owner = borders.unit[chains.segments[rows[at]]]
         foreign = owner != covering
-        suspects += [owner[foreign], covering[foreign]]
+        at, owner, covering = at[foreign], owner[foreign], covering[foreign]
+        asked = geometries[np.unique(covering)]
+        shapely.prepare(asked)
+        inside = shapely.contains_xy(geometries[covering], *middles[at].T)
+        shapely.destroy_prepared(asked)
+        suspects += [owner[inside], covering[inside]]
     return np.unique(np.concatenate(suspects)).astype(np.int64)
 
 
