@@ -119,7 +119,7 @@ def page(same: list[dict], noise: list[dict], loads: list[float], wishes) -> str
     """Return the page for the documentation."""
     return f"""# The same plan from the same input
 
-Made by `python -m benchmarks.determinism --write`. Effort {wishes.effort}, seed 1, each run a process of its own. "plan"
+Made by `python -m benchmarks.determinism --write`. Effort {wishes.effort}, seed 1, a process for each run. "plan"
 is a digest of all units with their territories.
 
 {as_markdown(same)}

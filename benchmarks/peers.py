@@ -347,13 +347,13 @@ def missed(rows: list[dict], tolerance: float) -> list[str]:
 
 
 def cell(row: dict | None) -> str:
-    """Return deviation, loose parts, cut edges, distance and seconds of a plan."""
+    """Return deviation, loose parts, cut edges, distance and CPU seconds of a plan."""
     if row is None:
         return ""
     if "failure" in row:
         return row["failure"].partition(":")[0]
     parts = f" · **{row['parts']}**" if row["parts"] else " · 0"
-    return f"{100 * row['adjusted']:.1f}{parts} · {row['cut']} · {row['rms_km']:.1f} · {row['seconds']:.1f}"
+    return f"{100 * row['adjusted']:.1f}{parts} · {row['cut']} · {row['rms_km']:.1f} · {row['cpu']:.1f}"
 
 
 def table(rows: list[dict]) -> str:
@@ -394,7 +394,7 @@ def summary(rows: list[dict], tolerance: float) -> str:
             if both:
                 line["RMS / ours"] = f"{np.exp(np.mean([np.log(r['rms_km'] / m['rms_km']) for r, m in both])):.3f}"
                 line["cut / ours"] = f"{np.exp(np.mean([np.log(r['cut'] / m['cut']) for r, m in both])):.3f}"
-            line["median s"] = f"{np.median([row['seconds'] for row in done]):.2f}"
+            line["median CPU s"] = f"{np.median([row['cpu'] for row in done]):.2f}"
             line["most s"] = f"{max(row['seconds'] for row in done):.1f}"
             line["most CPU s"] = f"{max(row['cpu'] for row in done):.1f}"
         shown.append(line)
@@ -426,7 +426,7 @@ RMS and cut edges relative to ours with default effort, geometric mean over the 
 ## Each instance
 
 Largest deviation % from the target that oversize ZIPs leave to the others · parts beyond one for each territory ·
-cut edges · RMS km · seconds. "transport": RMS km of the fractional transport from which ours started.
+cut edges · RMS km · CPU seconds (others use the machine as well). "transport": RMS km of the fractional transport from which ours started.
 
 {table(rows)}
 

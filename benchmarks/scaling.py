@@ -195,8 +195,8 @@ def with_workload(layer: Path, data: Path, workload: str) -> None:
         connection.commit()
 
 
-def qgis_process(inputs: dict, outputs: Path, environment: str) -> tuple[dict, float, float, int]:
-    """Run `balanceterritories` and return its results, seconds, peak MiB and exit status."""
+def qgis_process(inputs: dict, outputs: Path, environment: str) -> tuple[dict, float, float, float, int]:
+    """Run `balanceterritories` and return its results, seconds, CPU seconds, peak MiB and exit status."""
     wishes = {
         "inputs": {**inputs, "OUTPUT": str(outputs / "territories.gpkg"), "ASSIGNMENT": str(outputs / "zips.gpkg")}
     }
@@ -215,7 +215,7 @@ def qgis_process(inputs: dict, outputs: Path, environment: str) -> tuple[dict, f
     exit_status = os.waitstatus_to_exitcode(status)
     child.returncode = exit_status
     results = json.loads(text[text.index("{") :])["results"] if "{" in text else {}
-    return results, seconds, usage.ru_maxrss / 1024, exit_status
+    return results, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, exit_status
 
 
 def nation_rows(layer: Path, graph: nx.Graph, wishes, folder: Path) -> list[dict]:
@@ -235,8 +235,15 @@ def nation_rows(layer: Path, graph: nx.Graph, wishes, folder: Path) -> list[dict
             "SEED": wishes.seed,
             "TIME_LIMIT": 0,
         }
-        results, seconds, peak, status = qgis_process(inputs, outputs, wishes.environment)
-        row = {"k": k, "exit": status, "seconds": f"{seconds:.0f}", "peak MiB": f"{peak:.0f}", "load": f"{load():.1f}"}
+        results, seconds, cpu, peak, status = qgis_process(inputs, outputs, wishes.environment)
+        row = {
+            "k": k,
+            "exit": status,
+            "seconds": f"{seconds:.0f}",
+            "CPU s": f"{cpu:.0f}",
+            "peak MiB": f"{peak:.0f}",
+            "load": f"{load():.1f}",
+        }
         if status == 0:
             row.update(_read(outputs, graph, wishes.workload, k, results))
         else:
