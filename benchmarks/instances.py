@@ -18,7 +18,8 @@ BRIDGES = 3
 
 
 @lru_cache(maxsize=1)
-def _attributes(data: Path) -> pd.DataFrame:
+def attributes(data: Path) -> pd.DataFrame:
+    """Return the facts and workloads of every ZCTA, by id."""
     frame = pd.read_csv(data / "crosswalks" / "derived_zcta_attributes.csv.gz", dtype={"zcta5": str}, index_col="zcta5")
     counts = pd.read_csv(data / "providers" / "nppes_zip_counts.csv.gz", dtype={"ZIP_CLEAN": str})
     skewed = pd.read_csv(data / "instances" / "skewed_workload.csv.gz", dtype={"zcta5": str}, index_col="zcta5")
@@ -31,7 +32,7 @@ def _attributes(data: Path) -> pd.DataFrame:
 @lru_cache(maxsize=8)
 def state_graph(data: Path, state: str) -> nx.Graph:
     """Return a state's queen graph, components bridged, with all workloads as node attributes."""
-    frame = _attributes(data)
+    frame = attributes(data)
     frame = frame[frame["statefp"] == STATES[state]].sort_index()
     edges = pd.read_csv(data / "zcta" / "queen_edges_dev_states.csv.gz", dtype=str)
     edges = edges[(edges["state1"] == state) & (edges["state2"] == state)]
