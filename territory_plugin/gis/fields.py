@@ -91,11 +91,16 @@ ZIP = Column("zip_as_read", TEXT, "ZIP as read")
 REASON = Column("reason", TEXT, "Reason")
 UNMATCHED = (ZIP, REASON)
 
-# units
+# units and practices
 PROVIDERS = Column("providers", WHOLE, "Providers")
 TERRITORY = Column("territory", TEXT, "Territory")
 COMPONENT = Column("component", WHOLE, "Component")
 BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
+
+PRACTICE = Column("practice", WHOLE, "Practice")
+CLINICIANS_COUNT = Column("clinicians", WHOLE, "Clinicians")
+SPECIALTIES = Column("specialties", TEXT, "Specialties, with clinicians")
+PRACTICES = (PRACTICE, NAME, ADDRESS, CITY, ZIP5, CLINICIANS_COUNT, PROVIDERS, SPECIALTY, SPECIALTIES)
 
 # adjacency edges
 FROM_UNIT = Column("from_unit", TEXT, "From")

@@ -148,6 +148,11 @@ def with_volume(largest: float) -> Style:
     return providers(largest, fields.VOLUME.name, "Providers with volume")
 
 
+def practices(largest: float) -> Style:
+    """Return the style of practices: circles whose area is the number of clinicians."""
+    return providers(largest, fields.CLINICIANS_COUNT.name, "Practices")
+
+
 def providers(heaviest: float, column: str = fields.WORKLOAD.name, title: str = "Weighted providers") -> Style:
     """Return the style of weighted providers: circles whose area is the workload."""
 
