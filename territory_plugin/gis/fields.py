@@ -43,6 +43,11 @@ WORKLOAD = Column("workload", REAL, "Workload")
 WORKLOAD_NOTE = Column("workload_note", TEXT, "What was assumed for the workload")
 WEIGHTING = (SPECIALTY_PATTERN, SPECIALTY_WEIGHT, SIZE_FACTOR, VALUE_FACTOR, WORKLOAD, WORKLOAD_NOTE)
 
+SEGMENT = Column("segment", TEXT, "Segment")
+CALLS = Column("calls_per_year", REAL, "Calls per year")
+CALL_MINUTES = Column("call_minutes", REAL, "Minutes per call")
+CALL_PLAN = (SEGMENT, CALLS, CALL_MINUTES)
+
 NPI = Column("npi", TEXT, "NPI")
 SITE = Column("site", WHOLE, "Site (0: primary)")
 ENTITY = Column("entity", TEXT, "Person or organisation")
