@@ -133,6 +133,14 @@ TERRITORIES = (
     AREA_KM2, POLSBY_POPPER, REOCK, RMS_KM, COLOUR,
 )  # fmt: skip
 
+BY = Column("by", TEXT, "Broken down by")
+CATEGORY = Column("category", TEXT, "Category")
+MEASURE = Column("measure", TEXT, "Measure")
+VALUE = Column("value", REAL, "Value")
+SHARE_PCT = Column("share_pct", REAL, "Share of the territory (%)")
+SHARE_INDEX = Column("index", REAL, "Index (share in the market = 100)")
+BREAKDOWN = (TERRITORY, BY, CATEGORY, MEASURE, VALUE, SHARE_PCT, SHARE_INDEX)
+
 
 def columns(*added: Column) -> QgsFields:
     """Return the columns as QGIS fields."""

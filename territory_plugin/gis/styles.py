@@ -199,6 +199,11 @@ def unplaced() -> Style:
     return Style("Providers without a place", 27, lambda layer: None)
 
 
+def breakdown() -> Style:
+    """Return the style of the table of what territories are made of: none but its name and headings."""
+    return Style("Territories by specialty and place", 26, lambda layer: None)
+
+
 def edges() -> Style:
     """Return the style of adjacency edges: borders, point contacts, bridges and closed ones told apart."""
 
