@@ -6,6 +6,7 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.add_claims_volume import AddClaimsVolume
+from .algorithms.aggregate_practices import AggregatePractices
 from .algorithms.balance_territories import BalanceTerritories
 from .algorithms.build_adjacency_graph import BuildAdjacencyGraph
 from .algorithms.evaluate_territories import EvaluateTerritories
@@ -37,6 +38,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             ImportClinicians,
             AddClaimsVolume,
             JoinAccounts,
+            AggregatePractices,
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,

@@ -13,6 +13,7 @@ IDS = (
     "importclinicians",
     "addclaimsvolume",
     "joinaccounts",
+    "aggregatepractices",
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",

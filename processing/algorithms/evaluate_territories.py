@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from qgis.core import (
     QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
 )
 
+from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, contact_parameters, flag_advanced
+from ..base import POLYGONS, VECTOR, contact_parameters, flag_advanced
 from ..territory_outputs import TerritoriesOutputAlgorithm
 
 
@@ -28,6 +30,10 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
     ZIPs without a territory are counted, named in the log and left out of the measures; they are a row of their
     own in the output, without a territory.
 
+    With a layer of providers, each territory is broken down by columns of it (specialty, segment) and for numbers of
+    it (volume in offices, volume in facilities): a tidy table with one row for each territory, column, category
+    and measure, with its share of the territory and an index against the market's share.
+
     The report is a page for the meeting: a bar for each territory, the measures, and what needs a look.
     """
 
@@ -42,8 +48,45 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
         for parameter in contact_parameters(self.tr):
             self.addParameter(flag_advanced(parameter))
         self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Evaluated territories"), POLYGONS))
+        self.add_breakdown()
         self.add_report()
         self.add_measures()
+
+    def add_breakdown(self):
+        """Add the providers that territories are broken down by, and the table."""
+        field = QgsProcessingParameterField
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "PROVIDERS", self.tr("Providers, to break territories down by"), [VECTOR], optional=True
+            )
+        )
+        self.addParameter(
+            field("PROVIDER_ZIP_FIELD", self.tr("ZIP of the provider (empty: by location)"),
+                  parentLayerParameterName="PROVIDERS", optional=True)
+        )  # fmt: skip
+        self.addParameter(
+            field("BREAKDOWN_FIELDS", self.tr("Break down by (specialty, …)"), parentLayerParameterName="PROVIDERS",
+                  allowMultiple=True, optional=True)
+        )  # fmt: skip
+        self.addParameter(
+            field("BREAKDOWN_MEASURES", self.tr("Numbers to break down (volume in offices, in facilities, …)"),
+                  parentLayerParameterName="PROVIDERS", allowMultiple=True, optional=True)
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                "BREAKDOWN", self.tr("Territories broken down"), VECTOR, optional=True,
+                createByDefault=False,
+            )
+        )  # fmt: skip
+
+    def complaints(self):
+        complaints = super().complaints()
+        lacking = self.source("PROVIDERS") is not None and not self.strings("BREAKDOWN_FIELDS")
+        if self.parameters.get("BREAKDOWN") and lacking:
+            complaints.append(
+                self.tr("To break territories down, choose the fields of the providers to break down by.")
+            )
+        return complaints
 
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.6))
@@ -56,4 +99,42 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
             self.feedback.pushWarning(
                 self.tr("{:,} units have no territory in “{}”: {}.").format(len(missing), field, name_some(missing))
             )
-        return self.write_territories(market, territory, self.number("TOLERANCE") / 100, part(self.progress, 0.6, 1.0))
+        results = self.write_territories(
+            market, territory, self.number("TOLERANCE") / 100, part(self.progress, 0.6, 0.9)
+        )
+        if self.parameters.get("BREAKDOWN") and self.source("PROVIDERS") is not None:
+            results["BREAKDOWN"] = self.break_down(market, territory)
+        self.progress(1.0)
+        return results
+
+    def break_down(self, market, territory):
+        """Write what each territory is made of."""
+        source = self.source("PROVIDERS")
+        providers = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
+        zip_field = self.string("PROVIDER_ZIP_FIELD")
+        points = gis.frames.points_of(providers, self.context)
+        if not zip_field and points is None:
+            raise TerritoryError("The providers have no places: choose the field of their ZIP.")
+        zips = engine.zipcodes.normalise_zip(providers.texts(zip_field)) if zip_field else None
+        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(market.units), market.units)]
+        placed = engine.zipcodes.locate_providers(
+            zips, units, points=points, polygons=market.layer.lonlat, cancelled=self.feedback.isCanceled
+        )
+        own = [territory[unit] if unit >= 0 else None for unit in placed["unit"]]
+        outside = sum(name is None for name in own)
+        if outside:
+            self.feedback.pushWarning(
+                self.tr("{:,} of {:,} providers lie in no territory; in the breakdown they have none.").format(
+                    outside, len(own)
+                )
+            )
+        table = engine.breakdown.break_down(
+            own,
+            {name: providers.texts(name) for name in self.strings("BREAKDOWN_FIELDS")},
+            {name: providers.numbers(name) for name in self.strings("BREAKDOWN_MEASURES")},
+        )
+        return self.write(
+            "BREAKDOWN", gis.fields.columns(*gis.fields.BREAKDOWN), gis.fields.NO_GEOMETRY, market.layer.crs,
+            ((gis.territories.attributes(row), None) for row in table.itertuples(index=False)),
+            gis.styles.breakdown(),
+        )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 from qgis.core import (
     Qgis,
     QgsExpression,
@@ -16,7 +15,6 @@ from qgis.core import (
     QgsProcessingParameterField,
     QgsWkbTypes,
 )
-from scipy.spatial import cKDTree
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
@@ -180,27 +178,18 @@ class JoinAccounts(TerritoriesAlgorithm):
         points = gis.frames.points_of(accounts, self.context)
         if points is None:
             raise TerritoryError("The account layer has no places: join by NPI or ZIP.")
-        there = np.flatnonzero([point is not None for point in points])
         reason = np.where([point is None for point in points], "the account has no place", None).astype(object)
+        there = np.flatnonzero([point is not None for point in points])
         if polygons:
-            tree = shapely.STRtree(layer.lonlat)
-            row, target = tree.query(points[there], predicate="intersects")
-            first = np.unique(row, return_index=True)[1]  # on a shared border: the first of the layer
-            order = np.lexsort((target, row))
-            row, target = row[order][first], target[order][first]
             reason[there] = "lies in no polygon"
-            return there[row], target, reason
+            return *engine.accounts.match_inside(points, layer.lonlat), reason
         targets = gis.frames.points_of(layer, self.context)
-        placed = np.flatnonzero([point is not None for point in targets]) if targets is not None else np.array([], int)
-        if not len(placed):
+        if targets is None:
             raise TerritoryError("The layer has no places: join by NPI or ZIP.")
         stop_if(self.feedback.isCanceled)
         limit = self.number("MAX_DISTANCE")
-        tree = cKDTree(engine.geodesy.geocentric(shapely.get_coordinates(targets[placed])))
-        distance, nearest = tree.query(engine.geodesy.geocentric(shapely.get_coordinates(points[there])))
-        near = distance <= limit
         reason[there] = f"no provider within {limit:g} km"
-        return there[near], placed[nearest[near]], reason
+        return *engine.accounts.match_nearest(points, targets, limit), reason
 
     def competitors(self, source, accounts):
         """Return which accounts are a competitor's, or None when nobody asked."""

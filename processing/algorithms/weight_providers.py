@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
+    QgsProcessingParameterFileDestination,
     QgsProcessingParameterMatrix,
     QgsProcessingParameterString,
 )
@@ -47,8 +48,11 @@ class WeightProviders(TerritoriesAlgorithm):
     Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest
     practices count.
 
-    Value fields (claims volume, deal value): each is divided by its mean and the shares mix them, so 1 is an
-    average provider.
+    Value fields (claims volume, deal value): each is scaled by its mean, by rank, or between its minimum and
+    maximum, capped at a percentile if you like, and the shares mix them; 1 is an average provider.
+
+    Hours of calls instead: providers are in segments (a field, or the best 20 %, the next 30 % and the rest by the
+    product of the factors), and the call plan says how often and how long each segment is called on in a year.
 
     Specialties that no pattern fits and sizes that are missing are counted, listed in the log, and treated as
     you choose.
@@ -115,6 +119,12 @@ class WeightProviders(TerritoriesAlgorithm):
             )
         )
         self.addParameter(
+            enum("WORKLOAD_IS", self.tr("Workload is"), {
+                "product": self.tr("the product of the factors"),
+                "calls": self.tr("the hours of a year's calls, by segment"),
+            }, "product")
+        )  # fmt: skip
+        self.addParameter(
             QgsProcessingParameterExpression(
                 "WORKLOAD_EXPRESSION",
                 self.tr("Workload by an expression instead (may use specialty_weight, size_factor, value_factor)"),
@@ -124,10 +134,17 @@ class WeightProviders(TerritoriesAlgorithm):
         for parameter in self.fine_tuning():
             self.addParameter(flag_advanced(parameter))
         self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Weighted providers")))
+        self.addParameter(
+            QgsProcessingParameterFileDestination(
+                "SUMMARY", self.tr("Summary (distribution, top ten)"), self.tr("HTML files (*.html)"), optional=True,
+                createByDefault=False,
+            )
+        )  # fmt: skip
         for name, label in (
             ("PROVIDERS", "Providers"), ("TOTAL_WORKLOAD", "Total workload"),
             ("UNMATCHED_SPECIALTIES", "Providers whose specialty matched nothing"),
             ("MISSING_SIZES", "Providers without a practice size"),
+            ("TOP_1_PCT", "Share of the workload that the top 1 % of providers hold (%)"),
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
@@ -157,6 +174,30 @@ class WeightProviders(TerritoriesAlgorithm):
                 "MISSING_VALUE", self.tr("A volume or value that is missing"),
                 {"zero": self.tr("counts as 0"), "mean": self.tr("counts as the mean")}, "zero",
             ),
+            enum(
+                "VALUE_SCALE", self.tr("Volume or value is scaled by"),
+                {"mean": self.tr("its mean"), "rank": self.tr("rank"),
+                 "minmax": self.tr("minimum and maximum")}, "mean",
+            ),
+            real("VALUE_CAP", self.tr("Volume or value above this percentile counts as the percentile"), None, 0, 100,
+                 optional=True),
+            QgsProcessingParameterField(
+                "SEGMENT_FIELD", self.tr("Segment (empty: by the product of the factors)"),
+                parentLayerParameterName="INPUT", optional=True,
+            ),
+            QgsProcessingParameterString(
+                "SEGMENT_SHARES", self.tr("Shares of providers in the segments of the call plan, the best first"),
+                "20, 30, 50", optional=True,
+            ),
+            QgsProcessingParameterMatrix(
+                "CALL_PLAN", self.tr("Call plan"),
+                headers=[self.tr("Segment"), self.tr("Calls per year"), self.tr("Minutes per call")], numberRows=1,
+                defaultValue=["A", 24, 30, "B", 12, 20, "C", 4, 15], optional=True,
+            ),
+            QgsProcessingParameterField(
+                "NAME_FIELD", self.tr("Name of the provider, for the summary"), parentLayerParameterName="INPUT",
+                optional=True,
+            ),
         ]  # fmt: skip
 
     def complaints(self):
@@ -173,6 +214,8 @@ class WeightProviders(TerritoriesAlgorithm):
         expression = QgsExpression(self.string("WORKLOAD_EXPRESSION"))
         if expression.expression() and expression.hasParserError():
             complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
+        if expression.expression() and self.choice("WORKLOAD_IS") == "calls":
+            complaints.append(self.tr("Workload is either the hours of calls or an expression: choose one."))
         return complaints
 
     def compute(self):
@@ -185,15 +228,21 @@ class WeightProviders(TerritoriesAlgorithm):
         size, missing_sizes = self.size(layer, notes)
         value = self.value(layer, notes)
         workload = specialty * size * value
-        own, _ = self.beside(layer.fields, gis.fields.columns(*gis.fields.WEIGHTING))
+        calls = self.choice("WORKLOAD_IS") == "calls"
+        plan = [[] for _ in layer.features]
+        if calls:
+            segment, per_year, minutes, workload = self.calls(layer, workload)
+            plan = [list(row) for row in zip(segment, per_year.tolist(), minutes.tolist())]
+        added = (*gis.fields.WEIGHTING, *gis.fields.CALL_PLAN) if calls else gis.fields.WEIGHTING
+        own, _ = self.beside(layer.fields, gis.fields.columns(*added))
         factors = list(zip(patterns, specialty.tolist(), size.tolist(), value.tolist()))
         expression = self.string("WORKLOAD_EXPRESSION")
         if expression:
             workload = self.by_expression(expression, source, layer, factors)
         self.progress(0.8, self.tr("Writing"))
         rows = (
-            ([*feature.attributes(), *factor, load, "; ".join(note) or None], feature.geometry())
-            for feature, factor, load, note in zip(layer.features, factors, workload.tolist(), notes)
+            ([*feature.attributes(), *factor, load, "; ".join(note) or None, *call], feature.geometry())
+            for feature, factor, load, note, call in zip(layer.features, factors, workload.tolist(), notes, plan)
         )
         output = self.write("OUTPUT", own, source.wkbType(), source.sourceCrs(), rows,
             gis.styles.providers(float(workload.max())),
@@ -207,6 +256,7 @@ class WeightProviders(TerritoriesAlgorithm):
         return {
             "OUTPUT": output, "PROVIDERS": len(layer), "TOTAL_WORKLOAD": float(workload.sum()),
             "UNMATCHED_SPECIALTIES": unmatched, "MISSING_SIZES": missing_sizes,
+            **self.summary(layer, workload, patterns, [row[0] for row in plan] if calls else None),
         }  # fmt: skip
 
     def specialty(self, layer, notes):
@@ -314,7 +364,10 @@ class WeightProviders(TerritoriesAlgorithm):
         values = np.column_stack([layer.numbers(name) for name in names])
         shares = shares_of(self.string("VALUE_SHARES"))
         missing = self.choice("MISSING_VALUE")
-        factor = engine.workload.composite_index(values, names, shares, missing=missing)
+        cap = self.number("VALUE_CAP") if self.parameters.get("VALUE_CAP") is not None else None
+        factor = engine.workload.composite_index(
+            values, names, shares, missing=missing, scale=self.choice("VALUE_SCALE"), cap_percentile=cap
+        )
         for column, name in zip(values.T, names):
             absent = np.flatnonzero(np.isnan(column))
             if len(absent):
@@ -326,6 +379,50 @@ class WeightProviders(TerritoriesAlgorithm):
                 for row in absent:
                     notes[row].append(f"{name} missing: counts as {missing}")
         return factor
+
+    def calls(self, layer, potential):
+        """Return segment, calls per year, minutes per call and hours per year of each provider."""
+        matrix = self.matrix("CALL_PLAN")
+        plan = list(zip(matrix[::3], matrix[1::3], matrix[2::3]))
+        field = self.string("SEGMENT_FIELD")
+        if field:
+            segment = [name if weighs > 0 else None for name, weighs in zip(layer.texts(field), potential)]
+            lacking = sum(name is None for name, weighs in zip(segment, potential) if weighs > 0)
+            if lacking:
+                self.feedback.pushWarning(
+                    self.tr("{:,} providers have no segment in “{}”; they get no calls.").format(lacking, field)
+                )
+        else:
+            names = [str(row[0]) for row in plan]
+            segment = engine.workload.segments(potential, names, shares_of(self.string("SEGMENT_SHARES"))).tolist()
+        per_year, minutes, hours = engine.workload.call_plan(segment, plan)
+        counts = Counter(name for name in segment if name is not None)
+        told = ", ".join(f"{name}: {counts[name]:,}" for name in dict.fromkeys(str(row[0]) for row in plan))
+        self.feedback.pushInfo(
+            self.tr("Call plan ({}): {:,.0f} calls and {:,.0f} hours a year.").format(told, per_year.sum(), hours.sum())
+        )
+        return segment, per_year, minutes, hours
+
+    def summary(self, layer, workload, patterns, segment):
+        """Tell how the workload is spread, write the page where asked, and return the outputs."""
+        spread = engine.workload.spread(workload)
+        self.feedback.pushInfo(
+            self.tr("The top 1 % of providers hold {:.1f} % of the workload, the top 10 % hold {:.1f} %.").format(
+                spread.top_1_pct, spread.top_10_pct
+            )
+        )
+        results = {"TOP_1_PCT": spread.top_1_pct}
+        page = self.parameterAsFileOutput(self.parameters, "SUMMARY", self.context)
+        if page:
+            field = self.string("NAME_FIELD")
+            names = layer.texts(field) if field else [None] * len(layer)
+            labels = [name or f"row {row + 1}" for row, name in enumerate(names)]
+            groups = {"specialty pattern": patterns} if any(patterns) else {}
+            if segment:
+                groups["segment"] = segment
+            engine.report.write_workload_summary(page, spread, workload, labels, groups)
+            results["SUMMARY"] = page
+        return results
 
     def by_expression(self, text, source, layer, factors):
         """Return the workload that the user's expression gives each provider."""

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import shapely
+from scipy.spatial import cKDTree
 
+from .geodesy import geocentric
 from .zipcodes import normalise_zip
 
 WAYS = ("npi", "zip", "location")
@@ -34,6 +37,39 @@ def match_by_key(
     accounts = accounts[accounts["key"].notna()]
     pairs = accounts.join(targets, on="key", how="inner").sort_index(kind="stable")
     return pairs.index.to_numpy(), pairs["target"].to_numpy(dtype=int)
+
+
+def match_inside(points: np.ndarray, polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of positions (point, polygon that it lies in); on a shared border the first polygon has it.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of shapely points or None, shape (a,)
+    polygons : numpy.ndarray of shapely polygons, shape (t,)
+    """
+    there = np.flatnonzero(~shapely.is_missing(points))
+    row, target = shapely.STRtree(polygons).query(points[there], predicate="intersects")
+    order = np.lexsort((target, row))
+    row, target = row[order], target[order]
+    first = np.unique(row, return_index=True)[1]
+    return there[row[first]], target[first]
+
+
+def match_nearest(points: np.ndarray, targets: np.ndarray, limit_km: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of positions (point, the target nearest to it) no farther apart than a limit.
+
+    Parameters
+    ----------
+    points, targets : numpy.ndarray of shapely points or None
+        Degrees on WGS84.
+    """
+    there, placed = np.flatnonzero(~shapely.is_missing(points)), np.flatnonzero(~shapely.is_missing(targets))
+    if not len(there) or not len(placed):
+        return np.array([], dtype=int), np.array([], dtype=int)
+    tree = cKDTree(geocentric(shapely.get_coordinates(targets[placed])))
+    distance, nearest = tree.query(geocentric(shapely.get_coordinates(points[there])))
+    near = distance <= limit_km
+    return there[near], placed[nearest[near]]
 
 
 def zip_keys(values: Sequence[object]) -> list[str | None]:

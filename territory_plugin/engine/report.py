@@ -149,3 +149,87 @@ def _table(table) -> str:
         )
         rows.append(f"<tr{'' if record['within'] else ' class=out'}>{cells}</tr>")
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def write_workload_summary(
+    path: str, spread, workload, labels, groups: dict, title="Workload of the providers"
+) -> None:
+    """Write how a workload is spread over providers as one HTML page.
+
+    Parameters
+    ----------
+    path : str
+    spread : engine.workload.Spread
+    workload : numpy.ndarray of float, shape (n,)
+    labels : sequence of str, shape (n,)
+        The providers' names.
+    groups : dict of str to sequence of (str or None), shape (n,)
+        Columns to break the total down by: the specialty pattern, the segment.
+    """
+    facts = "".join(
+        f'<div class="fact"><b>{value}</b><span>{label}</span></div>'
+        for value, label in (
+            (f"{spread.providers:,}", "providers"),
+            (f"{spread.targets:,}", "with workload"),
+            (f"{spread.total:,.1f}", "total workload"),
+            (f"{spread.top_1_pct:.1f} %", "of it with the top 1 %"),
+            (f"{spread.top_10_pct:.1f} %", "of it with the top 10 %"),
+            (f"{spread.gini:.2f}", "Gini coefficient"),
+        )
+    )
+    rows = [(f"{share} % are at most", f"{value:,.2f}") for share, value in spread.percentiles.items()]
+    body = [
+        f'<h1>{escape(title)}</h1><div class="facts">{facts}</div>',
+        "<h2>Distribution of those with workload</h2>",
+        _histogram(np.asarray(workload)),
+        _plain_table(("", "workload"), [*rows, ("mean", f"{spread.mean:,.2f}"), ("largest", f"{spread.largest:,.2f}")]),
+        "<h2>Top ten</h2>",
+        _plain_table(
+            ("provider", "workload", "share"),
+            [(labels[row], f"{workload[row]:,.2f}", f"{100 * workload[row] / spread.total:.2f} %")
+             for row in spread.top],
+        ),
+    ]  # fmt: skip
+    for name, column in groups.items():
+        frame = pd.DataFrame({"group": pd.Series(list(column), dtype=object).fillna("(none)"), "workload": workload})
+        sums = frame.groupby("group")["workload"].agg(["size", "sum"]).sort_values("sum", ascending=False)
+        body += [
+            f"<h2>By {escape(name)}</h2>",
+            _plain_table(
+                (name, "providers", "workload", "share"),
+                [(group, f"{row['size']:,.0f}", f"{row['sum']:,.1f}", f"{100 * row['sum'] / (spread.total or 1):.1f} %")
+                 for group, row in sums.iterrows()],
+            ),
+        ]  # fmt: skip
+    page = (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _plain_table(head, rows) -> str:
+    top = "".join(f"<th>{escape(text)}</th>" for text in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{lines}</table>"
+
+
+def _histogram(workload, bins: int = 24) -> str:
+    """Return bars of the number of providers by workload, up to the 99th percentile; the rest in the last bar."""
+    heavy = workload[workload > 0]
+    if not len(heavy):
+        return "<p>No provider has workload.</p>"
+    end = float(np.percentile(heavy, 99)) or 1.0
+    counts, edges = np.histogram(np.minimum(heavy, end), bins=bins, range=(0, end))
+    width, height = 760, 150
+    step = width / bins
+    bars = "".join(
+        f'<rect x="{at * step + 1:.1f}" y="{height - count / counts.max() * height:.1f}" width="{step - 2:.1f}" '
+        f'height="{count / counts.max() * height:.1f}" fill="#3b8ea5"><title>{count:,}</title></rect>'
+        for at, count in enumerate(counts)
+    )
+    return (
+        f'<svg viewBox="0 0 {width} {height + 22}" width="100%" role="img" aria-label="Distribution of workload">{bars}'
+        f'<text class="soft" x="0" y="{height + 16}">0</text><text class="soft" x="{width}" y="{height + 16}" '
+        f'text-anchor="end">{edges[-1]:,.2f} and more</text></svg>'
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -155,9 +156,15 @@ def band_factors(sizes, bands) -> np.ndarray:
 
 
 def composite_index(
-    values: np.ndarray, names: Sequence[str], shares: Sequence[float] | None = None, *, missing: str = "zero"
+    values: np.ndarray,
+    names: Sequence[str],
+    shares: Sequence[float] | None = None,
+    *,
+    missing: str = "zero",
+    scale: str = "mean",
+    cap_percentile: float | None = None,
 ) -> np.ndarray:
-    """Return Σ_m share_m · x_m / mean(x_m): several measures in one number whose mean is 1.
+    """Return Σ_m share_m · s_m(x_m): several measures in one number, where 1 is the average.
 
     Parameters
     ----------
@@ -169,6 +176,11 @@ def composite_index(
         Any positive numbers; they are scaled to sum to 1. Default: equal.
     missing : {'zero', 'mean'}
         What stands in for a missing value.
+    scale : {'mean', 'rank', 'minmax'}
+        s is x / mean(x); the rank of x among the known values; or the place of x between the smallest and the
+        largest one. Ranks and places are divided by their own mean, so that measures of any scale weigh alike.
+    cap_percentile : float, optional
+        Values above this percentile of the known ones count as that percentile (0 to 100).
 
     Raises
     ------
@@ -183,11 +195,153 @@ def composite_index(
             raise TerritoryError(
                 f"“{name}” holds {int((known < 0).sum()):,} negative values; measures must be at least 0."
             )
-        mean = known.mean() if len(known) else 0.0
-        if not mean > 0:
+        if not len(known) or not known.max() > 0:
             raise TerritoryError(f"“{name}” holds no value above 0, so it cannot be balanced; leave it out.")
+        if cap_percentile is not None:
+            column = np.minimum(column, np.percentile(known, cap_percentile))  # NaN stays
+        column = _scaled(column, scale)
+        mean = np.nanmean(column)
+        if not mean > 0:
+            why = "its cap is 0: raise the percentile" if scale == "mean" else "all its values are the same"
+            raise TerritoryError(f"“{name}” cannot be scaled: {why}, or leave the measure out.")
         total += share * np.where(np.isnan(column), 1.0 if missing == "mean" else 0.0, column / mean)
     return total
+
+
+def _scaled(column, scale) -> np.ndarray:
+    if scale == "rank":
+        return pd.Series(column).rank(method="average").to_numpy()
+    return column - np.nanmin(column) if scale == "minmax" else column
+
+
+def segments(potential: np.ndarray, names: Sequence[str], shares: Sequence[float]) -> np.ndarray:
+    """Return the segment of each provider: the first share of those above 0, by potential, is in the first.
+
+    Parameters
+    ----------
+    potential : numpy.ndarray of float, shape (n,)
+        Providers of equal potential are in one segment, the higher one; those of 0 are in none.
+    names : sequence of str, shape (s,)
+        From the best down: A, B, C.
+    shares : sequence of float, shape (s,)
+        Of providers; scaled to sum to 1.
+
+    Returns
+    -------
+    numpy.ndarray of object, shape (n,)
+
+    Examples
+    --------
+    >>> segments(np.array([9.0, 1, 5, 0, 2]), "ABC", [25, 25, 50]).tolist()
+    ['A', 'C', 'B', None, 'C']
+    """
+    shares = equal_or_given_shares(shares, list(names))
+    out = np.full(len(potential), None, dtype=object)
+    targets = np.flatnonzero(potential > 0)
+    if len(targets):
+        better = pd.Series(-potential[targets]).rank(method="min").to_numpy() - 1
+        ends = np.round(np.cumsum(shares) * len(targets), 9)
+        out[targets] = np.array(list(names), dtype=object)[
+            np.minimum(np.searchsorted(ends, better, side="right"), len(shares) - 1)
+        ]
+    return out
+
+
+def call_plan(
+    segment: Sequence[str | None], plan: Sequence[tuple[str, float, float]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return calls per year, minutes per call and hours per year of each provider; 0 without a segment.
+
+    Parameters
+    ----------
+    segment : sequence of str or None, shape (n,)
+    plan : sequence of (segment, calls per year, minutes per call)
+
+    Raises
+    ------
+    TerritoryError
+        For a plan that is empty, names a segment twice or has wrong numbers, and for segments without a row.
+    """
+    table = {}
+    for name, calls, minutes in plan:
+        key = str(name or "").strip()
+        try:
+            numbers = float(calls), float(minutes)
+        except (TypeError, ValueError):
+            numbers = (-1.0, -1.0)
+        if not key or key in table or not all(0 <= number < np.inf for number in numbers):
+            raise TerritoryError(
+                f"The call plan needs one row for each segment, with calls per year and minutes of at least 0; "
+                f"look at “{key}” ({calls}, {minutes})."
+            )
+        table[key] = numbers
+    if not table:
+        raise TerritoryError("The call plan is empty: give rows of segment, calls per year and minutes per call.")
+    unknown = sorted({str(name) for name in segment if name is not None and str(name) not in table})
+    if unknown:
+        raise TerritoryError(
+            f"The call plan has no row for the segments {name_some(unknown)}; it has {', '.join(table)}."
+        )
+    rows = np.array([(0.0, 0.0) if name is None else table[str(name)] for name in segment]).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1], rows[:, 0] * rows[:, 1] / 60
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a workload is spread over providers.
+
+    Attributes
+    ----------
+    providers, targets : int
+        All, and those above 0.
+    total, mean, median, largest : float
+        The last three of the targets.
+    percentiles : dict of int to float
+        Of the targets: 10, 25, 50, 75, 90, 99.
+    top_1_pct, top_10_pct : float
+        Share of the total, in per cent, that the top 1 % and 10 % of targets hold (at least one provider).
+    gini : float
+        0 when all targets weigh the same, near 1 when one has everything.
+    top : list of int
+        The ten heaviest rows.
+    """
+
+    providers: int
+    targets: int
+    total: float
+    mean: float
+    median: float
+    largest: float
+    percentiles: dict[int, float]
+    top_1_pct: float
+    top_10_pct: float
+    gini: float
+    top: list[int]
+
+
+def spread(workload: np.ndarray) -> Spread:
+    """Return how a workload is spread over providers.
+
+    >>> found = spread(np.array([1.0, 1.0, 2.0, 0.0]))
+    >>> found.targets, found.total, found.top_1_pct, found.top
+    (3, 4.0, 50.0, [2, 0, 1])
+    """
+    order = np.lexsort((np.arange(len(workload)), -workload))
+    heavy = workload[order][: int((workload > 0).sum())]
+    if not len(heavy):
+        return Spread(len(workload), 0, 0.0, 0.0, 0.0, 0.0, {}, 0.0, 0.0, 0.0, [])
+    total, count = float(heavy.sum()), len(heavy)
+
+    def top(share):
+        return 100 * float(heavy[: max(1, int(np.ceil(count * share)))].sum()) / total
+
+    rank = np.arange(count, 0, -1)  # the lightest has rank 1
+    return Spread(
+        len(workload), count, total, total / count, float(np.median(heavy)), float(heavy[0]),
+        {share: float(np.percentile(heavy, share)) for share in (10, 25, 50, 75, 90, 99)},
+        top(0.01), top(0.1), float(2 * (rank * heavy).sum() / (count * total) - (count + 1) / count),
+        order[: min(10, count)].tolist(),
+    )  # fmt: skip
 
 
 def equal_or_given_shares(shares: Sequence[float] | None, names: Sequence[str]) -> np.ndarray:

@@ -43,6 +43,11 @@ WORKLOAD = Column("workload", REAL, "Workload")
 WORKLOAD_NOTE = Column("workload_note", TEXT, "What was assumed for the workload")
 WEIGHTING = (SPECIALTY_PATTERN, SPECIALTY_WEIGHT, SIZE_FACTOR, VALUE_FACTOR, WORKLOAD, WORKLOAD_NOTE)
 
+SEGMENT = Column("segment", TEXT, "Segment")
+CALLS = Column("calls_per_year", REAL, "Calls per year")
+CALL_MINUTES = Column("call_minutes", REAL, "Minutes per call")
+CALL_PLAN = (SEGMENT, CALLS, CALL_MINUTES)
+
 NPI = Column("npi", TEXT, "NPI")
 SITE = Column("site", WHOLE, "Site (0: primary)")
 ENTITY = Column("entity", TEXT, "Person or organisation")
@@ -91,11 +96,16 @@ ZIP = Column("zip_as_read", TEXT, "ZIP as read")
 REASON = Column("reason", TEXT, "Reason")
 UNMATCHED = (ZIP, REASON)
 
-# units
+# units and practices
 PROVIDERS = Column("providers", WHOLE, "Providers")
 TERRITORY = Column("territory", TEXT, "Territory")
 COMPONENT = Column("component", WHOLE, "Component")
 BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
+
+PRACTICE = Column("practice", WHOLE, "Practice")
+CLINICIANS_COUNT = Column("clinicians", WHOLE, "Clinicians")
+SPECIALTIES = Column("specialties", TEXT, "Specialties, with clinicians")
+PRACTICES = (PRACTICE, NAME, ADDRESS, CITY, ZIP5, CLINICIANS_COUNT, PROVIDERS, SPECIALTY, SPECIALTIES)
 
 # adjacency edges
 FROM_UNIT = Column("from_unit", TEXT, "From")
@@ -122,6 +132,14 @@ TERRITORIES = (
     TERRITORY, WORKLOAD, TARGET, INDEX, DEVIATION_PCT, WITHIN, REASON, UNITS, PROVIDERS, PARTS,
     AREA_KM2, POLSBY_POPPER, REOCK, RMS_KM, COLOUR,
 )  # fmt: skip
+
+BY = Column("by", TEXT, "Broken down by")
+CATEGORY = Column("category", TEXT, "Category")
+MEASURE = Column("measure", TEXT, "Measure")
+VALUE = Column("value", REAL, "Value")
+SHARE_PCT = Column("share_pct", REAL, "Share of the territory (%)")
+SHARE_INDEX = Column("index", REAL, "Index (share in the market = 100)")
+BREAKDOWN = (TERRITORY, BY, CATEGORY, MEASURE, VALUE, SHARE_PCT, SHARE_INDEX)
 
 
 def columns(*added: Column) -> QgsFields:

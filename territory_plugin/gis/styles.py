@@ -148,6 +148,11 @@ def with_volume(largest: float) -> Style:
     return providers(largest, fields.VOLUME.name, "Providers with volume")
 
 
+def practices(largest: float) -> Style:
+    """Return the style of practices: circles whose area is the number of clinicians."""
+    return providers(largest, fields.CLINICIANS_COUNT.name, "Practices")
+
+
 def providers(heaviest: float, column: str = fields.WORKLOAD.name, title: str = "Weighted providers") -> Style:
     """Return the style of weighted providers: circles whose area is the workload."""
 
@@ -192,6 +197,11 @@ def places() -> Style:
 def unplaced() -> Style:
     """Return the style of the table of providers without a place: none but its name and headings."""
     return Style("Providers without a place", 27, lambda layer: None)
+
+
+def breakdown() -> Style:
+    """Return the style of the table of what territories are made of: none but its name and headings."""
+    return Style("Territories by specialty and place", 26, lambda layer: None)
 
 
 def edges() -> Style:

@@ -331,3 +331,52 @@ def test_flags(qgis_process, sample, tmp_path, read_rows):
     total = sum(1 + int(unit["zip"]) % 7 for unit in read_rows(sample.zips))
     assert sum(row["load"] for row in rows) == pytest.approx(total)
     assert done.results["TOTAL_WORKLOAD"] == pytest.approx(1784)  # the composite index has mean 1
+
+
+# --- broken down by specialty and place of service
+
+
+@pytest.fixture
+def clinicians(memory_layer):
+    """Two in the square 00000, one in 00001, one outside all; volume in offices and facilities."""
+    return memory_layer(
+        {
+            "zip": ["00000", None, "00001", "99999"],
+            "specialty": ["hip", "knee", "hip", None],
+            "volume_office": [10.0, 30.0, None, 5.0],
+            "volume_facility": [1.0, 3.0, 6.0, 5.0],
+        },
+        ["POINT(-99.95 39.95)", "POINT(-99.95 39.95)", "POINT(-99.85 39.95)", "POINT(0 0)"],
+        kind="Point",
+    )
+
+
+def broken_down(layer, clinicians, **more):
+    wish = {
+        "PROVIDERS": clinicians, "BREAKDOWN_FIELDS": ["specialty"],
+        "BREAKDOWN_MEASURES": ["volume_office", "volume_facility"], "BREAKDOWN": "memory:", **more,
+    }  # fmt: skip
+    return asked(layer, **wish)
+
+
+def test_a_territory_by_specialty_and_place_of_service(run, alignment, clinicians):
+    outcome = run("evaluateterritories", broken_down(alignment("A B"), clinicians))
+    rows = {(row["territory"], row["measure"], row["category"]): row for row in outcome.rows("BREAKDOWN")}
+    assert {row["by"] for row in rows.values()} == {"specialty"}
+    assert {key: row["value"] for key, row in rows.items() if key[1] == "volume_office"} == {
+        ("A", "volume_office", "hip"): 10, ("A", "volume_office", "knee"): 30, ("B", "volume_office", "hip"): 0,
+        (None, "volume_office", "(none)"): 5,
+    }  # fmt: skip
+    knee = rows[("A", "volume_facility", "knee")]
+    assert (knee["value"], knee["share_pct"]) == (3, 75)
+    assert knee["index"] == pytest.approx(100 * 0.75 / (3 / 15))
+    assert rows[("B", "volume_office", "hip")]["share_pct"] is None
+    assert sum(row["value"] for row in rows.values() if row["measure"] == "providers") == 4
+    assert "1 of 4 providers lie in no territory" in outcome.warnings
+    by_zip = run("evaluateterritories", broken_down(alignment("A B"), clinicians, PROVIDER_ZIP_FIELD="zip"))
+    assert by_zip.rows("BREAKDOWN") == outcome.rows("BREAKDOWN")
+
+
+def test_a_breakdown_needs_fields(refused, alignment, clinicians):
+    wish = broken_down(alignment("A B"), clinicians, BREAKDOWN_FIELDS=[])
+    assert "choose the fields" in refused("evaluateterritories", wish)

@@ -221,6 +221,44 @@ def test_presets_and_the_names_of_cms(run, memory_layer):
     assert rows[3]["specialty_pattern"] == "Cardiology"
 
 
+def test_hours_of_calls_by_segment(run, memory_layer, tmp_path):
+    layer = memory_layer({"name": list("PQRSTUVWXY"), "volume": [float(n) for n in (50, 40, 9, 8, 7, 5, 4, 3, 2, 0)]})
+    page = tmp_path / "summary.html"
+    outcome = run("weightproviders", {
+        "INPUT": layer, "VALUE_FIELDS": ["volume"], "WORKLOAD_IS": "calls", "CALL_PLAN": ["A", 24, 30, "B", 12, 20,
+        "C", 4, 15], "NAME_FIELD": "name", "SUMMARY": str(page), "OUTPUT": "memory:",
+    })  # fmt: skip
+    rows = outcome.rows()
+    # nine have a volume: 20 % are 1.8 of them, 50 % are 4.5
+    assert "".join(row["segment"] or "-" for row in rows) == "AABBBCCCC-"
+    assert [row["workload"] for row in rows] == [12, 12, 4, 4, 4, 1, 1, 1, 1, 0]
+    assert [row["calls_per_year"] for row in rows] == [24, 24, 12, 12, 12, 4, 4, 4, 4, 0]
+    assert "100 calls and 40 hours" in outcome.infos
+    assert outcome.results["TOP_1_PCT"] == pytest.approx(30)
+    text = page.read_text()
+    for word in ("Top ten", "30.0 %", "By segment", "<td>P</td>"):
+        assert word in text
+
+
+def test_a_segment_of_ones_own(run, memory_layer):
+    layer = memory_layer({"tier": ["gold", "tin", None], "volume": [1.0, 9.0, 5.0]})
+    outcome = run("weightproviders", {
+        "INPUT": layer, "VALUE_FIELDS": ["volume"], "WORKLOAD_IS": "calls", "SEGMENT_FIELD": "tier",
+        "CALL_PLAN": ["gold", 10, 60, "tin", 1, 30], "OUTPUT": "memory:",
+    })  # fmt: skip
+    assert [row["workload"] for row in outcome.rows()] == [10, 0.5, 0]
+    assert "1 providers have no segment" in outcome.warnings
+
+
+def test_values_by_rank_and_capped(run, memory_layer):
+    layer = memory_layer({"volume": [1.0, 3.0, 800.0]})
+    wish = {"INPUT": layer, "VALUE_FIELDS": ["volume"], "OUTPUT": "memory:"}
+    ranks = run("weightproviders", {**wish, "VALUE_SCALE": "rank"}).rows()
+    assert [row["workload"] for row in ranks] == [0.5, 1, 1.5]
+    capped = run("weightproviders", {**wish, "VALUE_CAP": 50}).rows()
+    assert [row["workload"] for row in capped] == pytest.approx([3 / 7, 9 / 7, 9 / 7])
+
+
 # --- its refusals
 
 
@@ -239,6 +277,8 @@ def test_presets_and_the_names_of_cms(run, memory_layer):
         ({"VALUE_FIELDS": ["volume"], "VALUE_SHARES": "60, 40"}, ["volume", "one share"]),
         ({"VALUE_FIELDS": ["volume"], "VALUE_SHARES": "half"}, ["half", "numbers"]),
         ({"WORKLOAD_EXPRESSION": "1 +"}, ["Workload expression"]),
+        ({"WORKLOAD_EXPRESSION": "1", "WORKLOAD_IS": "calls"}, ["hours of calls or an expression"]),
+        ({"WORKLOAD_IS": "calls", "SEGMENT_FIELD": "kind"}, ["Orthopaedic Surgery", "A, B, C"]),
         ({"WORKLOAD_EXPRESSION": '"volume" / 2'}, ["row 4", "coalesce"]),
         ({"WORKLOAD_EXPRESSION": "-1"}, ["row 1", "at least 0"]),
         ({"WORKLOAD_EXPRESSION": '"code"'}, ["row 1"]),

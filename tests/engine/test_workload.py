@@ -251,3 +251,83 @@ def test_measures_that_cannot_be_mixed_are_named(column):
 def test_shares_that_do_not_fit_are_refused(shares):
     with pytest.raises(TerritoryError, match="workload, sales"):
         workload.composite_index(np.ones((3, 2)), ["workload", "sales"], shares)
+
+
+# --- composite index by rank and between minimum and maximum; segments and calls; spread
+
+
+def test_scales_of_the_composite_index():
+    values = np.array([[1.0], [3.0], [8.0], [np.nan]])
+    assert workload.composite_index(values, ["x"], scale="mean") == pytest.approx([0.25, 0.75, 2, 0])
+    assert workload.composite_index(values, ["x"], scale="rank") == pytest.approx([0.5, 1, 1.5, 0])
+    # places 0, 2/7 and 1, whose mean is 3/7
+    assert workload.composite_index(values, ["x"], scale="minmax") == pytest.approx([0, 2 / 3, 7 / 3, 0])
+    ties = workload.composite_index(np.array([[2.0], [2.0], [4.0]]), ["x"], scale="rank")
+    assert ties == pytest.approx([0.75, 0.75, 1.5])
+
+
+def test_a_cap_at_a_percentile():
+    values = np.array([[1.0], [2.0], [3.0], [100.0]])
+    capped = np.minimum(values, np.percentile(values, 75))
+    expected = workload.composite_index(capped, ["x"])
+    assert workload.composite_index(values, ["x"], cap_percentile=75) == pytest.approx(expected)
+    with pytest.raises(TerritoryError, match="percentile"):
+        workload.composite_index(np.array([[0.0], [0.0], [5.0]]), ["x"], cap_percentile=50)
+    with pytest.raises(TerritoryError, match="same"):
+        workload.composite_index(np.array([[5.0], [5.0]]), ["x"], scale="minmax")
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 1e6), min_size=2, max_size=2), min_size=2, max_size=30),
+    st.sampled_from(["mean", "rank"]),
+)
+def test_the_average_provider_is_1_on_every_scale(rows, scale):
+    values = np.array(rows)
+    if (values.max(axis=0) > 1e-3).all():
+        assert workload.composite_index(values, ["x", "y"], [60, 40], scale=scale).mean() == pytest.approx(1)
+
+
+@given(st.lists(st.floats(0, 100), max_size=40))
+def test_a_better_provider_is_never_in_a_worse_segment(potential):
+    potential = np.array(potential)
+    found = workload.segments(potential, ["A", "B", "C"], [20, 30, 50])
+    assert all((name is None) == (value == 0) for name, value in zip(found, potential))
+    for one, name in zip(potential, found):
+        for other, second in zip(potential, found):
+            assert name is None or second is None or one <= other or name <= second
+
+
+def test_shares_of_segments():
+    found = workload.segments(np.arange(1.0, 101), ["A", "B", "C"], [20, 30, 50])
+    assert [int((found == name).sum()) for name in "ABC"] == [20, 30, 50]
+
+
+def test_hours_of_calls():
+    calls, minutes, hours = workload.call_plan(["A", None, "B"], [("A", 24, 30), ("B", "12", 20)])
+    assert (calls.tolist(), minutes.tolist(), hours.tolist()) == ([24, 0, 12], [30, 0, 20], [12, 0, 4])
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ([], "empty"),
+        ([("A", 1, 1)], "no row for the segments B"),
+        ([("A", 1, 1), ("A", 2, 2)], "one row for each"),
+        ([("A", -1, 1)], "at least 0"),
+        ([("A", "often", 1)], "often"),
+    ],
+)
+def test_call_plans_that_cannot_be_used(plan, said):
+    with pytest.raises(TerritoryError, match=said):
+        workload.call_plan(["A", "B"], plan)
+
+
+def test_spread_of_a_workload():
+    heavy = np.r_[np.ones(198), 51.0, 51.0, np.zeros(50)]
+    found = workload.spread(heavy)
+    assert (found.providers, found.targets, found.total, found.largest) == (250, 200, 300, 51)
+    assert found.top_1_pct == pytest.approx(34)
+    assert found.top[:2] == [198, 199]
+    assert workload.spread(np.ones(10)).gini == pytest.approx(0)
+    assert 0.3 < found.gini < 1
+    assert workload.spread(np.zeros(3)).top == []
