@@ -89,9 +89,11 @@ def territory_measures(
     target = np.full(k, load.sum() / max(k, 1)) if targets is None else np.array([targets[name] for name in names])
     deviation = 100 * (load - target) / np.where(target > 0, target, np.nan)
     # a territory without workload has its centre where its units are
-    mass = np.where((load > 0)[code] & inside, workload, inside.astype(float))
+    mass = inside.astype(float)
+    mass[inside] = np.where((load > 0)[code[inside]], workload[inside], 1.0)
     centre = np.column_stack([total(mass * axis) for axis in positions.T]) / np.maximum(total(mass), 1e-300)[:, None]
-    squared = ((positions - centre[code]) ** 2).sum(axis=1)
+    squared = np.zeros(len(code))
+    squared[inside] = ((positions[inside] - centre[code[inside]]) ** 2).sum(axis=1)
     moment = total(workload * squared)
     return pd.DataFrame(
         {
