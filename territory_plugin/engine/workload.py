@@ -70,7 +70,12 @@ def specialty_weights(
     keys = [known[pair] for pair in zip(pairs["specialty"], pairs["classification"])]
     found = by_key.reindex(pd.Index(keys, dtype=object))
     patterns_found = found["pattern"].astype(object).where(found["pattern"].notna(), None)
-    return pd.DataFrame({"pattern": patterns_found.to_numpy(), "weight": found["weight"].to_numpy(dtype=float)})
+    return pd.DataFrame(
+        {
+            "pattern": pd.Series(patterns_found.to_numpy(), dtype=object),  # pandas 3 makes NaN of None in texts
+            "weight": found["weight"].to_numpy(dtype=float),
+        }
+    )
 
 
 def _check_patterns(table):
