@@ -185,7 +185,8 @@ def with_workload(layer: Path, data: Path, workload: str) -> None:
     """Add the column ``workload`` to a GeoPackage."""
     values = attributes(data)[workload].fillna(0.0)
     with closing(sqlite3.connect(layer)) as connection:
-        connection.create_function("ST_IsEmpty", 1, lambda blob: 0)  # the spatial index's triggers ask for it
+        for name in ("ST_IsEmpty", "ST_MinX", "ST_MaxX", "ST_MinY", "ST_MaxY"):
+            connection.create_function(name, 1, lambda blob: 0)  # the spatial index's triggers name them
         connection.execute("ALTER TABLE zcta ADD COLUMN workload REAL")
         connection.execute("CREATE TEMP TABLE loads (zcta5 TEXT PRIMARY KEY, workload REAL)")
         connection.executemany("INSERT INTO loads VALUES (?, ?)", values.items())
