@@ -11,7 +11,7 @@ from .audit import BAD_DIGIT, MALFORMED, NO_NPI, OTHER_SPECIALTY, OTHER_STATE, O
 from .delimited import DelimitedFile, Remembered, need_columns
 from .errors import TerritoryError
 from .npi import has_check_digit, read_npi
-from .nppes import coordinate_columns
+from .nppes import as_frame, coordinate_columns
 from .progress import IsCancelled, Progress, ignore, never
 from .states import state_code
 from .taxonomy import CodeFilter, cms_key, from_cms
@@ -187,7 +187,7 @@ def read_clinicians(
         audit.drop(MALFORMED, file.malformed)
         audit.note("texts that are not in UTF-8, read as Windows-1252", file.odd_bytes)
         audit.check()
-    return pd.DataFrame(list(wanted.values()), columns=list(COLUMNS)), audit
+    return as_frame(list(wanted.values()), COLUMNS), audit
 
 
 def _size(members, organisation, organisation_at, audit) -> int | None:

@@ -148,7 +148,13 @@ def read_providers(
         audit = audits[1]
         audit.kept = sum(row[1] > 0 for row in rows)
         audit.drop(NOT_KEPT, audit.read - audit.kept - sum(audit.dropped.values()))
-    return pd.DataFrame(rows, columns=list(COLUMNS)), audits
+    return as_frame(rows, COLUMNS), audits
+
+
+def as_frame(rows: Sequence[Sequence], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame of Python's own values, None where unknown; coordinates as numbers, NaN where unknown."""
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    return frame.astype({"longitude": float, "latitude": float, **({"site": int} if "site" in frame else {})})
 
 
 class _Reader:
