@@ -1,0 +1,68 @@
+"""The models that the provider offers: they load, name algorithms that exist, and run on the sample."""
+
+from pathlib import Path
+
+import pytest
+
+MODELS = sorted((Path(__file__).resolve().parent.parent / "processing" / "models").glob("*.model3"))
+SAMPLE = Path(__file__).resolve().parent / "data" / "sample"
+
+
+def test_there_are_models():
+    assert MODELS
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_model_loads_and_all_its_steps_exist(territories_provider, path):
+    from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+
+    model = QgsProcessingModelAlgorithm()
+    assert model.fromFile(str(path))
+    assert territories_provider.algorithm(model.name()) is not None, "the provider does not offer it"
+    registry = QgsApplication.processingRegistry()
+    steps = [child.algorithmId() for child in model.childAlgorithms().values()]
+    assert steps
+    assert [step for step in steps if registry.algorithmById(step) is None] == []
+    valid, issues = model.validate()
+    assert valid, issues
+
+
+def test_providers_to_territories_runs_all_five_steps(qgis_process, tmp_path):
+    outputs = {
+        "territories": tmp_path / "territories.gpkg",
+        "zips_by_territory": tmp_path / "zips.gpkg",
+        "adjacency": tmp_path / "adjacency.gpkg",
+        "weighted_providers": tmp_path / "providers.gpkg",
+        "providers_without_a_zip": tmp_path / "unmatched.gpkg",
+        "report": tmp_path / "report.html",
+    }
+    done = qgis_process(
+        "territories:Providers to territories",
+        {
+            "PROVIDERS": f"{SAMPLE}/sample.gpkg|layername=providers",
+            "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",
+            "SPECIALTY_FIELD": "Healthcare Provider Taxonomy Code_1",
+            "SPECIALTY_WEIGHTS": str(SAMPLE / "specialty_weights.csv"),
+            "SIZE_FIELD": "practice_size",
+            "ZIPS": f"{SAMPLE}/sample.gpkg|layername=zips",
+            "ZIP_FIELD": "zip",
+            "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"),
+            "TERRITORIES": 12,
+            **{name: str(path) for name, path in outputs.items()},
+        },
+        by_json=True,
+        timeout=300,
+    )
+    assert done.status == 0, done.messages
+    assert [name for name, path in outputs.items() if not path.exists()] == []
+    from qgis.core import QgsVectorLayer
+
+    layers = {name: QgsVectorLayer(str(path), name) for name, path in outputs.items() if path.suffix == ".gpkg"}
+    territories = {feature["territory"]: feature for feature in layers["territories"].getFeatures()}
+    assert len(territories) == 12
+    assert {feature["territory"] for feature in layers["zips_by_territory"].getFeatures()} == set(territories)
+    weighed = sum(feature["workload"] for feature in layers["weighted_providers"].getFeatures())
+    lost = sum(feature["workload"] or 0 for feature in layers["providers_without_a_zip"].getFeatures())
+    assert sum(feature["workload"] for feature in territories.values()) == pytest.approx(weighed - lost)
+    assert all(abs(feature["deviation_pct"]) <= 5 for feature in territories.values())
+    assert all(name in outputs["report"].read_text() for name in territories)
