@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-COLUMNS = ("territory", "by", "category", "measure", "value", "share_pct", "index")
+COLUMNS = ("territory", "by", "category", "measure", "value", "share_pct", "share_index")
 NONE = "(none)"
 
 
@@ -52,7 +52,7 @@ def break_down(
                 {
                     "value": sums[name].to_numpy(),
                     "share_pct": 100 * share[name].to_numpy(),
-                    "index": 100 * share[name].to_numpy() / against[name].to_numpy(),
+                    "share_index": 100 * share[name].to_numpy() / against[name].to_numpy(),
                 },
                 index=sums.index,
             ).reset_index()

@@ -138,7 +138,7 @@ CATEGORY = Column("category", TEXT, "Category")
 MEASURE = Column("measure", TEXT, "Measure")
 VALUE = Column("value", REAL, "Value")
 SHARE_PCT = Column("share_pct", REAL, "Share of the territory (%)")
-SHARE_INDEX = Column("index", REAL, "Index (share in the market = 100)")
+SHARE_INDEX = Column("share_index", REAL, "Index (share in the market = 100)")
 BREAKDOWN = (TERRITORY, BY, CATEGORY, MEASURE, VALUE, SHARE_PCT, SHARE_INDEX)
 
 

@@ -18,9 +18,9 @@ def test_by_hand():
     )
     assert table.loc[("N", "providers", "surgeon"), "value"] == 2
     assert table.loc[("N", "providers", "surgeon"), "share_pct"] == pytest.approx(200 / 3)
-    assert table.loc[("N", "providers", "surgeon"), "index"] == pytest.approx(100 * (2 / 3) / (3 / 7))
+    assert table.loc[("N", "providers", "surgeon"), "share_index"] == pytest.approx(100 * (2 / 3) / (3 / 7))
     assert table.loc[("S", "office", "therapist"), "value"] == 60
-    assert table.loc[("S", "office", "therapist"), "index"] == pytest.approx(100 * 0.6 / (60 / 140))
+    assert table.loc[("S", "office", "therapist"), "share_index"] == pytest.approx(100 * 0.6 / (60 / 140))
     assert table.loc[("N", "office", "therapist"), "share_pct"] == 0
 
 
