@@ -31,7 +31,7 @@ def break_down(
     -------
     pandas.DataFrame
         ``territory`` : None for providers outside all territories; ``by``, ``category``, ``measure``, ``value``;
-        ``share_pct`` : of the territory's value over all categories; ``index`` : that share against the same
+        ``share_pct`` : of the territory's value over all categories; ``share_index`` : that share against the same
         share of the market, 100 where they are equal. NaN where there is nothing to share.
         Sorted by territory, column, measure and value; combinations that no provider has are left out.
     """

@@ -369,7 +369,7 @@ def test_a_territory_by_specialty_and_place_of_service(run, alignment, clinician
     }  # fmt: skip
     knee = rows[("A", "volume_facility", "knee")]
     assert (knee["value"], knee["share_pct"]) == (3, 75)
-    assert knee["index"] == pytest.approx(100 * 0.75 / (3 / 15))
+    assert knee["share_index"] == pytest.approx(100 * 0.75 / (3 / 15))
     assert rows[("B", "volume_office", "hip")]["share_pct"] is None
     assert sum(row["value"] for row in rows.values() if row["measure"] == "providers") == 4
     assert "1 of 4 providers lie in no territory" in outcome.warnings
