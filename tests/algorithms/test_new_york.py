@@ -116,8 +116,7 @@ def test_from_files_to_balanced_territories_step_by_step(step, market):
     plan, _ = step(
         "balanceterritories", "territories", UNITS=zips, UNIT_FIELD="zcta5",
         WORKLOAD_FIELDS=["workload_before", "workload"], SHARES="60, 40", TERRITORIES=COUNT, TOLERANCE=5,
-        EFFORT="quick",
-        ASSIGNMENT=str(folder / "assigned.gpkg"),
+        EFFORT="quick", ASSIGNMENT=str(folder / "assigned.gpkg"),
     )  # fmt: skip
     assert plan["TERRITORY_COUNT"] == COUNT
     assert plan["CONNECTED"]
