@@ -169,11 +169,8 @@ def plot(rows: list[dict]) -> str:
             f'<circle cx="{x(row["units"]):.1f}" cy="{y(max(row["cpu"], 0.01)):.1f}" r="4" fill="{colour}"/>'
             for row in some
         ]
-        last = some[-1]
-        out.append(
-            f'<text x="{x(last["units"]) - 8:.1f}" y="{y(max(last["cpu"], 0.01)) - 10:.1f}" text-anchor="end" '
-            f'fill="{colour}">{each:g} ZIPs for each territory</text>'
-        )
+        below = top + 34 + 18 * list(dict.fromkeys(row["each"] for row in rows)).index(each)
+        out.append(f'<text x="{left + 10}" y="{below}" fill="{colour}">{each:g} ZIPs for each territory</text>')
     out.append(f'<text x="{left + 10}" y="{top + 16}">CPU seconds; dashed: n·log n through the first</text>')
     return "\n".join([*out, "</svg>\n"])
 
