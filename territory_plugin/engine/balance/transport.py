@@ -192,7 +192,8 @@ class Transport:
             matrix = csr_matrix((share[kept], self._index[kept], starts), shape=(rows, len(pull)))
             coupled = (matrix.T @ matrix.multiply(stiffness[:, None]).tocsr()).toarray()
         else:
-            coupled = (share * stiffness[:, None]).T @ share
+            # without BLAS, whose threads wait for each other on a busy machine and may round differently
+            coupled = np.einsum("ui,uj->ij", share * stiffness[:, None], share)
         hessian = np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled
         return hessian + 1e-3 * pull.mean() / len(pull)
 
