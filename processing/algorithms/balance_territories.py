@@ -136,7 +136,7 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
         )
         return {
             **results,
-            "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_deviation,
+            "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_shared_deviation,
             "STOPPED_BY_TIME": plan.stopped_by_time,
             "CERTIFICATE": certificate,
         }

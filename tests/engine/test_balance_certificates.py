@@ -128,3 +128,15 @@ def test_apportionment_is_the_least_sum_of_squares(parts, wish):
     choices = itertools.product(*(range(1, count + 1) for count in units))
     best = min(squares(counts) for counts in choices if sum(counts) == territories)
     assert squares(given) == pytest.approx(best, abs=1e-6)
+
+
+def test_the_bound_has_the_base_that_territories_are_measured_by():
+    """
+    1 1 1 9     The 9 is a territory of its own; the others share 3, one each: it is 800 % over that.
+    """
+    graph = nx.path_graph(4)
+    for unit, workload in zip(graph, (1.0, 1.0, 1.0, 9.0)):
+        graph.nodes[unit].update(workload=workload, lon=unit * 0.1, lat=0.0)
+    proof = certificates(graph, 4)
+    assert proof.shared_target == 1.0
+    assert proof.least_shared_deviation == pytest.approx(8.0)

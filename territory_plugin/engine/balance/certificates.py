@@ -93,6 +93,13 @@ class Certificates:
         found = [unit for part in self.components for unit in part.oversize]
         return tuple(sorted(found, key=lambda unit: (-unit.workload, unit.unit)))
 
+    @property
+    def least_shared_deviation(self) -> float:
+        """No assignment reaches a smaller largest deviation from `shared_target` (share of it)."""
+        if not self.oversize:
+            return self.least_deviation
+        return self.oversize[0].workload / self.shared_target - 1
+
     def messages(self) -> list[str]:
         """Return what the person should know before the search starts, one sentence each."""
         said = []
