@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from healthcare_territories.territory_plugin.engine.balance.contiguity import cu
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
+from healthcare_territories.territory_plugin.engine.balance.splits import improve_pairs
 from healthcare_territories.territory_plugin.engine.balance.transport import Transport
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
@@ -219,3 +222,63 @@ def test_a_cluster_is_a_small_problem_of_its_own():
     for unit, around in enumerate(part.neighbours):
         expected = set(problem.neighbours[units[unit]]) & set(units.tolist())
         assert {int(units[other]) for other in around} == expected
+
+
+def every_split(problem: Problem, part: WorkingPartition, assignment) -> float:
+    """Return the least cost of all assignments to two connected territories."""
+    best = np.inf
+    for labels in itertools.product((0, 1), repeat=problem.units):
+        if 0 < sum(labels) < problem.units and connected(problem, labels):
+            best = min(best, WorkingPartition(problem, labels, part.weights, 30.0).cost())
+    return best
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(5, 9), st.integers(0, 9999), st.sampled_from([0.0, 0.25, 5.0]))
+def test_exact_split_is_the_best_of_all_splits(count, seed, boundary):
+    problem, assignment = random_problem(count, 2, seed)
+    part = WorkingPartition(problem, assignment, Weights(boundary=boundary, limit=1000.0), 30.0)
+    improve_pairs(part, Watch())
+    assert connected(problem, part.assignment)
+    assert part.cost() == pytest.approx(every_split(problem, part, assignment), abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(problems, st.integers(3, 9))
+def test_exact_splits_of_some_units_never_cost_more(drawn, free):
+    problem, assignment = drawn
+    part = WorkingPartition(problem, assignment, Weights(limit=100.0), 30.0)
+    before = part.cost()
+    changed = improve_pairs(part, Watch(), free)
+    assert connected(problem, part.assignment)
+    fresh = WorkingPartition(problem, part.assignment, part.weights, 30.0)
+    assert part.load == pytest.approx(fresh.load)
+    assert fresh.cost() < before if changed else part.assignment == assignment.tolist()
+
+
+def test_exact_split_exchanges_units_in_both_directions():
+    """
+    5 4 | 3 0        5 | 4 3 0
+        |      →     +---+
+    0 0 | 3 1        0 0 3 | 1      9 : 7 becomes 8 : 8 by an exchange; no single unit helps
+    """
+    loads = [5, 4, 3, 0, 0, 0, 3, 1]
+    places = [(index % 4, -(index // 4), 0.0) for index in range(8)]
+    problem = Problem(
+        workload=np.array(loads, dtype=float),
+        location=np.array(places),
+        neighbours=[
+            tuple(j for j, (x, y, _) in enumerate(places) if abs(x - here[0]) + abs(y - here[1]) == 1)
+            for here in places
+        ],
+        target=np.full(2, 8.0),
+        tolerance=0.01,
+        anchor=np.full(2, -1),
+        oversize=np.zeros(2, dtype=bool),
+    )
+    part = WorkingPartition(problem, [0, 0, 1, 1] * 2, Weights(limit=1000.0), 30.0)
+    descend(part, Watch())
+    assert part.load == [9.0, 7.0]
+    improve_pairs(part, Watch())
+    assert part.load == [8.0, 8.0]
+    assert connected(problem, part.assignment)

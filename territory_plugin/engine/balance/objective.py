@@ -156,6 +156,11 @@ class WorkingPartition:
         )
         return balance + self.weights.boundary * cuts + self._travel_change(source, sink, weight, sum_x, sum_y, sum_z)
 
+    def squares_of(self, units: list[int]) -> float:
+        """Return Σ mass × squared distance from the map's middle."""
+        rows = self.fields[units]
+        return float((np.square(rows[:, 2:]).sum(axis=1) / np.maximum(rows[:, 1], 1e-300)).sum())
+
     def _travel_change(self, source, sink, weight, sum_x, sum_y, sum_z) -> float:
         """Return the change of Σ (q − |s|²/m): the squares q cancel, the sums s and masses m move over."""
         before = after = 0.0

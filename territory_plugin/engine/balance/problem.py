@@ -11,8 +11,10 @@ import numpy as np
 COMPACTNESS_WORKLOAD = 0.02
 """Share of the mean workload that a unit without any weighs in the travel term, to stay tidy."""
 
-SAFETY = 0.94
-"""Share of the tolerance that the search aims at, so that rounding elsewhere never spoils a plan."""
+SAFETY = 0.998
+"""Share of the tolerance that plans may use, so that rounding elsewhere never spoils one."""
+AIM = 0.942
+"""Share of that which annealing aims at, so that what the last moves cannot mend is still within."""
 
 
 @dataclass(frozen=True)

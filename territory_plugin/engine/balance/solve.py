@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .annealing import Schedule, anneal, descend
-from .capacitated_lloyd import capacitated_lloyd
+from .capacitated_lloyd import Centres, capacitated_lloyd
 from .contiguity import assign_to_centres
 from .objective import Weights, WorkingPartition
-from .problem import SAFETY, Problem
+from .problem import AIM, SAFETY, Problem
+from .splits import improve_pairs
 from .watch import Silent, Watch
 
 
@@ -30,6 +31,9 @@ class Effort:
         Recombinations tried per batch of proposals.
     mends : int
         Annealings around the territories that are still outside the tolerance.
+    restarts, retries : int
+        Short searches of a small map from other starts and from the best plan, as long as that is within the
+        tolerance, and as long as it is not.
     """
 
     starts: int
@@ -40,12 +44,47 @@ class Effort:
     refine: int
     recuts: int
     mends: int
+    restarts: int
+    retries: int
 
 
 EFFORTS = {
-    "quick": Effort(starts=2, rounds=15, tries=1, sketch=80, finalists=0, refine=0, recuts=10, mends=4),
-    "default": Effort(starts=6, rounds=30, tries=4, sketch=100, finalists=1, refine=300, recuts=20, mends=21),
-    "thorough": Effort(starts=16, rounds=40, tries=10, sketch=300, finalists=3, refine=1000, recuts=40, mends=63),
+    "quick": Effort(
+        starts=2,
+        rounds=15,
+        tries=1,
+        sketch=80,
+        finalists=0,
+        refine=0,
+        recuts=10,
+        mends=4,
+        restarts=0,
+        retries=6,
+    ),
+    "default": Effort(
+        starts=6,
+        rounds=30,
+        tries=4,
+        sketch=100,
+        finalists=1,
+        refine=300,
+        recuts=20,
+        mends=21,
+        restarts=60,
+        retries=40,
+    ),
+    "thorough": Effort(
+        starts=16,
+        rounds=40,
+        tries=10,
+        sketch=300,
+        finalists=3,
+        refine=1000,
+        recuts=40,
+        mends=63,
+        restarts=300,
+        retries=300,
+    ),
 }
 
 SKETCH = Schedule(hot=1.0, cold=0.02, limits=(5.0, 100.0), pressures=(30.0, 3.0))
@@ -63,11 +102,29 @@ MENDS = tuple(
     )
 )
 """How to anneal around what is outside the tolerance, in turn: how hot, and how many borders away."""
-STRICT = 1000.0
-"""Price of excess when a local optimum is sought that gives nothing away."""
+KICKS = (
+    Schedule(hot=1.0, cold=0.02, limits=(5.0, 100.0), pressures=(30.0, 3.0)),
+    Schedule(hot=3.0, cold=0.1, limits=(5.0, 100.0), pressures=(3.0, 3.0)),
+)
+"""How to anneal a small map on from its best plan, in turn."""
+KICK = 20
+"""Proposals per unit for each."""
+FRESH = 4
+"""Every so many restarts of a small map begin with other centres."""
+AGREED = 3
+"""After so many restarts from other centres that end with the best plan, no more are tried."""
+STRICT, USUAL_TOLERANCE = 1000.0, 0.05
+"""Price of excess when a local optimum is sought that gives nothing away, at the tolerance where it is that."""
 
-FEW_UNITS, MANY_UNITS = 400, 4000
-"""Small maps get the budget of `FEW_UNITS`; above `MANY_UNITS` it grows with the root of their number."""
+SMALL_UNITS, FEW_UNITS, MANY_UNITS = 120, 400, 4000
+"""Up to `SMALL_UNITS` a map is searched again and again. Small maps get the budget of `FEW_UNITS`; above
+`MANY_UNITS` it grows with the root of their number."""
+MENDING = 2_000_000, 0.25
+"""Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+LARGEST_CLUSTER = 1500
+"""Units of a cluster that is mended at most; where hops lead further, fewer are taken."""
+FREE, FREE_OF_FEW = 12, 17
+"""Units at each border that exact splits of a small map share out anew; all, where a map has hardly more."""
 
 
 def solve(
@@ -105,7 +162,9 @@ def solve(
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.mend(min(pool, key=search.rank), watch.part(0.9, 1.0))
+    best = search.mend(min(pool, key=search.rank), watch.part(0.9, 0.95))
+    if n <= FEW_UNITS:
+        best = search.restart(best, centres, watch.part(0.95, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals
 
 
@@ -127,21 +186,41 @@ class _Search:
         self.problem, self.effort, self.weights, self.rng, self.watch = problem, effort, weights, rng, watch
         self.unit_travel = travel / problem.units or 1.0
         self.proposals = 0
+        dear = max(1.0, USUAL_TOLERANCE / problem.tolerance) * max(1.0, weights.boundary / Weights.boundary)
+        self.strict = STRICT * dear
+        self.inner = replace(problem, tolerance=AIM * problem.tolerance)
 
     def rank(self, part: WorkingPartition) -> tuple[float, float]:
         """Return what makes one partition better than another: less excess first, then less cost."""
-        slack = (0.998 / SAFETY - 1) * self.problem.tolerance
-        return round(part.excess(slack), 9), part.cost()
+        return round(part.excess(), 9), part.cost()
 
     def working(self, assignment, limit: float | None = None) -> WorkingPartition:
         """Return an assignment ready for moves."""
-        weights = self.weights if limit is None else self.weights.with_limit(limit)
-        return WorkingPartition(self.problem, assignment, weights, self.unit_travel)
+        if limit is None:
+            return WorkingPartition(self.inner, assignment, self.weights, self.unit_travel)
+        return WorkingPartition(self.problem, assignment, self.weights.with_limit(limit), self.unit_travel)
 
-    def polish(self, assignment) -> WorkingPartition:
-        """Return the strict local optimum below an assignment, excess priced out."""
+    def polish(self, assignment, free: int = 0) -> WorkingPartition:
+        """Return the strict local optimum below an assignment, excess priced out.
+
+        With `free` units at each border shared out exactly, too. Costs of results can be compared.
+        """
+        if not free:
+            # a little inside first: what is left of the excess may then still be within
+            aimed = WorkingPartition(self.inner, assignment, self.weights.with_limit(STRICT), self.unit_travel)
+            descend(aimed, self.watch)
+            assignment = aimed.assignment
         part = self.working(assignment, STRICT)
         descend(part, self.watch)
+        if not free:
+            return part
+        if improve_pairs(part, self.watch, free):
+            descend(part, self.watch)
+        if self.strict > STRICT and part.excess() > 0:
+            # a tight tolerance costs less to miss than a longer border: pay more
+            part.weights = part.weights.with_limit(self.strict)
+            improve_pairs(part, self.watch, free)
+            part.weights = part.weights.with_limit(STRICT)
         return part
 
     def anneal(self, assignment, schedule: Schedule, per_unit: int, watch: Watch) -> WorkingPartition:
@@ -159,13 +238,16 @@ class _Search:
         Each cluster of such territories and of those around them is a small problem of its own, so that what is
         gained in one is not lost to another.
         """
+        most = self.proposals + max(MENDING[0], int(MENDING[1] * self.proposals))
         for turn in range(self.effort.mends):
+            if self.proposals >= most:
+                break
             bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
             schedule, hops = MENDS[turn % len(MENDS)]
             assignment = np.array(best.assignment)
-            clusters = _clusters([best.within_hops([territory], hops) for territory in bad])
+            clusters = _clusters([self._around(best, territory, hops) for territory in bad])
             share = turn / self.effort.mends
             watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
             for cluster in clusters:
@@ -183,6 +265,51 @@ class _Search:
                 if search.rank(after) < search.rank(before):
                     assignment[units] = np.array(sorted(cluster))[after.assignment]
             best = self.working(assignment, STRICT)
+        return best
+
+    def _around(self, best: WorkingPartition, territory: int, hops: int) -> set[int]:
+        """Return a territory and those around it, fewer hops away where there would be too many units."""
+        while True:
+            near = best.within_hops([territory], hops)
+            if hops == 1 or sum(best.count[each] for each in near) <= LARGEST_CLUSTER:
+                return near
+            hops -= 1
+
+    def restart(self, best: WorkingPartition, centres: list[Centres], watch: Watch) -> WorkingPartition:
+        """Return a better partition of a small map, from many short annealings and exact splits.
+
+        They go on from the best one, now and then from other centres, until the best was found again and again.
+        """
+        problem = self.problem
+        free = FREE if problem.units > FREE_OF_FEW else FREE_OF_FEW
+        best = min(best, self.polish(best.assignment, free), key=self.rank)
+        agreed = 0
+        for turn in range(max(self.effort.restarts, self.effort.retries)):
+            within = not best.improvable()
+            most = self.effort.restarts if within else self.effort.retries
+            if turn >= most or (within and (agreed >= AGREED or problem.units > SMALL_UNITS)) or watch.time_is_up():
+                break
+            watch.progress(turn / most, f"Searching again, worst deviation {100 * best.worst():.1f} %")
+            start = best.assignment
+            fresh = turn % FRESH == FRESH - 1
+            if fresh:
+                if turn // FRESH % len(centres) == len(centres) - 1:
+                    silent = Silent(watch)
+                    centres = capacitated_lloyd(
+                        problem, len(centres), self.effort.rounds, len(centres), self.rng, silent
+                    )
+                start = assign_to_centres(problem, centres[turn // FRESH % len(centres)])
+            # a tight tolerance is a matter of single units: then aim at all of it, too
+            part = self.working(start, None if turn % 2 else self.weights.limit)
+            budget = KICK * max(FEW_UNITS, problem.units)
+            anneal(part, budget, KICKS[turn % len(KICKS)], self.rng, Silent(watch), self.effort.recuts)
+            self.proposals += budget
+            found = self.polish(part.assignment, free)
+            gain = self.rank(best)[0] - self.rank(found)[0], self.rank(best)[1] - self.rank(found)[1]
+            if abs(gain[0]) < 1e-9 and abs(gain[1]) < 1e-6:
+                agreed += fresh
+            elif gain > (0.0, 0.0):
+                best, agreed = found, 0
         return best
 
 

@@ -1,0 +1,207 @@
+"""Exact splits: all ways of sharing out the units at the border of two territories, and the best of them.
+
+Where the tolerance is tight, balance needs several units to change sides at once, in both directions. Among few
+units all subsets can be looked at: their workloads come from doubling a list, only those that are balanced well
+enough are priced, and only those that cost less than what there is are asked whether both sides are connected,
+many at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .contiguity import components
+from .objective import WorkingPartition
+from .watch import Watch
+
+FREE = 17
+"""Units that may change sides at most, so that 2^FREE subsets are looked at."""
+MOST_NODES = 62
+"""Units and fixed parts at most: a subset is a 64-bit number."""
+TOGETHER = 2048
+"""Subsets whose contiguity is looked at together, the cheapest first."""
+GAIN = 1e-7
+
+
+def improve_pairs(part: WorkingPartition, watch: Watch, free: int = FREE, among: set[int] | None = None) -> bool:
+    """Split each two touching territories anew in the best way, until no pair of them gains.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+        Changed in place; it stays connected and keeps all its territories.
+    watch : Watch
+    free : int
+        Units nearest the border that may change sides; all of the two territories when they are so few.
+    among : set of int, optional
+        Pairs without any of these territories are left alone.
+
+    Returns
+    -------
+    bool
+        Whether anything changed.
+    """
+    changed = False
+    settled: dict[tuple[int, int], tuple[int, int]] = {}
+    version = [0] * len(part.load)
+    while True:
+        pairs = sorted(
+            {
+                (min(home, beyond), max(home, beyond))
+                for unit, around in enumerate(part.neighbours)
+                for home in (part.assignment[unit],)
+                for beyond in (part.assignment[other] for other in around)
+                if beyond != home
+            }
+        )
+        moved = False
+        for one, other in pairs:
+            if among is not None and one not in among and other not in among:
+                continue
+            if watch.time_is_up():
+                return changed
+            if settled.get((one, other)) == (version[one], version[other]):
+                continue
+            found = best_split(part, one, other, free)
+            if found is not None:
+                to_one, to_other = found
+                part.move(to_one, other, one)
+                part.move(to_other, one, other)
+                version[one] += 1
+                version[other] += 1
+                moved = changed = True
+            settled[one, other] = (version[one], version[other])
+        if not moved:
+            return changed
+
+
+def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -> tuple[list[int], list[int]] | None:
+    """Return the units that go to `one` and to `other` in the best split of the two, None if none is better.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+    one, other : int
+        Territories that touch.
+    free : int
+        As in `improve_pairs`.
+    """
+    assignment, neighbours = part.assignment, part.neighbours
+    units = [unit for unit, home in enumerate(assignment) if home in (one, other)]
+    chosen = _nearest_border(part, units, free)
+    size = len(chosen)
+    if not size:
+        return None
+    loose = set(chosen)
+    sides = [
+        components(neighbours, [unit for unit in units if unit not in loose and assignment[unit] == home])
+        for home in (one, other)
+    ]
+    groups = [[unit] for unit in chosen] + sides[0] + sides[1]
+    if len(groups) > MOST_NODES:
+        return None
+    node = {unit: index for index, group in enumerate(groups) for unit in group}
+    around = [0] * len(groups)
+    edges: dict[tuple[int, int], int] = {}
+    for unit in units:
+        here = node[unit]
+        for near in neighbours[unit]:
+            there = node.get(near)
+            if there is not None and there != here:
+                around[here] |= 1 << there
+                if here < there:
+                    edges[here, there] = edges.get((here, there), 0) + 1
+    fixed_one = sum(1 << index for index in range(size, size + len(sides[0])))
+    rows = part.fields[chosen]
+    fixed = [
+        part.fields[[unit for group in side for unit in group]].sum(axis=0) if side else np.zeros(5) for side in sides
+    ]
+    total = rows.sum(axis=0) + fixed[0] + fixed[1]
+
+    loads = np.full(1, fixed[0][0])
+    for load in rows[:, 0]:
+        loads = np.concatenate([loads, loads + load])
+    balance = part.balance_costs(one, loads) + part.balance_costs(other, total[0] - loads)
+    now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
+    for territory in (one, other):
+        x, y, z = part.sum_x[territory], part.sum_y[territory], part.sum_z[territory]
+        now -= (x * x + y * y + z * z) / part.weight[territory]
+    bits = [assignment[unit] == one for unit in chosen]
+    cut_now = _cut(np.array([bits]), edges, size, len(sides[0]))[0]
+    now += part.weights.boundary * cut_now
+    # travel cannot fall below that of one point for each territory: Σ q − Σ |s|²/m ≥ 0
+    squares = part.squares_of(units)
+    subsets = np.flatnonzero(balance - squares < now - GAIN)
+    if len(subsets) == 0:
+        return None
+    if len(subsets) > 50_000:
+        # the best balanced first: the rest costs too much to look at
+        subsets = np.sort(subsets[np.argpartition(balance[subsets], 50_000)[:50_000]])
+    inside = (subsets[:, None] >> np.arange(size)) & 1
+    ones = inside @ rows + fixed[0]
+    others = total - ones
+    cost = balance[subsets] - _square(ones) - _square(others)
+    keep = np.flatnonzero(cost < now - GAIN)
+    if part.weights.boundary and len(keep):
+        cost[keep] += part.weights.boundary * _cut(inside[keep].astype(bool), edges, size, len(sides[0]))
+        keep = keep[cost[keep] < now - GAIN]
+    keep = keep[np.argsort(cost[keep], kind="stable")]
+    every = (1 << len(groups)) - 1
+    for first in range(0, len(keep), TOGETHER):
+        some = keep[first : first + TOGETHER]
+        masks = subsets[some] | fixed_one
+        sound = np.flatnonzero(_connected(masks, around) & _connected(every ^ masks, around))
+        if len(sound):
+            best = inside[some[sound[0]]]
+            to_one = [unit for unit, bit in zip(chosen, best) if bit and assignment[unit] == other]
+            to_other = [unit for unit, bit in zip(chosen, best) if not bit and assignment[unit] == one]
+            return to_one, to_other
+    return None
+
+
+def _nearest_border(part: WorkingPartition, units: list[int], most: int) -> list[int]:
+    """Return at most `most` units of two territories that may move, border by border from where they touch."""
+    assignment, neighbours = part.assignment, part.neighbours
+    inside = set(units)
+    found = [
+        unit
+        for unit in units
+        if any(near in inside and assignment[near] != assignment[unit] for near in neighbours[unit])
+    ]
+    seen = set(found)
+    for unit in found:
+        if len(found) >= 2 * most:
+            break
+        for near in neighbours[unit]:
+            if near in inside and near not in seen:
+                seen.add(near)
+                found.append(near)
+    return sorted([unit for unit in found if not part.anchored[unit]][:most])
+
+
+def _cut(inside: np.ndarray, edges: dict[tuple[int, int], int], size: int, first: int) -> np.ndarray:
+    """Return the edges cut by each row of sides: free units, then fixed parts of the first and second."""
+    cuts = np.zeros(len(inside))
+    for (here, there), count in edges.items():
+        a = inside[:, here] if here < size else here < size + first
+        b = inside[:, there] if there < size else there < size + first
+        cuts += count * (a != b)
+    return cuts
+
+
+def _connected(masks: np.ndarray, around: list[int]) -> np.ndarray:
+    """Answer for each set of nodes, a bit each, whether it is connected and not empty."""
+    reach = masks & -masks
+    while True:
+        grown = reach.copy()
+        for node, near in enumerate(around):
+            grown |= np.where((reach >> node) & 1, near, 0)
+        grown &= masks
+        if (grown == reach).all():
+            return (reach == masks) & (masks != 0)
+        reach = grown
+
+
+def _square(sums: np.ndarray) -> np.ndarray:
+    """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
+    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(sums[:, 1], 1e-12)
