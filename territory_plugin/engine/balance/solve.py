@@ -71,7 +71,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
-        restarts=60,
+        restarts=120,
         retries=40,
     ),
     "thorough": Effort(
