@@ -124,6 +124,8 @@ MENDING = 1_200_000, 0.25
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
+FREE_MENDED = 10
+"""Units at each border that exact splits share out anew where mending goes on."""
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
 NEAR = 4
@@ -268,7 +270,7 @@ class _Search:
                 budget = 100 * max(FEW_UNITS // 4, part.units)
                 anneal(working, budget, schedule, self.rng, search.watch, 4 * self.effort.recuts)
                 self.proposals += budget
-                after = search.polish(working.assignment)
+                after = search.polish(search.polish(working.assignment).assignment, FREE_MENDED)
                 if search.rank(after) < search.rank(before):
                     assignment[units] = np.array(sorted(cluster))[after.assignment]
             best = self.working(assignment, STRICT)
