@@ -13,6 +13,7 @@ from healthcare_territories.territory_plugin.engine.balance.contiguity import cu
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
+from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, _Search
 from healthcare_territories.territory_plugin.engine.balance.splits import improve_pairs
 from healthcare_territories.territory_plugin.engine.balance.transport import Transport
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -282,3 +283,29 @@ def test_exact_split_exchanges_units_in_both_directions():
     improve_pairs(part, Watch())
     assert part.load == [8.0, 8.0]
     assert connected(problem, part.assignment)
+
+
+def test_a_territory_without_workload_is_founded_anew():
+    """
+    Twelve rows of twelve; the six columns in the east have no workload. Territory 3 holds them, and nothing else:
+    the other three have 4/3 of the target each, and no flip helps until it is founded anew in their midst.
+    """
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(12, 12), label_attribute="at")
+    places = np.array([(*graph.nodes[unit]["at"], 0.0) for unit in graph]) * [10.0, 10.0, 1.0]
+    workload = (places[:, 1] < 60).astype(float)
+    problem = Problem(
+        workload=workload,
+        location=places,
+        neighbours=[tuple(sorted(graph[unit])) for unit in graph],
+        target=np.full(4, 18.0),
+        tolerance=0.06,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+    )
+    assignment = np.where(workload > 0, (places[:, 0] // 40).astype(int), 3)
+    search = _Search(problem, EFFORTS["default"], Weights(), 1e5, np.random.default_rng(0), Watch())
+    before = search.working(assignment, 1000.0)
+    assert before.load == [24.0, 24.0, 24.0, 0.0]
+    after = search.resettle(before)
+    assert connected(problem, after.assignment)
+    assert after.excess() < 0.2 * before.excess()

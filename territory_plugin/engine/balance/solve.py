@@ -11,6 +11,7 @@ from .capacitated_lloyd import Centres, capacitated_lloyd
 from .contiguity import assign_to_centres
 from .objective import Weights, WorkingPartition
 from .problem import AIM, SAFETY, Problem
+from .recombination import recombine
 from .splits import improve_pairs
 from .watch import Silent, Watch
 
@@ -70,7 +71,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
-        restarts=60,
+        restarts=120,
         retries=40,
     ),
     "thorough": Effort(
@@ -119,8 +120,16 @@ STRICT, USUAL_TOLERANCE = 1000.0, 0.05
 SMALL_UNITS, FEW_UNITS, MANY_UNITS = 120, 400, 4000
 """Up to `SMALL_UNITS` a map is searched again and again. Small maps get the budget of `FEW_UNITS`; above
 `MANY_UNITS` it grows with the root of their number."""
-MENDING = 2_000_000, 0.25
+MENDING = 1_200_000, 0.25
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+RECUTS = 20
+"""Trees that are tried when a territory is split in two."""
+FREE_MENDED = 10
+"""Units at each border that exact splits share out anew where mending goes on."""
+STARVED = 0.5
+"""A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
+NEAR = 4
+"""Borders away at most, from where it was."""
 LARGEST_CLUSTER = 1500
 """Units of a cluster that is mended at most; where hops lead further, fewer are taken."""
 FREE, FREE_OF_FEW = 12, 17
@@ -162,7 +171,7 @@ def solve(
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.mend(min(pool, key=search.rank), watch.part(0.9, 0.95))
+    best = search.mend(search.resettle(min(pool, key=search.rank)), watch.part(0.9, 0.95))
     if n <= FEW_UNITS:
         best = search.restart(best, centres, watch.part(0.95, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals
@@ -261,11 +270,73 @@ class _Search:
                 budget = 100 * max(FEW_UNITS // 4, part.units)
                 anneal(working, budget, schedule, self.rng, search.watch, 4 * self.effort.recuts)
                 self.proposals += budget
-                after = search.polish(working.assignment)
+                after = search.polish(search.polish(working.assignment).assignment, FREE_MENDED)
                 if search.rank(after) < search.rank(before):
                     assignment[units] = np.array(sorted(cluster))[after.assignment]
             best = self.working(assignment, STRICT)
         return best
+
+    def resettle(self, best: WorkingPartition) -> WorkingPartition:
+        """Return a partition whose starved territories were founded anew where workload is.
+
+        A territory that holds nothing but units without workload gains nothing by any flip, and stays there while
+        those around carry what it should. Its units go to whom they touch; the fullest of those around is split.
+        """
+        problem = self.problem
+        for starved in best.improvable():
+            if problem.anchor[starved] >= 0 or best.load[starved] >= STARVED * problem.target[starved]:
+                continue
+            near = best.within_hops([starved], NEAR) - {starved}
+            donors = [t for t in sorted(near) if best.count[t] > 1 and problem.anchor[t] < 0]
+            if not donors:
+                continue
+            donor = max(donors, key=lambda t: best.load[t] - best.target[t])
+            trial = self._refounded(best, starved, donor)
+            if self.rank(trial) < self.rank(best):
+                best = trial
+        return best
+
+    def _refounded(self, best: WorkingPartition, starved: int, donor: int) -> WorkingPartition:
+        """Return a partition in which a territory was given up and founded anew by splitting another."""
+        problem = self.problem
+        assignment = [-1 if home == starved else home for home in best.assignment]
+        # its own units go to those around, the rim first
+        queue = [unit for unit, home in enumerate(best.assignment) if home == starved]
+        while queue:
+            left = []
+            for unit in queue:
+                homes = sorted({assignment[other] for other in problem.neighbours[unit]} - {-1})
+                if homes:
+                    assignment[unit] = min(homes, key=lambda t: (best.load[t] - best.target[t], t))
+                else:
+                    left.append(unit)
+            queue = left
+        inside = [unit for unit, home in enumerate(assignment) if home == donor]
+        # the last unit that a search reaches leaves the others connected
+        order, seen = [inside[0]], {inside[0]}
+        for unit in order:
+            for other in problem.neighbours[unit]:
+                if other not in seen and assignment[other] == donor:
+                    seen.add(other)
+                    order.append(other)
+        assignment[order[-1]] = starved
+        part, units, local = problem.restricted(np.array(assignment), sorted((donor, starved)))
+        search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch))
+        search.unit_travel = self.unit_travel
+        split = search.working(local, STRICT)
+        recombine(split, [0, 1], RECUTS, 0.0, self.rng, part.units)
+        fixed = np.array(assignment)
+        fixed[units] = np.array(sorted((donor, starved)))[split.assignment]
+        cluster = sorted(self._around(self.working(fixed, STRICT), starved, NEAR))
+        part, units, local = problem.restricted(fixed, cluster)
+        search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch))
+        search.unit_travel = self.unit_travel
+        working = search.working(local)
+        budget = self.effort.sketch * max(FEW_UNITS, part.units)
+        anneal(working, budget, SKETCH, self.rng, search.watch, self.effort.recuts)
+        self.proposals += budget
+        fixed[units] = np.array(cluster)[search.polish(working.assignment).assignment]
+        return self.working(fixed, STRICT)
 
     def _around(self, best: WorkingPartition, territory: int, hops: int) -> set[int]:
         """Return a territory and those around it, fewer hops away where there would be too many units."""
