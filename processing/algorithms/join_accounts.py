@@ -54,9 +54,9 @@ class JoinAccounts(TerritoriesAlgorithm):
             enum("JOIN_BY", self.tr("Join by"), {
                 "npi": self.tr("NPI"), "zip": self.tr("ZIP"), "location": self.tr("location"),
             }, "npi"),
-            field("KEY_FIELD", self.tr("NPI or ZIP of the providers or ZIPs"), parentLayerParameterName="INPUT",
+            field("MATCH_FIELD", self.tr("NPI or ZIP of the providers or ZIPs"), parentLayerParameterName="INPUT",
                   optional=True),
-            field("ACCOUNT_KEY_FIELD", self.tr("NPI or ZIP of the accounts"), parentLayerParameterName="ACCOUNTS",
+            field("ACCOUNT_MATCH_FIELD", self.tr("NPI or ZIP of the accounts"), parentLayerParameterName="ACCOUNTS",
                   optional=True),
             field("SUM_FIELDS", self.tr("Fields of the accounts to sum (revenue, …)"),
                   parentLayerParameterName="ACCOUNTS", allowMultiple=True, optional=True),
@@ -85,7 +85,7 @@ class JoinAccounts(TerritoriesAlgorithm):
                 self.tr("“{}” is needed to join by {}.").format(
                     self.parameterDefinition(name).description(), by.upper()
                 )
-                for name in ("KEY_FIELD", "ACCOUNT_KEY_FIELD")
+                for name in ("MATCH_FIELD", "ACCOUNT_MATCH_FIELD")
                 if not self.string(name)
             ]
         else:
@@ -159,15 +159,21 @@ class JoinAccounts(TerritoriesAlgorithm):
         if self.choice("JOIN_BY") == "npi":
             keys, wanted = (
                 [engine.npi.read_npi(text) for text in texts]
-                for texts in (accounts.texts(self.string("ACCOUNT_KEY_FIELD")), layer.texts(self.string("KEY_FIELD")))
+                for texts in (
+                    accounts.texts(self.string("ACCOUNT_MATCH_FIELD")),
+                    layer.texts(self.string("MATCH_FIELD")),
+                )
             )
         else:
             keys, wanted = (
                 engine.accounts.zip_keys(texts)
-                for texts in (accounts.texts(self.string("ACCOUNT_KEY_FIELD")), layer.texts(self.string("KEY_FIELD")))
+                for texts in (
+                    accounts.texts(self.string("ACCOUNT_MATCH_FIELD")),
+                    layer.texts(self.string("MATCH_FIELD")),
+                )
             )
         if not any(wanted):
-            raise TerritoryError(f"“{self.string('KEY_FIELD')}” holds no NPI or ZIP that can be read.")
+            raise TerritoryError(f"“{self.string('MATCH_FIELD')}” holds no NPI or ZIP that can be read.")
         account, target = engine.accounts.match_by_key(keys, wanted)
         what = self.choice("JOIN_BY").upper()
         reason = [f"no {what} can be read" if key is None else f"{what} {key} is not in the layer" for key in keys]

@@ -34,7 +34,7 @@ def accounts(memory_layer):
 @pytest.fixture
 def wish(providers, accounts):
     return {
-        "INPUT": providers, "ACCOUNTS": accounts, "JOIN_BY": "npi", "KEY_FIELD": "npi", "ACCOUNT_KEY_FIELD": "npi",
+        "INPUT": providers, "ACCOUNTS": accounts, "JOIN_BY": "npi", "MATCH_FIELD": "npi", "ACCOUNT_MATCH_FIELD": "npi",
         "SUM_FIELDS": ["revenue"], "OUTPUT": "memory:", "UNMATCHED": "memory:",
     }  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     algorithm = territories_provider.algorithm("joinaccounts")
     names = {definition.name() for definition in algorithm.parameterDefinitions()}
     assert names == {
-        "INPUT", "ACCOUNTS", "JOIN_BY", "KEY_FIELD", "ACCOUNT_KEY_FIELD", "SUM_FIELDS", "COMPETITOR",
+        "INPUT", "ACCOUNTS", "JOIN_BY", "MATCH_FIELD", "ACCOUNT_MATCH_FIELD", "SUM_FIELDS", "COMPETITOR",
         "POTENTIAL_FIELD", "MAX_DISTANCE", "OUTPUT", "UNMATCHED",
     }  # fmt: skip
     outputs = {definition.name() for definition in algorithm.outputDefinitions()}
@@ -75,7 +75,7 @@ def test_competitors_count_apart(run, wish):
 
 
 def test_by_zip_however_it_is_written(run, wish):
-    outcome = run("joinaccounts", {**wish, "JOIN_BY": "zip", "KEY_FIELD": "zip", "ACCOUNT_KEY_FIELD": "zip"})
+    outcome = run("joinaccounts", {**wish, "JOIN_BY": "zip", "MATCH_FIELD": "zip", "ACCOUNT_MATCH_FIELD": "zip"})
     assert columns(outcome.rows(), "accounts", "revenue") == [(1, 100), (3, 1030), (0, 0), (0, 0)]
 
 
@@ -96,7 +96,7 @@ def test_by_place_to_the_polygon(run, wish, board):
         feature.setAttributes([float(revenue)])
         feature.setGeometry(QgsGeometry.fromWkt(f"POINT({x} 39.95)"))
         accounts.dataProvider().addFeatures([feature])
-    layers = {"INPUT": layer, "ACCOUNTS": accounts, "KEY_FIELD": None, "ACCOUNT_KEY_FIELD": None}
+    layers = {"INPUT": layer, "ACCOUNTS": accounts, "MATCH_FIELD": None, "ACCOUNT_MATCH_FIELD": None}
     outcome = run("joinaccounts", {**wish, **layers, "JOIN_BY": "location"})
     assert columns(outcome.rows(), "accounts", "revenue") == [(2, 3), (1, 4)]
     assert outcome.rows("UNMATCHED")[0]["reason"] == "lies in no polygon"
@@ -105,10 +105,10 @@ def test_by_place_to_the_polygon(run, wish, board):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"KEY_FIELD": None}, ["needed to join by NPI"]),
+        ({"MATCH_FIELD": None}, ["needed to join by NPI"]),
         ({"COMPETITOR": "1 +"}, ["ompetitor"]),
         ({"SUM_FIELDS": ["owner"]}, ["owner", "no numbers"]),
-        ({"KEY_FIELD": "workload"}, ["workload", "no NPI"]),
+        ({"MATCH_FIELD": "workload"}, ["workload", "no NPI"]),
         ({"JOIN_BY": "moon"}, ["moon", "location"]),
     ],
 )
@@ -146,7 +146,7 @@ def test_true_hospitals_in_true_zips(qgis_process, shared_data, unpacked, tmp_pa
         "territories:joinaccounts",
         {
             "INPUT": f"{unpacked('zcta/zcta_NY.gpkg.xz')}|layername=zcta", "ACCOUNTS": str(path), "JOIN_BY": "zip",
-            "KEY_FIELD": "zcta5", "ACCOUNT_KEY_FIELD": "code", "SUM_FIELDS": ["beds"],
+            "MATCH_FIELD": "zcta5", "ACCOUNT_MATCH_FIELD": "code", "SUM_FIELDS": ["beds"],
             "OUTPUT": str(tmp_path / "out.gpkg"), "UNMATCHED": str(tmp_path / "lost.gpkg"),
         },
         by_json=by_json,
