@@ -39,6 +39,8 @@ class Market:
     ----------
     layer : gis.frames.Layer
     units : list of str
+    centres : numpy.ndarray of float, shape (n, 2)
+        Longitude and latitude.
     workload : numpy.ndarray of float, shape (n,)
     fields : list of str
         The workload fields it comes from.
@@ -48,6 +50,7 @@ class Market:
 
     layer: object
     units: list
+    centres: object
     workload: object
     fields: list
     graph: object
@@ -117,7 +120,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         graph = engine.contiguity.adjacency_graph(
             units, edges, {"workload": workload, "lon": centres[:, 0], "lat": centres[:, 1]}
         )
-        return Market(layer, units, workload, names, graph)
+        return Market(layer, units, centres, workload, names, graph)
 
     def workload(self, layer, units, names, shares):
         """Return the workload of each unit: the field's own, or the composite index of several."""
@@ -151,7 +154,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         """Measure the territories and write them, the units and the report; return the outputs."""
         progress(0.0, self.tr("Measuring"))
         layer, graph = market.layer, market.graph
-        positions = engine.geodesy.geocentric(engine.contiguity.unit_centres(layer.lonlat))
+        positions = engine.geodesy.geocentric(market.centres)
         table = engine.measures.territory_measures(
             graph, territory, market.workload, positions, tolerance=tolerance, targets=targets
         )

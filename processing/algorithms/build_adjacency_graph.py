@@ -83,7 +83,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
 
         self.progress(0.9, self.tr("Writing"))
         output = self.write("OUTPUT", gis.fields.columns(*gis.fields.EDGE), gis.fields.LINE, layer.crs,
-            gis.adjacency.edge_rows(edges, units, layer, self.context), gis.styles.edges(),
+            gis.adjacency.edge_rows(edges, units, centres, layer, self.context), gis.styles.edges(),
         )  # fmt: skip
         return {
             "OUTPUT": output,
