@@ -399,11 +399,9 @@ def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:
 
 
 def _one_each(problem: Problem) -> np.ndarray:
-    """Return a territory for each unit, anchored territories at their anchors."""
-    assignment = np.full(problem.units, -1)
-    anchored = np.flatnonzero(problem.anchor >= 0)
-    assignment[problem.anchor[anchored]] = anchored
-    assignment[assignment < 0] = np.flatnonzero(problem.anchor < 0)
+    """Return a territory for each unit, the fixed units in theirs."""
+    assignment = problem.fixed.copy()
+    assignment[assignment < 0] = np.setdiff1d(np.arange(problem.territories), assignment)
     return assignment
 
 
