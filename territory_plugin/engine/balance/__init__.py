@@ -3,5 +3,16 @@
 from .balancing import balance_territories, certificates
 from .certificates import Certificates, Component, Oversize
 from .plan import Plan
+from .rules import Border, Measure, Rules
 
-__all__ = ["Certificates", "Component", "Oversize", "Plan", "balance_territories", "certificates"]
+__all__ = [
+    "Border",
+    "Certificates",
+    "Component",
+    "Measure",
+    "Oversize",
+    "Plan",
+    "Rules",
+    "balance_territories",
+    "certificates",
+]

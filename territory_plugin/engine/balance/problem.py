@@ -40,15 +40,15 @@ class Limits:
     Attributes
     ----------
     value : ndarray of float, shape (n,)
-    target : ndarray of float, shape (k,)
-    tolerance : float
+    low, high : ndarray of float, shape (k,)
+        What each territory should hold at least and at most.
     scale : float
         Value that counts as 100 %.
     """
 
     value: np.ndarray
-    target: np.ndarray
-    tolerance: float
+    low: np.ndarray
+    high: np.ndarray
     scale: float
 
 
@@ -194,7 +194,8 @@ class Problem:
             stay=None if self.stay is None else self.stay[units],
             regions=tuple(replace(each, region=each.region[units]) for each in self.regions),
             limits_of=tuple(
-                replace(each, value=each.value[units], target=each.target[territories]) for each in self.limits_of
+                replace(each, value=each.value[units], low=each.low[territories], high=each.high[territories])
+                for each in self.limits_of
             ),
         )
         return problem, units, inside[units]

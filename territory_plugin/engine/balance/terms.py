@@ -180,8 +180,7 @@ class Excess:
         self.value, self.per_target = limits.value.tolist(), 1.0 / limits.scale
         self.array = limits.value
         self.load = np.bincount(np.asarray(part.assignment), limits.value, len(part.load)).tolist()
-        slack = limits.tolerance * limits.target
-        self.low, self.high = (limits.target - slack).tolist(), (limits.target + slack).tolist()
+        self.low, self.high = limits.low.tolist(), limits.high.tolist()
 
     def excess_of(self, territory: int, load):
         """Return how far a load is outside the limits, in targets."""
