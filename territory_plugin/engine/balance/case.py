@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -152,8 +152,8 @@ class Case:
         target = values[units].sum() * share / (share.sum() or 1.0)
         return Limits(
             value=values[units],
-            low=np.where(oversize, 0.0, (1 - measure.tolerance) * target),
-            high=np.where(oversize, np.inf, (1 + measure.tolerance) * target),
+            low=np.where(oversize, 0.0, (1 - aimed(measure.tolerance)) * target),
+            high=np.where(oversize, np.inf, (1 + aimed(measure.tolerance)) * target),
             scale=float(values.sum()) / self.territories or 1.0,
         )
 
@@ -213,6 +213,10 @@ class Case:
             names=duty.names,
             share=duty.share,
             pieces=self._pieces(assignment),
+            further={
+                measure.attribute: np.bincount(assignment, self.values(measure.attribute), k)
+                for measure in self.rules.measures
+            },
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
@@ -231,9 +235,13 @@ class Case:
         found = {}
         for border in self.rules.borders:
             code, names = region_codes(self.graph, self.nodes, border.attribute)
-            pairs = pd.DataFrame({"region": code, "territory": assignment}).query("region >= 0").drop_duplicates()
-            held = pairs.groupby("region")["territory"].apply(sorted)
-            found[border.attribute] = {names[region]: list(held[region]) for region in held.index if len(held[region]) > 1}
+            held: dict[int, set[int]] = {}
+            for region, territory in zip(code.tolist(), assignment.tolist()):
+                held.setdefault(region, set()).add(territory)
+            held.pop(-1, None)
+            found[border.attribute] = {
+                names[region]: sorted(holders) for region, holders in sorted(held.items()) if len(holders) > 1
+            }
         return found
 
     def _broken(self, assignment: np.ndarray) -> list[str]:
@@ -317,13 +325,22 @@ class Case:
         return reasons
 
 
-def case_of(graph: nx.Graph, territories: int | None, workload: str, tolerance: float, rules: Rules) -> Case:
+def case_of(
+    graph: nx.Graph,
+    territories: int | None,
+    workload: str,
+    tolerance: float,
+    rules: Rules,
+    current: Mapping | None = None,
+) -> Case:
     """Return the arrays of a market, with the certificates.
 
     Parameters
     ----------
     graph, territories, workload, tolerance, rules
         As for `balance_territories`.
+    current : mapping of unit to rep id, optional
+        Today's alignment: where parts of the map have several reps to choose from, each keeps its own.
 
     Raises
     ------
@@ -346,6 +363,9 @@ def case_of(graph: nx.Graph, territories: int | None, workload: str, tolerance: 
         region_of, neighbours, joined = _close_borders(graph, nodes, ids, neighbours, closed, rules.bridge)
     distance, home_travel = _from_homes(rules, nodes, ids, location, territories)
     duty = duties(rules, nodes, loads, territories, distance)
+    if current is not None:
+        index = {name: at for at, name in enumerate(duty.names)}
+        duty = replace(duty, current=np.array([index.get(current.get(node), -1) for node in nodes], dtype=int))
     proof, regions = certify(
         ids, loads, neighbours, territories, tolerance, duty, rules.oversize != "join", region_of
     )  # fmt: skip

@@ -471,7 +471,7 @@ def certify(
         empty = [part for part, seated in zip(parts, seats) if not seated]
         raise TerritoryError(_too_many_parts(ids, empty, room - sum(map(len, seats)), bool(duty.frozen.any())))
     counts = apportion(loads, sizes, room, own)
-    regions = _seat_the_others(parts, counts, seats, loads, duty)
+    regions = _seat_the_others(parts, counts, seats, loads, workload, duty)
 
     fair = total / territories
     certified, settled = [], []
@@ -551,13 +551,27 @@ def _seats(ids, parts: list[list[int]], duty: Duties) -> list[list[int]]:
     return seats
 
 
-def _seat_the_others(parts, counts: list[int], seats: list[list[int]], loads: list[float], duty: Duties):
-    """Return the territories of each component: those seated there, and the others, the largest first."""
+def _seat_the_others(parts, counts: list[int], seats: list[list[int]], loads: list[float], workload, duty: Duties):
+    """Return the territories of each component: those seated there, those that have most there today, and the others.
+
+    The others are seated where most is left for them, the largest first.
+    """
     share = duty.share
     seated = {territory for here in seats for territory in here}
+    regions = [list(here) for here in seats]
+    if duty.current is not None:
+        held = {}
+        for at, part in enumerate(parts):
+            for unit in part:
+                key = int(duty.current[unit]), at
+                held[key] = held.get(key, 0.0) + float(workload[unit])
+        for (territory, at), _ in sorted(held.items(), key=lambda item: (-item[1], item[0])):
+            if territory >= 0 and territory not in seated and len(regions[at]) < counts[at]:
+                if not duty.frozen[territory]:
+                    regions[at].append(territory)
+                    seated.add(territory)
     others = [at for at in np.flatnonzero(~duty.frozen).tolist() if at not in seated]
     others.sort(key=lambda at: (-share[at], at))
-    regions = [list(here) for here in seats]
     mean = sum(loads) / float(share[~duty.frozen].sum()) or 1.0
     for territory in others:
         rooms = [at for at in range(len(parts)) if len(regions[at]) < counts[at]]
@@ -579,7 +593,8 @@ def _own_territories(part, members: list[int], here: np.ndarray, tolerance: floa
         unit = part[index]
         holder = int(duty.fixed[unit])
         if holder < 0 and idle:
-            holder = idle.pop(0)
+            today = -1 if duty.current is None else int(duty.current[unit])
+            holder = idle.pop(idle.index(today) if today in idle else 0)
         if holder >= 0 and holder not in own.values():
             own[unit] = holder
     return own, target

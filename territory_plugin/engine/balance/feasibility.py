@@ -36,6 +36,8 @@ class Duties:
         Territories that stay exactly as they are.
     gave : tuple of str
         Rules that could not be kept, with what that means.
+    current : ndarray of int, shape (n,), optional
+        Territory of each unit today, -1 for none.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class Duties:
     barred: np.ndarray | None
     frozen: np.ndarray
     gave: tuple[str, ...] = ()
+    current: np.ndarray | None = None
 
     @property
     def alike(self) -> bool:

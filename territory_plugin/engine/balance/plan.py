@@ -57,6 +57,8 @@ class Plan:
         Capacity of each territory, 1 on average.
     pieces : dict of str to dict
         By border: the regions that lie in several territories, with these.
+    further : dict of str to ndarray, shape (k,)
+        What each territory holds of the further measures.
     gave : tuple of str
         Rules that had to give, with what that means.
     """
@@ -82,6 +84,7 @@ class Plan:
     names: tuple[str, ...]
     share: np.ndarray
     pieces: dict[str, dict[str, list[int]]]
+    further: dict[str, np.ndarray]
     gave: tuple[str, ...]
 
     @property
