@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
 from healthcare_territories.territory_plugin.engine.alignment import (
+    Changes,
     disruption,
     flow_bound,
     gained_lost,
@@ -16,6 +17,8 @@ from healthcare_territories.territory_plugin.engine.alignment import (
     match_names,
     moves,
     rank_merges,
+    read_changes,
+    unify_names,
 )
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from hypothesis import given, settings
@@ -405,3 +408,48 @@ def test_a_pair_costs_what_the_merged_graph_says():
 def test_one_territory_cannot_be_given_up():
     graph, current = board("A A")
     assert rank_merges(graph, current, [1, 1]).empty
+
+
+# --- names as people write them
+
+
+def test_names_that_differ_in_capitals_and_blanks_are_one():
+    found, spellings = unify_names(["North East", "north  east", "NORTH EAST", "North East", " South", None])
+    assert found == ["North East"] * 4 + ["South", None]
+    assert spellings == [("North East", "NORTH EAST", "north  east")]
+    assert unify_names(["A", "B"]) == (["A", "B"], [])
+
+
+TODAY = ["North", "South", "East", "Smith, John", "R+D", "T 1"]
+
+
+def test_changes_as_people_write_them():
+    changes = read_changes(TODAY, 2, "north, t  1", "South + EAST; smith, john+r+d", "")
+    assert changes.remove == ("North", "T 1")
+    assert changes.merge[0] == ("South", "East")
+    assert changes.add == 2
+    assert read_changes(TODAY, split="Smith, John; R+D").split == ("Smith, John", "R+D")
+    assert read_changes(TODAY, merge="North, South; East, T 1").merge == (("North", "South"), ("East", "T 1"))
+    assert read_changes(TODAY) == Changes()
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"remove": "West"}, ["“West”", "North", "Smith, John"]),
+        ({"split": "West; Nord", "merge": "a + North"}, ["“West”", "“Nord”", "“a”"]),
+        ({"merge": "North"}, ["at least two"]),
+        ({"merge": "North + north"}, ["at least two"]),
+        ({"remove": "North", "split": "North"}, ["North", "more than one place"]),
+        ({"remove": "North; South; East; Smith, John; R+D; T 1"}, ["left"]),
+    ],
+)
+def test_changes_that_cannot_be(wish, said):
+    with pytest.raises(TerritoryError) as told:
+        read_changes(TODAY, **wish)
+    for word in said:
+        assert word in str(told.value)
+
+
+def test_how_many_territories_there_will_be():
+    assert Changes(2, ("a",), (("b", "c", "d"), ("e", "f")), ("g",)).territories(10) == 10 + 2 - 1 - 3 + 1
