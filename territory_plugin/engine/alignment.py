@@ -176,6 +176,42 @@ def moves(
     )
 
 
+def legend(table: pd.DataFrame) -> dict[str, str]:
+    """Return what a legend says of each territory that gains: how much, and from whom, the largest giver first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `moves`.
+    """
+    told = {}
+    for name, mine in sorted(table.groupby("to_territory"), key=lambda pair: natural(pair[0])):
+        givers = mine.assign(giver=mine["from_territory"].fillna("nobody")).groupby("giver")["workload"].sum()
+        names = name_some(givers.sort_values(ascending=False, kind="stable").index, 3)
+        count = len(mine)
+        told[name] = (
+            f"to {name}: {count:,} {'unit' if count == 1 else 'units'}, {mine['workload'].sum():,.1f}, from {names}"
+        )
+    return told
+
+
+def parts_apart(graph: nx.Graph, territory: Sequence[str | None]) -> dict[str, list]:
+    """Return the units outside the main part of each territory that is in several, by territory in natural order.
+
+    The main part is the one with the most units.
+    """
+    members: dict[str, list] = {}
+    for unit, name in zip(graph, territory):
+        if name is not None:
+            members.setdefault(name, []).append(unit)
+    apart = {}
+    for name in sorted(members, key=natural):
+        parts = sorted(nx.connected_components(graph.subgraph(members[name])), key=lambda part: (-len(part), min(part)))
+        if len(parts) > 1:
+            apart[name] = sorted(unit for part in parts[1:] for unit in part)
+    return apart
+
+
 def gained_lost(
     current: Sequence[str | None],
     proposed: Sequence[str | None],
