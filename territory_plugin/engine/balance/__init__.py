@@ -3,6 +3,7 @@
 from .balancing import balance_territories, certificates
 from .certificates import Certificates, Component, Oversize
 from .plan import Plan
+from .rebalancing import Rebalance, rebalance_territories, trade_off
 from .rules import Border, Measure, Rules
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "Measure",
     "Oversize",
     "Plan",
+    "Rebalance",
     "Rules",
     "balance_territories",
     "certificates",
+    "rebalance_territories",
+    "trade_off",
 ]
