@@ -33,6 +33,9 @@ class Alignment:
     ----------
     current : list of str or None
     proposed : list of str
+        Who has the unit, by the names of today.
+    named : list of str
+        What its territory is called: a new name where less than half of it stays.
     accounts : numpy.ndarray of float, shape (n,), or None
     moves, gained_lost : pandas.DataFrame
         From `engine.alignment`.
@@ -41,6 +44,7 @@ class Alignment:
 
     current: list
     proposed: list
+    named: list
     accounts: object
     moves: object
     gained_lost: object
@@ -278,6 +282,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
 
     def trade_off(self, market, today, wish):
         """Return the deviation reachable at some disruptions."""
+        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
         table = engine.balance.trade_off(
             market.graph, today, caps=CAPS, progress=part(self.progress, 0.4, 0.85), **wish
         )
@@ -298,18 +303,33 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
         """Return today's alignment beside the new one."""
         why = dict(result.why)
         why.update({unit: "had no territory" for unit, name in zip(market.units, current) if name is None})
-        moves = engine.alignment.moves(market.units, current, proposed, market.workload, accounts)
-        moves["why"] = [why.get(unit) for unit in moves["unit"]]
         table = engine.alignment.gained_lost(
             current, proposed, market.workload, accounts, dict(zip(result.names, result.plan.target.tolist()))
         )
-        return Alignment(current, proposed, accounts, moves, table, why)
+        # a rep's id is the territory's name; without reps a name stands for a place that people know
+        labels = {} if self.source("REPS") is not None else engine.alignment.new_names(table)
+        for old, new in labels.items():
+            self.feedback.pushWarning(
+                self.tr("{} keeps {:.0f} % of its workload only: its territory is named {} now.").format(
+                    old, table.at[old, "kept_pct"], new
+                )
+            )
+        table["territory_now"] = [
+            labels.get(name, name) if after else None for name, after in zip(table.index, table["units_after"])
+        ]
+        table["name_kept"] &= ~table.index.isin(labels)
+        moves = engine.alignment.moves(market.units, current, proposed, market.workload, accounts)
+        moves["to_territory"] = moves["to_territory"].replace(labels)
+        moves["why"] = [why.get(unit) for unit in moves["unit"]]
+        named = [labels.get(name, name) for name in proposed]
+        return Alignment(current, proposed, named, accounts, moves, table, why)
 
     # ---------------------------------------------------------------- writing
 
     def write_all(self, market, alignment, result, curve):
         """Write everything; return the outputs."""
         self.alignment = alignment
+        label = dict(zip(alignment.proposed, alignment.named))
         tolerance = self.number("TOLERANCE") / 100
         disruption = {"workload": engine.alignment.disruption(alignment.current, alignment.proposed, market.workload)}
         if alignment.accounts is not None:
@@ -322,11 +342,11 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
         )  # fmt: skip
         results = self.write_territories(
             market,
-            alignment.proposed,
+            alignment.named,
             tolerance,
             part(self.progress, 0.85, 0.97),
-            targets=dict(zip(result.names, result.plan.target.tolist())),
-            reasons={result.names[at]: reason for at, reason in result.plan.reasons.items()},
+            targets={label[name]: target for name, target in zip(result.names, result.plan.target.tolist())},
+            reasons={label[result.names[at]]: reason for at, reason in result.plan.reasons.items()},
             sections=engine.report.change_sections(change, tolerance),
         )
         results["MOVES"] = self.write_moves(market, alignment)
@@ -357,9 +377,11 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
         layer, weighing, alignment = market.layer, market.fields[0], self.alignment
         fields, renamed = self.beside(layer.fields, gis.fields.columns(*gis.fields.REASSIGNED))
         rows = (
-            ([*feature.attributes(), new, old, old is not None and old != new,
+            ([*feature.attributes(), name, old, old is not None and old != new,
               alignment.why.get(unit) if old != new else None], feature.geometry())
-            for feature, unit, new, old in zip(layer.features, market.units, territory, alignment.current)
+            for feature, unit, name, new, old in zip(
+                layer.features, market.units, territory, alignment.proposed, alignment.current
+            )
         )  # fmt: skip
         return self.write(
             "ASSIGNMENT", fields, layer.wkb_type, layer.crs, rows,
@@ -368,8 +390,8 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
 
     def write_moves(self, market, alignment):
         """Write the polygons of what changes hands, with a legend of who gains from whom."""
-        names = sorted(set(alignment.proposed), key=engine.measures.natural)
-        colours = engine.measures.colour_classes(market.graph, alignment.proposed, names)
+        names = sorted(set(alignment.named), key=engine.measures.natural)
+        colours = engine.measures.colour_classes(market.graph, alignment.named, names)
         shapes = dict(zip(market.units, market.layer.shapes))
         rows = (
             (gis.territories.attributes(row), gis.frames.from_multi(shapes[row.unit]))

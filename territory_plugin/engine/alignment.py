@@ -195,6 +195,36 @@ def legend(table: pd.DataFrame) -> dict[str, str]:
     return told
 
 
+def new_names(table: pd.DataFrame, fresh_prefix: str = "New ", least_kept: float = LEAST_KEPT) -> dict[str, str]:
+    """Return new names for the territories of which too little stays: reps go on, but their territory is another one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `gained_lost`, in which territories have the names of those who go on with them.
+    fresh_prefix : str
+        New names are this and a number, none of which is in the table.
+    least_kept : float
+        Share of a territory's workload that must stay for its name to stay.
+
+    Returns
+    -------
+    dict
+        Only those that change their name.
+    """
+    taken = {plain_name(name) for name in table.index}
+    gone = table.index[
+        (table["units_before"] > 0) & (table["units_after"] > 0) & (table["kept_pct"] < 100 * least_kept)
+    ]
+    found, number = {}, 1
+    for name in gone:
+        while plain_name(f"{fresh_prefix}{number}") in taken:
+            number += 1
+        found[name] = f"{fresh_prefix}{number}"
+        number += 1
+    return found
+
+
 def parts_apart(graph: nx.Graph, territory: Sequence[str | None]) -> dict[str, list]:
     """Return the units outside the main part of each territory that is in several, by territory in natural order.
 

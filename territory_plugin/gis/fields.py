@@ -152,8 +152,9 @@ FROM_TERRITORY = Column("from_territory", TEXT, "From territory")
 TO_TERRITORY = Column("to_territory", TEXT, "To territory")
 MOVES = (UNIT, FROM_TERRITORY, TO_TERRITORY, WORKLOAD, ACCOUNTS, WHY)
 
+NOW = Column("territory_now", TEXT, "Territory now")
 GAINED_LOST = (
-    TERRITORY,
+    TERRITORY, NOW,
     *(
         Column(f"{measure}_{part}", kind, f"{title} {told}")
         for measure, kind, title in (("units", WHOLE, "Units"), ("workload", REAL, "Workload"),
