@@ -218,9 +218,9 @@ def _change_facts(change: Change) -> str:
     if change.cap is not None:
         facts.append((f"{100 * change.cap:g} %", "at most allowed"))
     if not np.isnan(change.flow):
-        facts.append((f"{100 * change.flow:.1f} %", "least workload by the flow bound"))
+        facts.append((f"{100 * change.flow:.1f} %", "of workload has to, by the flow bound"))
     if not np.isnan(change.least):
-        facts.append((f"{100 * change.least:.1f} %", "least workload, proven"))
+        facts.append((f"{100 * change.least:.1f} %", "of workload has to, proven"))
     facts.append((f"{int(moved.sum()):,}", "units change hands"))
     if int((~moved).sum()):
         facts.append((f"{int((~moved).sum()):,}", "units had no territory"))
@@ -312,7 +312,8 @@ def _pair_table(moves: pd.DataFrame, most: int = 60) -> str:
 def _curve(table: pd.DataFrame, tolerance: float) -> str:
     """Return the largest deviation reachable against the disruption allowed, as a line and as a table."""
     width, height, left, bottom = 640, 220, 60, 40
-    x, y = table["used_pct"].to_numpy(dtype=float), table["reached_pct"].to_numpy(dtype=float)
+    reached = table.dropna(subset=["reached_pct"]).drop_duplicates(["used_pct", "reached_pct"])
+    x, y = reached["used_pct"].to_numpy(dtype=float), reached["reached_pct"].to_numpy(dtype=float)
     right, top = max(x.max(initial=0.0), 1.0) * 1.08, max(y.max(initial=0.0), 100 * tolerance) * 1.12
 
     def place(across, up):
@@ -329,17 +330,21 @@ def _curve(table: pd.DataFrame, tolerance: float) -> str:
         f'<line x1="{left}" x2="{left + width}" y1="{height + 10}" y2="{height + 10}" stroke="#9aa7b2"/>',
         f'<polyline points="{line}" fill="none" stroke="#3b8ea5" stroke-width="2"/>',
     ]
-    for (across, up), used, reached in zip(spots, x, y):
+    for (across, up), used, worst in zip(spots, x, y):
+        far = across > left + 0.7 * width
         drawn.append(
             f'<circle cx="{across:.1f}" cy="{up:.1f}" r="4.5" fill="#3b8ea5"/>'
-            f'<text x="{across + 7:.1f}" y="{up - 7:.1f}">{used:.1f} % → ±{reached:.1f} %</text>'
+            f'<text x="{across + (-7 if far else 7):.1f}" y="{up - 7:.1f}" text-anchor="{"end" if far else "start"}">'
+            f"{used:.1f} % → ±{worst:.1f} %</text>"
         )
     drawn.append(
         f'<text class="soft" x="{left + width / 2}" y="{height + bottom}" text-anchor="middle">workload that changes '
         f"hands; up: largest deviation; shaded: within ±{100 * tolerance:g} %</text></svg>"
     )
     rows = [
-        (f"{row.cap_pct:g} %", f"{row.used_pct:.1f} %", f"{row.reached_pct:.1f} %")
+        (f"{row.cap_pct:g} %", "none found", "")
+        if np.isnan(row.reached_pct)
+        else (f"{row.cap_pct:g} %", f"{row.used_pct:.1f} %", f"{row.reached_pct:.1f} %")
         for row in table.itertuples(index=False)
     ]
     return "".join(drawn) + _plain_table(("Allowed", "Used", "Largest deviation"), rows)
