@@ -270,7 +270,7 @@ def practices(data: Path, state: str = "PA", targets: float = 5000.0, seed: int 
 def team(data: Path, least: float = 120.0, most: float = 510.0) -> Case:
     """Return an alignment of twenty connected territories that hold from `least` to `most` weighted targets."""
     graph = practices(data)
-    wanted = np.concatenate([[least + 4, most - 8], np.linspace(145, 345, 18)])
+    wanted = np.concatenate([[1.012 * least, most / 1.012], np.linspace(145, 345, 18)])
     wanted[2:] *= (5000 - wanted[:2].sum()) / wanted[2:].sum()
     order = np.random.default_rng(4).permutation(20)
     reps = tuple(Rep(f"R{at + 1:02d}", f"R{at + 1:02d}", share=float(wanted[place])) for at, place in enumerate(order))
