@@ -13,6 +13,7 @@ from .algorithms.evaluate_territories import EvaluateTerritories
 from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
 from .algorithms.join_accounts import JoinAccounts
+from .algorithms.rebalance_territories import RebalanceTerritories
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.weight_providers import WeightProviders
 
@@ -43,6 +44,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             SumProvidersToZips,
             BuildAdjacencyGraph,
             BalanceTerritories,
+            RebalanceTerritories,
             EvaluateTerritories,
         ):
             self.addAlgorithm(algorithm())

@@ -18,6 +18,7 @@ IDS = (
     "sumproviderstozips",
     "buildadjacencygraph",
     "balanceterritories",
+    "rebalanceterritories",
     "evaluateterritories",
 )
 PALETTE = {"#0f9a8d", "#f0a020", "#64809a", "#fff", "none"}
