@@ -14,6 +14,7 @@ from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
 from .algorithms.join_accounts import JoinAccounts
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
+from .algorithms.travel_times import TravelTimes
 from .algorithms.weight_providers import WeightProviders
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             WeightProviders,
             SumProvidersToZips,
             BuildAdjacencyGraph,
+            TravelTimes,
             BalanceTerritories,
             EvaluateTerritories,
         ):

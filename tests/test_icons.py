@@ -17,6 +17,7 @@ IDS = (
     "weightproviders",
     "sumproviderstozips",
     "buildadjacencygraph",
+    "traveltimes",
     "balanceterritories",
     "evaluateterritories",
 )

@@ -116,6 +116,16 @@ KIND = Column("kind", TEXT, "Kind of contact")
 OPEN = Column("open", YES_NO, "Open")
 EDGE = (FROM_UNIT, TO_UNIT, BORDER_M, DISTANCE_KM, KIND, OPEN)
 
+# travel
+ORIGIN = Column("origin", TEXT, "From")
+DESTINATION = Column("destination", TEXT, "To")
+MINUTES = Column("minutes", REAL, "Minutes")
+KM = Column("km", REAL, "Kilometres")
+TRAVEL = (ORIGIN, DESTINATION, MINUTES, KM)
+PLACE = Column("place", TEXT, "Place")
+ROLE = Column("role", TEXT, "Origin or destination")
+UNREACHED = (PLACE, ROLE, REASON)
+
 # territories
 UNITS = Column("units", WHOLE, "Units")
 TARGET = Column("target", REAL, "Target workload")
