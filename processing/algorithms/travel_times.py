@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
@@ -170,7 +169,7 @@ class TravelTimes(TerritoriesAlgorithm):
             raise TerritoryError(
                 f"{called}: no place is known of {name_some(nowhere)}. Give them a point, or leave them out."
             )
-        return ids, shapely.get_coordinates(points)
+        return ids, np.array([(point.x, point.y) for point in points])
 
     def unreached(self, origins, units, far, reached, access, own, limit):
         """Return the places without any way, with the reason, and name them."""
