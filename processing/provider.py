@@ -13,6 +13,7 @@ from .algorithms.evaluate_territories import EvaluateTerritories
 from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
 from .algorithms.join_accounts import JoinAccounts
+from .algorithms.split_heavy_zips import SplitHeavyZips
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.travel_times import TravelTimes
 from .algorithms.weight_providers import WeightProviders
@@ -42,6 +43,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             AggregatePractices,
             WeightProviders,
             SumProvidersToZips,
+            SplitHeavyZips,
             BuildAdjacencyGraph,
             TravelTimes,
             BalanceTerritories,

@@ -16,6 +16,7 @@ IDS = (
     "aggregatepractices",
     "weightproviders",
     "sumproviderstozips",
+    "splitheavyzips",
     "buildadjacencygraph",
     "traveltimes",
     "balanceterritories",

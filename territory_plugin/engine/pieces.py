@@ -189,6 +189,36 @@ def divide_polygon(
     return pieces[order], rank[piece[spot]]
 
 
+def share_out(amount: float, weight: np.ndarray, in_ones: bool = False) -> list:
+    """Return an amount shared out by weights; the shares add up to it exactly.
+
+    Parameters
+    ----------
+    amount : float
+        NaN is shared out as None.
+    weight : numpy.ndarray, shape (m,)
+        With a sum above 0.
+    in_ones : bool
+        Whether only whole shares will do: then by largest remainders.
+
+    Examples
+    --------
+    >>> share_out(7, np.array([1, 1, 1]), in_ones=True), share_out(3.0, np.array([1, 2]))
+    ([3, 2, 2], [1.0, 2.0])
+    """
+    if np.isnan(amount):
+        return [None] * len(weight)
+    shares = amount * np.asarray(weight, dtype=float) / np.sum(weight)
+    if in_ones:
+        lower = np.floor(shares + 1e-9)
+        most = np.argsort(lower - shares, kind="stable")[: round(amount - lower.sum())]
+        lower[most] += 1
+        return lower.astype(int).tolist()
+    largest = int(np.argmax(shares))
+    shares[largest] = amount - shares[np.arange(len(shares)) != largest].sum()
+    return shares.tolist()
+
+
 # ------------------------------------------------------------------ cells
 
 
@@ -233,13 +263,14 @@ def _faces(polygon, spots, scale):
 
 def _segments(shapes):
     """Return all segments of polygons, the smaller end first, and the polygon that each is of."""
-    rings, of = shapely.get_rings(shapes, return_index=True)
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    rings, of = shapely.get_rings(parts, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     follows = ring[1:] == ring[:-1]
     start, stop = xy[:-1][follows], xy[1:][follows]
     swap = (start[:, 0] > stop[:, 0]) | ((start[:, 0] == stop[:, 0]) & (start[:, 1] > stop[:, 1]))
     start[swap], stop[swap] = stop[swap], start[swap].copy()
-    return np.hstack([start, stop]), of[ring[:-1][follows]]
+    return np.hstack([start, stop]), owner[of[ring[:-1][follows]]]
 
 
 def _borders(faces):

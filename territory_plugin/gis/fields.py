@@ -100,6 +100,8 @@ UNMATCHED = (ZIP, REASON)
 PROVIDERS = Column("providers", WHOLE, "Providers")
 TERRITORY = Column("territory", TEXT, "Territory")
 COMPONENT = Column("component", WHOLE, "Component")
+ZIP_PARENT = Column("zip_parent", TEXT, "ZIP that this is a piece of")
+ZIP_PIECE = Column("zip_piece", TEXT, "ZIP, or piece of it")
 BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
 
 PRACTICE = Column("practice", WHOLE, "Practice")
