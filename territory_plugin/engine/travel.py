@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import dijkstra
 from .errors import TerritoryError, name_some
 from .geodesy import distance_km
 from .progress import IsCancelled, Progress, ignore, never, stop_if
+from .reps import Rep
 from .zipcodes import normalise_zip
 
 TABLE, REVERSED, FILLED = 0, 1, 2
@@ -172,6 +173,30 @@ class TravelTimes:
             for at, home in enumerate(homes):
                 reached[:, at] &= distance_km(self.lonlat, self.lonlat[[home]]) <= km
         return reached
+
+
+def rep_minutes(times: TravelTimes, units: Sequence[str], reps: Sequence[Rep]) -> tuple[pd.DataFrame, TravelMatrix]:
+    """Return the minutes from the home of each rep who has one to each unit.
+
+    Parameters
+    ----------
+    times : TravelTimes
+        Of these units, in this order.
+    units : sequence of str, length n
+    reps : sequence of Rep
+
+    Returns
+    -------
+    minutes : pandas.DataFrame
+        Rows by unit, columns by rep id.
+    matrix : TravelMatrix
+        The same, with how each pair is known.
+    """
+    position = {unit: at for at, unit in enumerate(units)}
+    settled = [rep for rep in reps if rep.home is not None]
+    matrix = times.matrix([position[rep.home] for rep in settled])
+    index = pd.Index(units, dtype=object)
+    return pd.DataFrame(matrix.minutes, index=index, columns=[rep.id for rep in settled]), matrix
 
 
 def read_travel(

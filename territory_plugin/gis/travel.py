@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..engine import travel
 from ..engine.errors import TerritoryError
+from ..engine.reps import Rep
 from .frames import read_layer
 
 ORIGIN_NAMES = ("origin", "origin_id", "from_id", "from", "from_unit", "from_zip", "orig", "o")
@@ -74,3 +75,32 @@ def read_travel(
     if times.report.unread_rows:
         feedback.pushWarning(f"{times.report.unread_rows:,} rows of the travel table have no minutes: missing pairs.")
     return times
+
+
+def read_rep_minutes(
+    source,
+    units: Sequence[str],
+    lonlat: np.ndarray,
+    reps: Sequence[Rep],
+    context,
+    feedback,
+    *,
+    minutes_per_km: float | None = None,
+    beyond: float = 0.0,
+) -> pd.DataFrame:
+    """Read the minutes from reps' homes to units; ids of reps in the table stand for their homes.
+
+    Parameters as in `read_travel`. What was missing is told in the log.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows by unit, columns by id of the reps with a home.
+    """
+    aliases = {rep.id: rep.home for rep in reps if rep.home is not None and rep.id not in set(units)}
+    times = read_travel(
+        source, units, lonlat, context, feedback, aliases=aliases, minutes_per_km=minutes_per_km, beyond=beyond
+    )
+    minutes, matrix = travel.rep_minutes(times, units, reps)
+    feedback.pushInfo(matrix.message())
+    return minutes
