@@ -214,6 +214,8 @@ class SplitHeavyZips(TerritoriesAlgorithm):
             pieces = division.pieces.get(row)
             plain = [*feature.attributes(), None]
             plain[at[zip_field]] = units[row]
+            for name in set(shared) - counted:  # numbers that the layer holds as text become numbers
+                plain[at[name]] = None if np.isnan(shared[name][row]) else float(shared[name][row])
             if pieces is None:
                 rows.append((plain, gis.frames.from_multi(division.polygons[row])))
                 continue

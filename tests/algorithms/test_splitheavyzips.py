@@ -177,6 +177,15 @@ def test_zips_and_workloads_in_whole_numbers(run, asked, memory_layer):
     assert sum(row["workload"] for row in rows) == pytest.approx(61)
 
 
+def test_numbers_written_as_text(run, asked, board):
+    layer = board(PICTURE, sales=["1.5", "3", None, "7"])
+    rows = run("splitheavyzips", {**asked, "ZIPS": layer, "SHARED_FIELDS": ["sales"]}).rows()
+    assert {row["zip"]: row["sales"] for row in rows if not row["zip_parent"]} == {
+        "00000": 1.5, "00100": None, "00101": 7,
+    }  # fmt: skip
+    assert sum(row["sales"] or 0 for row in rows) == pytest.approx(11.5)
+
+
 def test_what_cannot_be_divided_is_named(run, asked):
     outcome = run("splitheavyzips", {**asked, "LIMIT": 5})
     assert outcome.results["WHOLE_COUNT"] == 3
