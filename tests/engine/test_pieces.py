@@ -7,7 +7,7 @@ import shapely
 from healthcare_territories.territory_plugin.engine.contiguity import contiguity_edges
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.pieces import divide_heavy, divide_polygon
-from healthcare_territories.tests.engine.pictures import pairs, squares
+from healthcare_territories.tests.engine.pictures import pairs, squares, voronoi
 
 DEGREE_M = np.array([85_000.0, 111_000.0])
 WIDE = shapely.box(0, 0, 4, 1)
@@ -211,3 +211,37 @@ def test_the_same_every_time():
     one, other = (divide_polygon(WIDE, xy, workload, workload.sum() / 7, KM) for _ in range(2))
     assert (one[1] == other[1]).all()
     assert shapely.equals_exact(one[0], other[0]).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_maps_keep_every_border(seed):
+    """Forty random cells, a third of them heavy and side by side: every border is found as long as it was.
+
+    (Lengths of stretches of 100 km and more are good to a few metres.)
+    """
+    polygons, ids = voronoi(40, seed)
+    rng = np.random.default_rng(seed)
+    heavy = rng.uniform(size=len(polygons)) < 0.35
+    unit = np.repeat(np.flatnonzero(heavy), 50)
+    low, high = shapely.bounds(polygons)[unit, :2], shapely.bounds(polygons)[unit, 2:]
+    xy = low + rng.uniform(size=low.shape) * (high - low)  # some lie outside their cell
+    division = divide_heavy(
+        polygons, np.where(heavy, 10.0, 1.0), 3.0, unit, xy, rng.lognormal(size=len(unit)),
+        np.tile(DEGREE_M, (len(polygons), 1)),
+    )  # fmt: skip
+    assert set(division.pieces) == set(np.flatnonzero(heavy))
+    shapes, names = [], []
+    for at, name in enumerate(ids):
+        parts = division.pieces.get(at, division.polygons[[at]])
+        shapes += list(parts)
+        names += [f"{name}/{number}" for number in range(len(parts))]
+        if at in division.pieces:
+            assert_clean(polygons[at], parts)
+    edges = contiguity_edges(shapes, names, "rook", sliver_tolerance_m=0)
+    found = {}
+    for a, b, metres in zip(edges["from_unit"], edges["to_unit"], edges["border_m"]):
+        pair = a.split("/")[0], b.split("/")[0]
+        found[pair] = found.get(pair, 0) + metres
+    before = contiguity_edges(polygons, ids, "rook", sliver_tolerance_m=0)
+    expected = dict(zip(zip(before["from_unit"], before["to_unit"]), before["border_m"]))
+    assert {pair: metres for pair, metres in found.items() if pair[0] != pair[1]} == pytest.approx(expected, rel=1e-4)
