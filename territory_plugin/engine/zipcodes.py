@@ -13,6 +13,8 @@ from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
 
 LOWEST_ZIP = "00501"
+PIECE = r"[0-9]{5}-[0-9]{1,3}"
+"""What the ids of pieces of divided ZIPs look like; a ZIP+4 has four digits after the dash."""
 
 
 def normalise_zip(values: Sequence[object]) -> np.ndarray:
@@ -38,6 +40,7 @@ def normalise_zip(values: Sequence[object]) -> np.ndarray:
     """
     text = pd.Series(list(values), dtype=object).map(_as_text).astype(object)
     text = text.str.strip().str.replace(r"\.0*$", "", regex=True)
+    text = text.where(~text.str.fullmatch(PIECE, na=False))
     digits = text.str.replace(r"[\s-]", "", regex=True)
     digits = digits.where(digits.str.fullmatch(r"[0-9]{3,5}|[0-9]{7,9}", na=False))
     plus4 = digits.str.len() > 5
@@ -52,6 +55,17 @@ def _as_text(value):
     if isinstance(value, (float, np.floating)):
         return f"{value:.0f}" if value.is_integer() else None
     return str(value)
+
+
+def match_ids(values: Sequence[object], unit_ids: Sequence[str]) -> np.ndarray:
+    """Return the ids of units that values mean: as they stand, as pieces of divided ZIPs do, or as five-digit ZIPs.
+
+    >>> match_ids(["10001-2", "10002-1234", 501], ["10001-1", "10001-2"]).tolist()
+    ['10001-2', '10002', '00501']
+    """
+    texts = [None if value is None else str(value).strip() for value in values]
+    known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
+    return np.where(known, np.array(texts, dtype=object), normalise_zip(values)).astype(object)
 
 
 def zip5(value: str) -> str | None:
