@@ -392,6 +392,12 @@ def flag_advanced(parameter):
     return parameter
 
 
+def with_widget(parameter, kind):
+    """Return the parameter, with a widget that `territory_plugin.gui` registers for it in the desktop."""
+    parameter.setMetadata({**parameter.metadata(), "widget_wrapper": {"widget_type": f"territories:{kind}"}})
+    return parameter
+
+
 @dataclass(frozen=True)
 class FilePlace:
     """A file, or one table in it.
