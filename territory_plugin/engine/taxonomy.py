@@ -184,7 +184,7 @@ def specialty_of(code: str | None) -> Specialty | None:
     """Return the specialty of a taxonomy code: that with the longest pattern which fits; None for others.
 
     >>> specialty_of("207RC0000X").label, specialty_of("207R00000X").label, specialty_of("172V00000X")
-    ('Cardiology', 'Internal medicine', None)
+    ('General cardiology', 'Internal medicine', None)
     """
     known = _by_pattern()
     for length in range(len(code or ""), 2, -1):
