@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -13,6 +14,7 @@ from ..geodesy import geocentric
 from ..progress import IsCancelled, Progress, ignore, never
 from .certificates import Certificates, certify
 from .contiguity import components
+from .exact import Proof
 from .objective import Weights, cut_edges, moment_of_inertia
 from .plan import Plan
 from .problem import Problem
@@ -110,15 +112,16 @@ def balance_territories(
     weights = Weights(boundary=Weights.boundary * boundary)
 
     assignment = np.empty(len(nodes), dtype=int)
-    targets, oversize, regions = [], [], []
+    targets, oversize, regions, proofs = [], [], [], []
     reference = 0.0
     proposals = first = done = 0
     for region, (units, heavy, component) in enumerate(zip(parts, apart, proof.components)):
         problem = _region(ids, units, heavy, component, loads, location, neighbours, tolerance)
         rng = np.random.default_rng([seed, region])
         stretch = watch.part(done / len(nodes), (done + len(units)) / len(nodes))
-        found, travel, made = solve(problem, EFFORTS[effort], weights, rng, stretch)
+        found, travel, made, proven = solve(problem, EFFORTS[effort], weights, rng, stretch)
         assignment[units] = first + found
+        proofs += [replace(proof, units=tuple(units[unit] for unit in proof.units)) for proof in proven]
         targets.append(problem.target)
         oversize.append(problem.oversize)
         regions += [region] * problem.territories
@@ -165,7 +168,7 @@ def balance_territories(
         effort=effort,
         seed=seed,
     )
-    plan.reasons.update(_reasons(plan, region_of, assignment, ids, loads))
+    plan.reasons.update(_reasons(plan, region_of, assignment, ids, loads, proofs))
     return plan
 
 
@@ -273,10 +276,11 @@ def _from_north_west(graph: nx.Graph, nodes: list, assignment: np.ndarray, k: in
     return np.lexsort((first, np.round(east + south, 6)))
 
 
-def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
+def _reasons(plan: Plan, region_of, assignment, ids, loads, proofs) -> dict[int, str]:
     """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
     reasons = {}
     proof = plan.certificates
+    bounds = _bounds(plan, assignment, proofs)
     outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
     for territory in np.flatnonzero(outside).tolist():
         component = proof.components[region_of[territory]]
@@ -307,6 +311,13 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
                 f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                 f"{100 * stuck[unit]:.1f} %."
             )
+        elif territory in bounds:
+            exact = bounds[territory]
+            whole = f"its units and those around ({len(exact.units):,}) into {exact.territories} territories"
+            if exact.bound:
+                reason = f"{off:+.1f} %: no way to divide {whole} does better than {100 * exact.bound:.1f} %."
+            else:
+                reason = f"{off:+.1f} %: every way to divide {whole} leaves {exact.outside} outside."
         elif component.least_deviation > plan.tolerance:
             reason = (
                 f"{off:+.1f} %: workloads of whole units allow no better than "
@@ -320,3 +331,13 @@ def _reasons(plan: Plan, region_of, assignment, ids, loads) -> dict[int, str]:
             )
         reasons[territory] = reason
     return reasons
+
+
+def _bounds(plan: Plan, assignment, proofs: list[Proof]) -> dict[int, Proof]:
+    """Return for territories outside the tolerance the proof that they, and those around, cannot all be within."""
+    bounds: dict[int, Proof] = {}
+    for proof in sorted(proofs, key=lambda proof: len(proof.units)):
+        for territory in np.unique(assignment[list(proof.units)]).tolist():
+            if not plan.within_tolerance[territory] and not plan.oversize[territory]:
+                bounds[territory] = proof
+    return bounds
