@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -114,11 +115,13 @@ def balance_territories(
     assignment = case.frozen()
     reference = 0.0
     proposals = done = 0
+    proofs = []
     for at, (region, problem) in enumerate(zip(case.regions, problems)):
         rng = np.random.default_rng([seed, at])
         stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
-        found, travel, made = solve(problem, EFFORTS[effort], weights, rng, stretch)
+        found, travel, made, proven = solve(problem, EFFORTS[effort], weights, rng, stretch)
         assignment[region.units] = np.array(region.territories)[found]
+        proofs += [replace(proof, units=tuple(region.units[unit] for unit in proof.units)) for proof in proven]
         reference += travel
         proposals += made
         done += problem.units
@@ -126,6 +129,7 @@ def balance_territories(
     return case.plan(
         assignment,
         problems,
+        proofs,
         reference_km=math.sqrt(reference / float(case.loads.sum())),
         stopped_by_time=watch.stopped,
         proposals=proposals,

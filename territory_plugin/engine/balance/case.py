@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
@@ -15,6 +15,7 @@ from ..errors import TerritoryError, name_some
 from ..geodesy import geocentric
 from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed
+from .exact import Proof
 from .feasibility import Duties, duties, region_codes
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
@@ -162,7 +163,7 @@ class Case:
         held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
         return np.where(held, self.duty.fixed, -1)
 
-    def plan(self, assignment: np.ndarray, problems: list[Problem], **about) -> Plan:
+    def plan(self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about) -> Plan:
         """Return the plan of an assignment that has a territory for each unit.
 
         Territories of reps keep the reps' order; others are numbered from north-west to south-east.
@@ -220,7 +221,7 @@ class Case:
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
-        plan.reasons.update(self._reasons(plan, region_of, assignment))
+        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs))
         return plan
 
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,11 +269,12 @@ class Case:
         np.minimum.at(first, assignment, np.arange(n))
         return np.lexsort((first, np.round(east + south, 6)))
 
-    def _reasons(self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray) -> dict[int, str]:
+    def _reasons(self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs) -> dict[int, str]:
         """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
         ids, loads = self.ids, self.loads
         reasons = {}
         proof = plan.certificates
+        bounds = _bounds(plan, assignment, proofs)
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -310,6 +312,13 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
+            elif territory in bounds:
+                exact = bounds[territory]
+                whole = f"its units and those around ({len(exact.units):,}) into {exact.territories} territories"
+                if exact.bound:
+                    reason = f"{off:+.1f} %: no way to divide {whole} does better than {100 * exact.bound:.1f} %."
+                else:
+                    reason = f"{off:+.1f} %: every way to divide {whole} leaves {exact.outside} outside."
             elif component.least_deviation > plan.tolerance:
                 reason = (
                     f"{off:+.1f} %: workloads of whole units allow no better than "
@@ -323,6 +332,16 @@ class Case:
                 )
             reasons[territory] = reason
         return reasons
+
+
+def _bounds(plan: Plan, assignment, proofs: Sequence[Proof]) -> dict[int, Proof]:
+    """Return for territories outside the tolerance the proof that they, and those around, cannot all be within."""
+    bounds: dict[int, Proof] = {}
+    for proof in sorted(proofs, key=lambda proof: len(proof.units)):
+        for territory in np.unique(assignment[list(proof.units)]).tolist():
+            if not plan.within_tolerance[territory] and not plan.oversize[territory]:
+                bounds[territory] = proof
+    return bounds
 
 
 def case_of(
