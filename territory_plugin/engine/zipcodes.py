@@ -14,6 +14,8 @@ from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
 
 LOWEST_ZIP = "00501"
+PIECE = re.compile(r"[0-9]{5}-[0-9]{1,3}")
+"""What the ids of pieces of divided ZIPs look like; a ZIP+4 has four digits after the dash."""
 _FILLING = re.compile(r"[\s-]")
 _ZIP = re.compile(r"([0-9]{3,5}|[0-9]{7,9})(\.0*)?")
 
@@ -52,6 +54,17 @@ def _as_text(value) -> str:
     return str(value)
 
 
+def match_ids(values: Sequence[object], unit_ids: Sequence[str]) -> np.ndarray:
+    """Return the ids of units that values mean: as they stand, as pieces of divided ZIPs do, or as five-digit ZIPs.
+
+    >>> match_ids(["10001-2", "10002-1234", 501], ["10001-1", "10001-2"]).tolist()
+    ['10001-2', '10002', '00501']
+    """
+    texts = [None if value is None else str(value).strip() for value in values]
+    known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
+    return np.where(known, np.array(texts, dtype=object), normalise_zip(values)).astype(object)
+
+
 def zip5(text: str) -> str | None:
     """Return one ZIP as `normalise_zip` does.
 
@@ -60,7 +73,7 @@ def zip5(text: str) -> str | None:
     """
     if not (len(text) in (5, 9) and text.isascii() and text.isdigit()):  # nearly always it is one of the two
         match = _ZIP.fullmatch(_FILLING.sub("", text))
-        if match is None:
+        if match is None or PIECE.fullmatch(text.strip()):
             return None
         text = match.group(1)
         text = text.zfill(9 if len(text) > 5 else 5)
