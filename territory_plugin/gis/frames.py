@@ -185,7 +185,7 @@ def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
     """Fill in the shapes of a layer, in its own CRS and in degrees; repair invalid polygons."""
     layer.shapes = shapely.force_2d(shapely.from_wkb([straight_wkb(f.geometry()) for f in layer.features]))
     if polygons:
-        bad = np.flatnonzero(~shapely.is_valid(layer.shapes))
+        bad = invalid_rows(layer.shapes, feedback.isCanceled)
         for row in bad:
             layer.shapes[row] = polygonal(shapely.make_valid(layer.shapes[row]))
             layer.features[row].setGeometry(from_shape(layer.shapes[row]))
@@ -194,6 +194,15 @@ def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
     layer.lonlat = layer.shapes if transform.isShortCircuited() else reproject(layer.shapes, transform, layer.name)
     stop_if(feedback.isCanceled)
+
+
+def invalid_rows(shapes: np.ndarray, cancelled) -> np.ndarray:
+    """Return the rows of shapes that are not valid; a nation's ZIPs take seconds, so that a cancel is heard between."""
+    valid = np.ones(len(shapes), dtype=bool)
+    for start in range(0, len(shapes), 2000):
+        stop_if(cancelled)
+        valid[start : start + 2000] = shapely.is_valid(shapes[start : start + 2000])
+    return np.flatnonzero(~valid)
 
 
 def points_of(layer: Layer, context) -> np.ndarray | None:

@@ -177,7 +177,7 @@ def test_classifications_of_a_taxonomy_table(run, made, memory_layer):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Have imports hand rows on by seven, as they do by twenty thousand."""
+    """Have imports hand rows on by seven, as they do by ten thousand."""
     from healthcare_territories.territory_plugin.engine import spool
 
     monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (7,))
