@@ -13,7 +13,7 @@ from healthcare_territories.territory_plugin.engine.balance.contiguity import cu
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
-from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, _Search
+from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, Search
 from healthcare_territories.territory_plugin.engine.balance.splits import improve_pairs
 from healthcare_territories.territory_plugin.engine.balance.transport import Transport, solved
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -311,7 +311,7 @@ def test_a_territory_without_workload_is_founded_anew():
         oversize=np.zeros(4, dtype=bool),
     )
     assignment = np.where(workload > 0, (places[:, 0] // 40).astype(int), 3)
-    search = _Search(problem, EFFORTS["default"], Weights(), 1e5, np.random.default_rng(0), Watch())
+    search = Search(problem, EFFORTS["default"], Weights(), 1e5, np.random.default_rng(0), Watch())
     before = search.working(assignment, 1000.0)
     assert before.load == [24.0, 24.0, 24.0, 0.0]
     after = search.resettle(before)

@@ -3,5 +3,20 @@
 from .balancing import balance_territories, certificates
 from .certificates import Certificates, Component, Oversize
 from .plan import Plan
+from .rebalancing import Rebalance, rebalance_territories, trade_off
+from .rules import Border, Measure, Rules
 
-__all__ = ["Certificates", "Component", "Oversize", "Plan", "balance_territories", "certificates"]
+__all__ = [
+    "Border",
+    "Certificates",
+    "Component",
+    "Measure",
+    "Oversize",
+    "Plan",
+    "Rebalance",
+    "Rules",
+    "balance_territories",
+    "certificates",
+    "rebalance_territories",
+    "trade_off",
+]

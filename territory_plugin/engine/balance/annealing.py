@@ -154,7 +154,7 @@ def _sweep(
     workload, mass, xs, ys, zs = part.workload, part.mass, part.x, part.y, part.z
     load, weight, sum_x, sum_y, sum_z = part.load, part.weight, part.sum_x, part.sum_y, part.sum_z
     target, low, high, count = part.target, part.low, part.high, part.count
-    per_target = part.per_target
+    per_target, pull, terms = part.per_target, part.pull, part.terms
     pressure = weights.pressure * part.units_per_territory
     limit = weights.limit * part.units_per_territory
     edge = weights.boundary
@@ -163,10 +163,7 @@ def _sweep(
     heat = (temperature * rng.standard_exponential(BATCH)).tolist()
 
     balance = [part.balance_cost(territory, held) for territory, held in enumerate(load)]
-    square = [
-        (sum_x[t] * sum_x[t] + sum_y[t] * sum_y[t] + sum_z[t] * sum_z[t]) / weight[t] if weight[t] > 0 else 0.0
-        for t in range(len(load))
-    ]
+    square = [part.square_of(territory) for territory in range(len(load))]
     for step in range(BATCH):
         size = len(boundary)
         if not size:
@@ -202,11 +199,13 @@ def _sweep(
         m, x, y, z = mass[unit], xs[unit], ys[unit], zs[unit]
         source_weight = weight[source] - m
         sx, sy, sz = sum_x[source] - m * x, sum_y[source] - m * y, sum_z[source] - m * z
-        source_square = (sx * sx + sy * sy + sz * sz) / source_weight if source_weight > 1e-12 else 0.0
+        source_square = pull[source] * (sx * sx + sy * sy + sz * sz) / source_weight if source_weight > 1e-12 else 0.0
         sink_weight = weight[sink] + m
         tx, ty, tz = sum_x[sink] + m * x, sum_y[sink] + m * y, sum_z[sink] + m * z
-        sink_square = (tx * tx + ty * ty + tz * tz) / sink_weight
+        sink_square = pull[sink] * (tx * tx + ty * ty + tz * tz) / sink_weight
         change += square[source] + square[sink] - source_square - sink_square
+        for term in terms:
+            change += term.change((unit,), source, sink)
         threshold = heat[step]
         if change - edge * len(around) >= threshold:
             continue
@@ -232,12 +231,13 @@ def _sweep(
             part.move(group, source, sink)
             for territory in (source, sink):
                 balance[territory] = part.balance_cost(territory, load[territory])
-                sx, sy, sz = sum_x[territory], sum_y[territory], sum_z[territory]
-                square[territory] = (sx * sx + sy * sy + sz * sz) / weight[territory]
+                square[territory] = part.square_of(territory)
             touched = {other for member in group for other in neighbours[member]}
             touched.update(group)
             touched = sorted(touched)
         else:
+            for term in terms:
+                term.move((unit,), source, sink)
             assignment[unit] = sink
             load[source], load[sink] = source_load, sink_load
             weight[source], weight[sink] = source_weight, sink_weight

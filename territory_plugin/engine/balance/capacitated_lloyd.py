@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from .problem import Problem
-from .transport import Transport
+from .transport import Transport, squared_distances
 from .watch import Watch
 
 CELLS_PER_TERRITORY = 12
@@ -112,22 +113,34 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tup
     return centre, weight
 
 
-def _lloyd(points, loads, capacity, rounds: int, rng, watch: Watch, text: str) -> Transport:
+def _lloyd(points, loads, capacity, homes, rounds: int, rng, watch: Watch, text: str) -> Transport:
     """Return the transport after Lloyd rounds from a weighted bisection."""
     centres = np.empty((len(capacity), points.shape[1]))
     for cells, slots in weighted_bisection(points, loads, capacity, rng):
         centres[slots] = np.einsum("u,ua->a", loads[cells], points[cells]) / loads[cells].sum()
-    transport = Transport(points, loads, capacity, centres, watch)
-    _iterate(transport, rounds, watch, text)
+    transport = Transport(points, loads, capacity, _beside_homes(centres, homes), watch)
+    _iterate(transport, homes, rounds, watch, text)
     return transport
 
 
-def _iterate(transport: Transport, rounds: int, watch: Watch, text: str) -> None:
-    """Balance and move the centres in turn, at most `rounds` times, and balance once more."""
-    for turn in range(rounds):
+def _beside_homes(centres: np.ndarray, homes: np.ndarray) -> np.ndarray:
+    """Return the centres with those nearest to the homes at them, the others where no home is."""
+    homed = np.flatnonzero(~np.isnan(homes[:, 0]))
+    if not len(homed):
+        return centres
+    taken = linear_sum_assignment(np.round(squared_distances(homes[homed], centres), 6))[1]
+    placed = homes.copy()
+    placed[np.isnan(homes[:, 0])] = np.delete(centres, taken, axis=0)
+    return placed
+
+
+def _iterate(transport: Transport, homes: np.ndarray, rounds: int, watch: Watch, text: str) -> None:
+    """Balance and move the centres without a home in turn, at most `rounds` times, and balance once more."""
+    homed = ~np.isnan(homes[:, 0])
+    for turn in range(0 if homed.all() else rounds):
         transport.balance(COARSEST)
         scale = transport.local_scale()
-        centres = transport.middles()
+        centres = np.where(homed[:, None], transport.centres, transport.middles())
         shift = np.square(centres - transport.centres).sum(axis=1)
         width = transport.per_centre(transport.share * scale[:, None])
         transport.move_to(centres)
@@ -147,7 +160,7 @@ def capacitated_lloyd(
 ) -> list[Centres]:
     """Return the best `keep` of `starts` sets of centres, least travel first.
 
-    Oversize territories stay at their unit; only the others are placed.
+    Oversize territories stay at their unit, reps at their homes; only the others are placed.
     """
     usual = np.flatnonzero(~problem.oversize)
     taken = np.zeros(problem.units, dtype=bool)
@@ -167,6 +180,9 @@ def capacitated_lloyd(
     if capacity.sum() <= 0:
         capacity = np.ones(len(usual))
     capacity = capacity / capacity.sum() * loads.sum()
+    homes = np.full((len(usual), 3), np.nan) if problem.home is None else problem.home[usual]
+    if not np.isnan(homes).any():
+        starts = 1  # there is nothing to place
 
     found = []
     for start in range(starts):
@@ -175,18 +191,18 @@ def capacitated_lloyd(
         text = f"Placing centres, start {start + 1} of {starts}"
         stretch = watch.part(start / starts, (start + 1) / starts)
         centres, price = np.empty((len(usual), 3)), np.zeros(len(usual))
-        if len(usual) > REGION:
+        if len(usual) > REGION and np.isnan(homes).all():
             # centres of each region on their own first: all at once, they start too far from balance
             regions = weighted_bisection(points, loads, capacity, rng, REGION)
             for index, (cells, slots) in enumerate(regions):
                 part = capacity[slots] / capacity[slots].sum() * loads[cells].sum()
                 inner = stretch.part(0.8 * index / len(regions), 0.8 * (index + 1) / len(regions))
-                local = _lloyd(points[cells], loads[cells], part, rounds, rng, inner, text)
+                local = _lloyd(points[cells], loads[cells], part, homes[slots], rounds, rng, inner, text)
                 centres[slots], price[slots] = local.centres, local.price
             transport = Transport(points, loads, capacity, centres, watch, price)
-            _iterate(transport, rounds // 4, stretch.part(0.8, 1.0), text)
+            _iterate(transport, homes, rounds // 4, stretch.part(0.8, 1.0), text)
         else:
-            transport = _lloyd(points, loads, capacity, rounds, rng, stretch, text)
+            transport = _lloyd(points, loads, capacity, homes, rounds, rng, stretch, text)
         transport.sharpen(SHARPER)
         found.append((round(transport.travel(), 3), start, transport.centres, transport.price))
     found.sort(key=lambda entry: entry[:2])

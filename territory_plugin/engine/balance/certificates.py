@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import TerritoryError, name_some
 from .contiguity import components
+from .feasibility import Duties
 
 CLOSE = 1e-9
 MOST_UNPROVEN = 20
@@ -52,6 +53,8 @@ class Component:
         No assignment keeps all its other territories nearer to `target` than this (share of the target).
     stuck : tuple of Stuck
         Units that no connected territory within the tolerance can hold, the worst first.
+    region : str
+        The regions that its borders close it off from the rest with; empty where there are none.
     """
 
     units: tuple[str, ...]
@@ -61,6 +64,12 @@ class Component:
     oversize: tuple[Oversize, ...]
     least_deviation: float
     stuck: tuple[Stuck, ...] = ()
+    region: str = ""
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return self.region or f"the part with {name_some(self.units, 3)}"
 
 
 @dataclass(frozen=True)
@@ -111,12 +120,12 @@ class Certificates:
                 f"they carry {carried}{more} territories."
             )
         for part in self.components:
-            held = part.workload / part.territories
-            if abs(held / self.fair_target - 1) > self.tolerance and not part.oversize:
+            off = part.target / self.fair_target - 1
+            if abs(off) > self.tolerance and not part.oversize:
                 said.append(
-                    f"The part with {name_some(part.units, 3)} holds {part.workload / self.fair_target:.2f} "
+                    f"{part.called[0].upper()}{part.called[1:]} holds {part.workload / self.fair_target:.2f} "
                     f"targets and carries {part.territories}: each of its territories is about "
-                    f"{100 * (held / self.fair_target - 1):+.0f} % off."
+                    f"{100 * off:+.0f} % off."
                 )
         said += [
             f"{unit.unit} alone holds {100 * unit.targets:.0f} % of the target and is a territory of its own."
@@ -166,19 +175,31 @@ def apportion(workload: Sequence[float], units: Sequence[int], territories: int,
     return given
 
 
-def set_apart(workload: np.ndarray, territories: int, tolerance: float) -> tuple[list[int], float]:
+def set_apart(
+    workload: np.ndarray, territories: int, tolerance: float, largest: float = 1.0, most: int | None = None
+) -> tuple[list[int], float]:
     """Return the units that outweigh a territory, and the target left for the others.
 
     A unit is set apart when it is heavier than (1 + tolerance) × the target; that lowers the target of
     the rest, so the question is asked again until the answer stays the same.
+
+    Parameters
+    ----------
+    workload : ndarray, shape (n,)
+    territories : int
+    tolerance : float
+    largest : float
+        Capacity of the largest rep, against the average.
+    most : int, optional
+        Units that can be set apart.
     """
     apart: list[int] = []
     is_apart = np.zeros(len(workload), dtype=bool)
     while True:
         left = territories - len(apart)
         target = float(workload[~is_apart].sum()) / left
-        new = np.flatnonzero(~is_apart & (workload > (1 + tolerance) * target * (1 + CLOSE)))
-        if not len(new) or left == 1:
+        new = np.flatnonzero(~is_apart & (workload > (1 + tolerance) * largest * target * (1 + CLOSE)))
+        if not len(new) or left == 1 or (most is not None and len(apart) >= most):
             return sorted(apart), target
         # the heaviest first: what it leaves decides about the next
         heaviest = int(new[np.argmax(workload[new])])
@@ -355,19 +376,53 @@ def _least_over_components(loads: Sequence[float], units: Sequence[int], territo
     return low
 
 
+@dataclass(frozen=True)
+class Region:
+    """A component and the territories that it is divided into.
+
+    Attributes
+    ----------
+    units : list of int
+    territories : list of int
+    apart : dict of int to int
+        Units that outweigh a territory, and the territory of each.
+    """
+
+    units: list[int]
+    territories: list[int]
+    apart: dict[int, int]
+
+
 def certify(
     ids: Sequence[str],
     workload: np.ndarray,
     neighbours: Sequence[tuple[int, ...]],
     territories: int,
     tolerance: float,
-) -> tuple[Certificates, list[list[int]], list[list[int]]]:
-    """Return the certificates, the components' units, and the oversize units of each component.
+    duty: Duties | None = None,
+    apart: bool = True,
+    region_of: Sequence[str] | None = None,
+) -> tuple[Certificates, list[Region]]:
+    """Return the certificates, and the components with their territories.
+
+    Parameters
+    ----------
+    ids, workload, neighbours
+        Units, shape (n,).
+    territories : int
+    tolerance : float
+    duty : Duties, optional
+        What the rules demand; by default all territories are alike and free.
+    apart : bool
+        Whether units that outweigh a territory get one of their own.
+    region_of : sequence of str, optional
+        What each unit's regions are called whose borders are closed.
 
     Raises
     ------
     TerritoryError
-        When there are fewer territories than components, or more than units.
+        When there are fewer territories than components, or more than units, or when a rep would have to be in two
+        components.
     """
     if territories < 1:
         raise TerritoryError(f"{territories} territories make no plan: ask for at least one.")
@@ -380,15 +435,28 @@ def certify(
         raise TerritoryError(
             "No unit has any workload, so there is nothing to balance: check the workload field and its join."
         )
-    parts = sorted(components(neighbours), key=lambda part: (-float(workload[part].sum()), -len(part), part[0]))
-    if len(parts) > territories:
-        small = [ids[unit] for part in parts[territories:] for unit in part]
-        raise TerritoryError(
-            f"The units form {len(parts):,} parts that do not touch each other, so {territories:,} connected "
-            f"territories cannot cover them. Set 'Bridge islands', ask for at least {len(parts):,}, or "
-            f"remove units, for example {name_some(small)}."
+    if duty is None:
+        everyone = np.full(territories, -1)
+        none = np.full(territories, np.nan)
+        duty = Duties(
+            (), np.ones(territories), np.full(len(ids), -1), everyone, none, none, None, np.zeros(territories, bool)
         )
-    everywhere, common = set_apart(workload, territories, tolerance)
+    open_units = np.flatnonzero(~np.isin(duty.fixed, np.flatnonzero(duty.frozen))).tolist()
+    open_territories = np.flatnonzero(~duty.frozen)
+    room = len(open_territories)
+    parts = sorted(
+        components(neighbours, open_units), key=lambda part: (-float(workload[part].sum()), -len(part), part[0])
+    )
+    if len(parts) > room:
+        raise TerritoryError(_too_many_parts(ids, parts, room, bool(duty.frozen.any())))
+    share = duty.share
+    seats = _seats(ids, parts, duty)
+    largest = float(share[open_territories].max() / share[open_territories].mean()) if room else 1.0
+    everywhere, common = [], 0.0
+    free = workload[open_units]
+    if room and free.sum() > 0:
+        heavy, common = set_apart(free, room, tolerance, largest) if apart else ([], float(free.sum()) / room)
+        everywhere = [open_units[at] for at in heavy]
     giants = set(everywhere)
     # a giant counts as one territory wherever it lies
     loads = [
@@ -396,44 +464,137 @@ def certify(
         for part in parts
     ]
     sizes = [len(part) for part in parts]
-    own = [max(1, sum(unit in giants for unit in part)) for part in parts]
-    if sum(own) > territories:
-        own = [1] * len(parts)
-    counts = apportion(loads, sizes, territories, own)
+    own = [max(1, len(seated), sum(unit in giants for unit in part)) for part, seated in zip(parts, seats)]
+    if sum(own) > room:
+        own = [max(1, len(seated)) for seated in seats]
+    if sum(own) > room:
+        empty = [part for part, seated in zip(parts, seats) if not seated]
+        raise TerritoryError(_too_many_parts(ids, empty, room - sum(map(len, seats)), bool(duty.frozen.any())))
+    counts = apportion(loads, sizes, room, own)
+    regions = _seat_the_others(parts, counts, seats, loads, workload, duty)
 
     fair = total / territories
-    certified, apart = [], []
-    for part, count in zip(parts, counts):
+    certified, settled = [], []
+    for part, members in zip(parts, regions):
         here = workload[part]
-        if here.sum() > 0:
-            heavy, target = set_apart(here, count, tolerance)
-        else:
-            heavy, target = [], 0.0
-        usual = np.delete(here, heavy)
-        giants_here = [part[index] for index in heavy]
+        shares = share[members]
+        heavy, target = _own_territories(part, members, here, tolerance, duty) if apart and here.sum() > 0 else ({}, 0)
+        rest = [at for at in members if at not in heavy.values()]
+        left = float(here.sum()) - float(workload[list(heavy)].sum())
+        target = left / float(share[rest].sum()) if rest else target
+        usual = workload[[unit for unit in part if unit not in heavy]]
+        alike = duty.alike
         stuck = []
-        if count - len(heavy) > 1 and target > 0:
-            stuck = stuck_units(workload, neighbours, part, target, tolerance, giants_here)
-        least = least_deviation(usual, count - len(heavy)) if not heavy else 0.0
-        apart.append([part[index] for index in heavy])
+        if len(rest) > 1 and target > 0 and alike and apart:
+            stuck = stuck_units(workload, neighbours, part, target, tolerance, list(heavy))
+        least = 0.0
+        if not heavy and alike:
+            least = least_deviation(usual, len(rest))
+        elif not heavy and target > 0:
+            least = max(0.0, float(here.max()) / (target * float(shares.max())) - 1)
+        settled.append(Region(part, members, heavy))
         certified.append(
             Component(
                 units=tuple(ids[unit] for unit in part),
                 workload=float(here.sum()),
-                territories=count,
+                territories=len(members),
                 target=target,
                 oversize=tuple(
-                    Oversize(ids[part[index]], float(here[index]), float(here[index]) / fair) for index in heavy
+                    Oversize(ids[unit], float(workload[unit]), float(workload[unit]) / fair) for unit in sorted(heavy)
                 ),
                 least_deviation=max(least, stuck[0][1]) if stuck and not heavy else least,
                 stuck=tuple(Stuck(ids[unit], deviation) for unit, deviation in stuck),
+                region="" if region_of is None else region_of[part[0]],
             )
         )
-    bound = max(
-        least_deviation(workload, territories),
-        _least_over_components([part.workload for part in certified], sizes, territories),
-    )
+    bound = 0.0
+    if duty.alike and not duty.frozen.any():
+        bound = max(
+            least_deviation(workload, territories),
+            _least_over_components([part.workload for part in certified], sizes, territories),
+        )
     if len(parts) == 1:
         bound = max(bound, certified[0].least_deviation)
     shared = common if common > 0 else fair
-    return Certificates(territories, fair, tuple(certified), bound, tolerance, shared), parts, apart
+    return Certificates(territories, fair, tuple(certified), bound, tolerance, shared), settled
+
+
+def _too_many_parts(ids, parts: list[list[int]], room: int, locked: bool) -> str:
+    """Return why so many components cannot be covered."""
+    small = [ids[unit] for part in parts[room:] for unit in part]
+    between = " besides the locked territories" if locked else ""
+    return (
+        f"The units form {len(parts):,} parts that do not touch each other{between}, so {room:,} connected "
+        f"territories cannot cover them. Set 'Bridge islands', ask for at least {len(parts):,}, or "
+        f"remove units, for example {name_some(small)}."
+    )
+
+
+def _seats(ids, parts: list[list[int]], duty: Duties) -> list[list[int]]:
+    """Return the territories that have fixed units in each component."""
+    seats: list[list[int]] = []
+    found: dict[int, int] = {}
+    for at, part in enumerate(parts):
+        here = sorted({int(duty.fixed[unit]) for unit in part} - {-1})
+        for territory in here:
+            if territory in found:
+                one, other = (
+                    next(ids[unit] for unit in parts[which] if duty.fixed[unit] == territory)
+                    for which in (found[territory], at)
+                )
+                raise TerritoryError(
+                    f"{duty.names[territory]} would have to hold {one} and {other}, which no open contact joins: a "
+                    "closed border, a gap or a locked territory lies between them. Release one of them, or bridge it."
+                )
+            found[territory] = at
+        seats.append(here)
+    return seats
+
+
+def _seat_the_others(parts, counts: list[int], seats: list[list[int]], loads: list[float], workload, duty: Duties):
+    """Return the territories of each component: those seated there, those that have most there today, and the others.
+
+    The others are seated where most is left for them, the largest first.
+    """
+    share = duty.share
+    seated = {territory for here in seats for territory in here}
+    regions = [list(here) for here in seats]
+    if duty.current is not None:
+        held = {}
+        for at, part in enumerate(parts):
+            for unit in part:
+                key = int(duty.current[unit]), at
+                held[key] = held.get(key, 0.0) + float(workload[unit])
+        for (territory, at), _ in sorted(held.items(), key=lambda item: (-item[1], item[0])):
+            if territory >= 0 and territory not in seated and len(regions[at]) < counts[at]:
+                if not duty.frozen[territory]:
+                    regions[at].append(territory)
+                    seated.add(territory)
+    others = [at for at in np.flatnonzero(~duty.frozen).tolist() if at not in seated]
+    others.sort(key=lambda at: (-share[at], at))
+    mean = sum(loads) / float(share[~duty.frozen].sum()) or 1.0
+    for territory in others:
+        rooms = [at for at in range(len(parts)) if len(regions[at]) < counts[at]]
+        most = max(rooms, key=lambda at: (loads[at] / mean - float(share[regions[at]].sum()), -at))
+        regions[most].append(territory)
+    return [sorted(region) for region in regions]
+
+
+def _own_territories(part, members: list[int], here: np.ndarray, tolerance: float, duty: Duties):
+    """Return the units of a component that outweigh a territory, with one for each, and the target of the others."""
+    share = duty.share[members]
+    seat = {int(duty.fixed[unit]): unit for unit in part if duty.fixed[unit] >= 0}
+    idle = [at for at in members if at not in seat]
+    largest = float(share.max() / share.mean())
+    heavy, target = set_apart(here, len(members), tolerance, largest, len(members) - 1)
+    idle.sort(key=lambda at: (-duty.share[at], at))
+    own: dict[int, int] = {}
+    for index in sorted(heavy, key=lambda index: (-here[index], index)):
+        unit = part[index]
+        holder = int(duty.fixed[unit])
+        if holder < 0 and idle:
+            today = -1 if duty.current is None else int(duty.current[unit])
+            holder = idle.pop(idle.index(today) if today in idle else 0)
+        if holder >= 0 and holder not in own.values():
+            own[unit] = holder
+    return own, target

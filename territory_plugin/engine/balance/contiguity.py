@@ -126,32 +126,124 @@ def cut_off(unit: int, neighbours: Neighbours, touches, assignment: Sequence[int
 
 def assign_to_centres(problem: Problem, centres: Centres) -> list[int]:
     """Return the assignment to the centre with the least priced squared distance, made contiguous."""
-    cost = squared_distances(problem.location, centres.location) - centres.price
+    cost = squared_distances(problem.location, centres.location)
+    if problem.home_travel is not None:
+        cost = np.where(np.isnan(problem.home_travel), cost, problem.home_travel)
+    cost -= centres.price
     cost[:, problem.oversize] = np.inf
-    nearest = cost.argmin(axis=1)
-    anchored = np.flatnonzero(problem.anchor >= 0)
-    nearest[problem.anchor[anchored]] = anchored
-    return repair_contiguity(problem, nearest.tolist(), cost)
+    if problem.barred is not None:
+        cost[problem.barred] = np.inf
+    return repair_contiguity(problem, cost.argmin(axis=1).tolist(), cost)
+
+
+class NotJoined(Exception):
+    """Fixed units of a territory that no way joins.
+
+    Attributes
+    ----------
+    territory : int
+    unit : int
+        Cannot be reached from the territory's other fixed units.
+    """
+
+    def __init__(self, territory: int, unit: int) -> None:
+        super().__init__(territory, unit)
+        self.territory, self.unit = territory, unit
+
+
+def join_fixed(problem: Problem) -> np.ndarray:
+    """Return a territory for each fixed unit, and for the units on short ways that join those of a territory.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        -1 where a unit is free.
+
+    Raises
+    ------
+    NotJoined
+        When the fixed units of others, or units that a territory may not have, are in every way tried.
+    """
+    first: list[int] = []
+    while True:
+        try:
+            return _join_in_order(problem, first)
+        except NotJoined as error:
+            # the ways of others may stand in its own: it goes first
+            if error.territory in first:
+                raise
+            first.insert(0, error.territory)
+
+
+def _join_in_order(problem: Problem, first: list[int]) -> np.ndarray:
+    """Return `join_fixed`, the territories in `first` before the others."""
+    joined = problem.fixed.copy()
+    held = np.bincount(joined[joined >= 0], minlength=problem.territories)
+    others = [t for t in np.flatnonzero(held > 1).tolist() if t not in first]
+    for territory in [*first, *others]:
+        members = np.flatnonzero(problem.fixed == territory).tolist()
+        parts = components(problem.neighbours, members)
+        seat = int(problem.anchor[territory])
+        parts.sort(key=lambda part: seat not in part)
+        inside, missing = set(parts[0]), set().union(*parts[1:])
+        while missing:
+            way = _shortest_way(problem, joined, territory, inside, missing)
+            if way is None:
+                raise NotJoined(territory, min(missing))
+            joined[way] = territory
+            inside.update(way)
+            for part in parts:
+                if inside & set(part):
+                    inside.update(part)
+            missing -= inside
+    return joined
+
+
+def _shortest_way(problem: Problem, joined, territory: int, inside: set[int], goal: set[int]) -> list[int] | None:
+    """Return the units on the shortest way, in km, through units that are free or the territory's own."""
+    heap = [(0.0, unit, -1) for unit in sorted(inside)]
+    before: dict[int, int] = {}
+    while heap:
+        distance, unit, last = heappop(heap)
+        if unit in before:
+            continue
+        before[unit] = last
+        if unit in goal:
+            way = []
+            while unit not in inside:
+                way.append(unit)
+                unit = before[unit]
+            return way
+        for other in problem.neighbours[unit]:
+            barred = problem.barred is not None and problem.barred[other, territory]
+            if other not in before and joined[other] in (-1, territory) and not barred:
+                step = float(np.sqrt(np.square(problem.location[other] - problem.location[unit]).sum()))
+                heappush(heap, (distance + step, other, unit))
+    return None
 
 
 def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> list[int]:
     """Return an assignment in which each territory is one connected part, and none is empty.
 
-    Each territory keeps the part with its anchor, else its heaviest; the other units are taken up one by one
-    by a territory they touch, the least `cost` first. A territory without units takes over one from the
+    Each territory keeps the part with its fixed units, else its heaviest; the other units are taken up one by
+    one by a territory they touch, the least `cost` first. A territory without units takes over one from the
     largest part.
 
     Parameters
     ----------
     assignment : sequence of int, shape (n,)
-        Territory of each unit, possibly in parts.
+        Territory of each unit, possibly in parts; -1 for those that a territory is to be found for.
     cost : ndarray, shape (n, k)
         What it costs to add a unit to a territory; infinite means only if nothing else is left.
     """
     neighbours, workload = problem.neighbours, problem.workload
     anchor = problem.anchor.tolist()
+    joined = join_fixed(problem)
+    assignment = np.where(joined >= 0, joined, assignment).tolist()
     best: dict[int, tuple[tuple, list[int]]] = {}
     for territory, part in territory_parts(neighbours, assignment):
+        if territory < 0:
+            continue
         key = (anchor[territory] in part, float(workload[part].sum()), len(part), -part[0])
         if territory not in best or key > best[territory][0]:
             best[territory] = (key, part)

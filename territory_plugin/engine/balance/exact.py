@@ -97,6 +97,12 @@ class Proof:
     bound: float
     outside: int
 
+    def __str__(self) -> str:
+        whole = f"its units and those around ({len(self.units):,}) into {self.territories} territories"
+        if self.bound:
+            return f"no way to divide {whole} does better than {100 * self.bound:.1f} %"
+        return f"every way to divide {whole} leaves {self.outside} outside"
+
 
 def connected_sets(
     neighbours: Sequence[tuple[int, ...]],
@@ -414,8 +420,15 @@ def alike(problem: Problem, territories: Sequence[int] | None = None) -> bool:
     """Answer whether any of the territories may be any set of units."""
     some = list(range(problem.territories)) if territories is None else list(territories)
     target = problem.target[some]
+    ruled = problem.regions or problem.limits_of or problem.current is not None or problem.barred is not None
+    homes = problem.home is not None and np.isfinite(problem.home[some]).any()
+    limits = [each for each in (problem.least, problem.most) if each is not None]
     return bool(
-        not problem.oversize[some].any()
+        not ruled
+        and not homes
+        and not any(np.isfinite(each[some]).any() for each in limits)
+        and not np.isin(problem.fixed, some).any()
+        and not problem.oversize[some].any()
         and (problem.anchor[some] < 0).all()
         and target.min() > 0
         and np.ptp(target) <= CLOSE * target.max()

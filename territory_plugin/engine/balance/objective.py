@@ -8,16 +8,19 @@ whatever the number of units, territories or kilometres:
 - **balance**: per territory `limit` × average units per territory × excess over the tolerance (linear, and
   quadratic for large excess), and `pressure` × the same × squared deviation, which lets workload diffuse
   through chains of territories before any of them hits its limit.
+
+Plans with rules have further terms, in the same currency: see `terms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .problem import Problem
+from .terms import Excess, terms_of
 
 STEEP = 10.0
 """How fast the price of excess grows: at an excess of 1/STEEP of a target it has doubled."""
@@ -96,9 +99,8 @@ class WorkingPartition:
         self.fields = np.column_stack([problem.workload, masses, masses[:, None] * centred])
         self.workload = problem.workload.tolist()
         self.mass = masses.tolist()
-        self.anchored = [False] * problem.units
-        for unit in problem.anchor[problem.anchor >= 0].tolist():
-            self.anchored[unit] = True
+        self.anchored = (problem.fixed >= 0).tolist()
+        self.pull = np.where(problem.is_homed, 0.0, 1.0).tolist()
         self.target = problem.target.tolist()
         low, high = problem.limits(problem.tolerance)
         self.low, self.high = low.tolist(), high.tolist()
@@ -111,25 +113,26 @@ class WorkingPartition:
         self.weight = np.bincount(at, mass, k).tolist()
         self.sum_x, self.sum_y, self.sum_z = (np.bincount(at, mass * centred[:, axis], k).tolist() for axis in range(3))
         self.count = np.bincount(at, minlength=k).tolist()
+        self.terms = terms_of(self, unit_travel)
 
     def balance_cost(self, territory: int, load: float) -> float:
         """Return the balance term of a territory if it held `load`."""
         deviation = (load - self.target[territory]) * self.per_target
         excess = max(load - self.high[territory], self.low[territory] - load, 0.0) * self.per_target
-        return self.units_per_territory * (
-            self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
-        )
+        return self.units_per_territory * self.weights.pressure * deviation * deviation + self.excess_cost(excess)
 
     def balance_costs(self, territory: int, load: np.ndarray) -> np.ndarray:
         """Return the balance term of a territory for many loads, shape (n,)."""
         deviation = (load - self.target[territory]) * self.per_target
         excess = np.maximum(load - self.high[territory], self.low[territory] - load)
         excess = np.maximum(excess, 0.0) * self.per_target
-        return self.units_per_territory * (
-            self.weights.pressure * deviation * deviation + self.weights.limit * excess * (1.0 + STEEP * excess)
-        )
+        return self.units_per_territory * self.weights.pressure * deviation * deviation + self.excess_cost(excess)
 
-    def change(self, units: Iterable[int], source: int, sink: int) -> float:
+    def excess_cost(self, excess):
+        """Return the price of an excess, or of many, in targets."""
+        return self.units_per_territory * self.weights.limit * excess * (1.0 + STEEP * excess)
+
+    def change(self, units: Collection[int], source: int, sink: int) -> float:
         """Return how the cost changes when `units` go from `source` to `sink` together."""
         group = set(units)
         moved = weight = sum_x = sum_y = sum_z = square = 0.0
@@ -154,7 +157,10 @@ class WorkingPartition:
             + self.balance_cost(sink, self.load[sink] + moved)
             - self.balance_cost(sink, self.load[sink])
         )
-        return balance + self.weights.boundary * cuts + self._travel_change(source, sink, weight, sum_x, sum_y, sum_z)
+        change = balance + self.weights.boundary * cuts
+        for term in self.terms:
+            change += term.change(group, source, sink)
+        return change + self._travel_change(source, sink, weight, sum_x, sum_y, sum_z)
 
     def squares_of(self, units: list[int]) -> float:
         """Return Σ mass × squared distance from the map's middle."""
@@ -162,9 +168,14 @@ class WorkingPartition:
         return float((np.square(rows[:, 2:]).sum(axis=1) / np.maximum(rows[:, 1], 1e-300)).sum())
 
     def _travel_change(self, source, sink, weight, sum_x, sum_y, sum_z) -> float:
-        """Return the change of Σ (q − |s|²/m): the squares q cancel, the sums s and masses m move over."""
+        """Return the change of Σ (q − |s|²/m): the squares q cancel, the sums s and masses m move over.
+
+        Where territories have homes, q is a part of `HomeTravel`, and |s|²/m counts for the others only.
+        """
         before = after = 0.0
         for territory, sign in ((source, -1.0), (sink, 1.0)):
+            if not self.pull[territory]:
+                continue
             x, y, z = self.sum_x[territory], self.sum_y[territory], self.sum_z[territory]
             before += (x * x + y * y + z * z) / self.weight[territory]
             left = self.weight[territory] + sign * weight
@@ -173,8 +184,10 @@ class WorkingPartition:
                 after += (x * x + y * y + z * z) / left
         return before - after
 
-    def move(self, units: Iterable[int], source: int, sink: int) -> None:
+    def move(self, units: Collection[int], source: int, sink: int) -> None:
         """Move `units` from `source` to `sink`."""
+        for term in self.terms:
+            term.move(units, source, sink)
         for unit in units:
             mass = self.mass[unit]
             self.assignment[unit] = sink
@@ -189,13 +202,19 @@ class WorkingPartition:
     def excess(self, slack: float = 0.0) -> float:
         """Return the summed excess over the tolerance, in targets, where `slack` more is free."""
         free = slack / self.per_target
-        return self.per_target * sum(
+        own = self.per_target * sum(
             max(load - high - free, low - load - free, 0.0) for load, low, high in zip(self.load, self.low, self.high)
         )
+        return own + sum(term.excess() for term in self.terms if isinstance(term, Excess))
 
     def outside(self) -> list[int]:
-        """Return the territories outside the tolerance."""
-        return [t for t, load in enumerate(self.load) if not self.low[t] <= load <= self.high[t]]
+        """Return the territories outside the tolerance of the workload, or of another measure."""
+        further = [term for term in self.terms if isinstance(term, Excess)]
+        return [
+            t
+            for t, load in enumerate(self.load)
+            if not self.low[t] <= load <= self.high[t] or any(term.excess_of(t, term.load[t]) > 0 for term in further)
+        ]
 
     def improvable(self) -> list[int]:
         """Return the territories outside the tolerance that are not as near as their stuck units allow."""
@@ -206,7 +225,7 @@ class WorkingPartition:
         return [
             t
             for t in self.outside()
-            if abs(self.load[t] - self.target[t]) * self.per_target > proven.get(t, 0.0) + 1e-9
+            if t not in proven or abs(self.load[t] - self.target[t]) * self.per_target > proven[t] + 1e-9
         ]
 
     def within_hops(self, territories: Iterable[int], hops: int) -> set[int]:
@@ -232,8 +251,28 @@ class WorkingPartition:
     def cost(self) -> float:
         """Return the whole cost."""
         problem = self.problem
-        inertia = moment_of_inertia(
-            problem.location, np.asarray(self.mass), np.asarray(self.assignment), problem.territories
-        ).sum()
+        inertia = self.inertia()
         balance = sum(self.balance_cost(territory, load) for territory, load in enumerate(self.load))
-        return float(inertia) + balance + self.weights.boundary * cut_edges(self.neighbours, self.assignment)
+        further = sum(term.total() for term in self.terms)
+        return inertia + balance + further + self.weights.boundary * cut_edges(self.neighbours, self.assignment)
+
+    def inertia(self) -> float:
+        """Return the travel about the centres of the territories; about the map's middle where terms have the rest."""
+        problem = self.problem
+        if problem.placement is None:
+            mass, at = np.asarray(self.mass), np.asarray(self.assignment)
+            return float(moment_of_inertia(problem.location, mass, at, problem.territories).sum())
+        return -sum(self.square_of(territory) for territory in range(len(self.load)))
+
+    def square_of(self, territory: int) -> float:
+        """Return |s|²/m of a territory, 0 where travel is measured from a home."""
+        if not self.pull[territory] or self.weight[territory] <= 0:
+            return 0.0
+        x, y, z = self.sum_x[territory], self.sum_y[territory], self.sum_z[territory]
+        return (x * x + y * y + z * z) / self.weight[territory]
+
+    def split_terms(self, units: list[int], to_one: np.ndarray, one: int, other: int) -> np.ndarray:
+        """Return what the further terms make of many ways of splitting two territories, shape (s,), as `Term.split`."""
+        return sum(
+            (term.split(np.asarray(units), to_one, one, other) for term in self.terms), start=np.zeros(len(to_one))
+        )

@@ -34,6 +34,8 @@ class Plan:
         Territories that exist because of a unit heavier than the target.
     tolerance : float
         The tolerance asked for.
+    limits : tuple of (ndarray, ndarray), shape (k,)
+        Least and most workload that each territory should hold.
     cut_edges : int
         Pairs of touching units in different territories.
     rms_distance_km : float
@@ -49,6 +51,16 @@ class Plan:
         Moves that the annealing proposed.
     effort : str
     seed : int
+    names : tuple of str
+        Reps of the territories; empty where nobody was named.
+    share : ndarray, shape (k,)
+        Capacity of each territory, 1 on average.
+    pieces : dict of str to dict
+        By border: the regions that lie in several territories, with these.
+    further : dict of str to ndarray, shape (k,)
+        What each territory holds of the further measures.
+    gave : tuple of str
+        Rules that had to give, with what that means.
     """
 
     units: tuple
@@ -59,6 +71,7 @@ class Plan:
     adjusted_deviation: np.ndarray
     oversize: np.ndarray
     tolerance: float
+    limits: tuple[np.ndarray, np.ndarray]
     cut_edges: int
     rms_distance_km: float
     reference_km: float
@@ -68,6 +81,11 @@ class Plan:
     proposals: int
     effort: str
     seed: int
+    names: tuple[str, ...]
+    share: np.ndarray
+    pieces: dict[str, dict[str, list[int]]]
+    further: dict[str, np.ndarray]
+    gave: tuple[str, ...]
 
     @property
     def territories(self) -> int:
@@ -86,8 +104,10 @@ class Plan:
 
     @property
     def within_tolerance(self) -> np.ndarray:
-        """Whether each territory is within the tolerance of its target, shape (k,)."""
-        return np.abs(self.adjusted_deviation) <= self.tolerance * (1 + 1e-9)
+        """Whether each territory is within the tolerance of its target, or within its own limits, shape (k,)."""
+        low, high = self.limits
+        inside = (self.workload >= low * (1 - 1e-9)) & (self.workload <= high * (1 + 1e-9))
+        return np.where(self.oversize, np.abs(self.adjusted_deviation) <= self.tolerance * (1 + 1e-9), inside)
 
     @property
     def share_within_tolerance(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,41 @@ SAFETY = 0.998
 """Share of the tolerance that plans may use, so that rounding elsewhere never spoils one."""
 AIM = 0.942
 """Share of that which annealing aims at, so that what the last moves cannot mend is still within."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions that are kept whole where possible.
+
+    Attributes
+    ----------
+    region : ndarray of int, shape (n,)
+        Region of each unit, -1 for none.
+    price : float
+        Cost of each further piece that a region falls into.
+    """
+
+    region: np.ndarray
+    price: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A further measure, balanced within its own tolerance.
+
+    Attributes
+    ----------
+    value : ndarray of float, shape (n,)
+    low, high : ndarray of float, shape (k,)
+        What each territory should hold at least and at most.
+    scale : float
+        Value that counts as 100 %.
+    """
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +79,23 @@ class Problem:
         Workload of each unit as the travel term sees it; from `workload` if not given.
     stuck : dict of int to float
         Units whose territory cannot come nearer to its target than this share.
+    fixed : ndarray of int, shape (n,), optional
+        Territory that each unit stays in, -1 for any; the anchors' if not given.
+    least, most : ndarray of float, shape (k,), optional
+        Limits of workload that replace those of the tolerance; NaN where they do not.
+    home : ndarray of float, shape (k, 3), optional
+        Where each territory's rep lives, NaN where travel is measured from the territory's own centre.
+    home_travel : ndarray of float, shape (n, k), optional
+        km² from unit to home, if not the straight one; NaN in columns of territories without a home.
+    barred : ndarray of bool, shape (n, k), optional
+        Territories that a unit may not be in.
+    current : ndarray of int, shape (n,), optional
+        Territory that each unit is in today, -1 for none.
+    stay : ndarray of float, shape (n,), optional
+        What it costs that a unit leaves its current territory.
+    regions : tuple of Regions
+    limits_of : tuple of Limits
+        Further measures.
     """
 
     workload: np.ndarray
@@ -56,6 +108,16 @@ class Problem:
     scale: float | None = None
     mass: np.ndarray | None = None
     stuck: dict[int, float] = field(default_factory=dict)
+    fixed: np.ndarray | None = None
+    least: np.ndarray | None = None
+    most: np.ndarray | None = None
+    home: np.ndarray | None = None
+    home_travel: np.ndarray | None = None
+    barred: np.ndarray | None = None
+    current: np.ndarray | None = None
+    stay: np.ndarray | None = None
+    regions: tuple[Regions, ...] = ()
+    limits_of: tuple[Limits, ...] = ()
 
     @property
     def units(self) -> int:
@@ -75,6 +137,18 @@ class Problem:
         if self.mass is None:
             least = COMPACTNESS_WORKLOAD * (float(self.workload.mean()) or 1.0)
             object.__setattr__(self, "mass", np.maximum(self.workload, least))
+        if self.fixed is None:
+            fixed = np.full(self.units, -1)
+            held = np.flatnonzero(self.anchor >= 0)
+            fixed[self.anchor[held]] = held
+            object.__setattr__(self, "fixed", fixed)
+
+    @property
+    def is_homed(self) -> np.ndarray:
+        """Whether travel to each territory is measured from a home, shape (k,)."""
+        if self.home is None:
+            return np.zeros(self.territories, dtype=bool)
+        return ~np.isnan(self.home[:, 0])
 
     def restricted(self, assignment: np.ndarray, territories: list[int]) -> tuple[Problem, np.ndarray, np.ndarray]:
         """Return the problem of some territories, all else fixed.
@@ -96,6 +170,7 @@ class Problem:
         position[units] = np.arange(len(units))
         where = position.tolist()
         anchor = self.anchor[territories]
+        fixed, current = self.fixed[units], None if self.current is None else self.current[units]
         problem = Problem(
             workload=self.workload[units],
             location=self.location[units],
@@ -109,13 +184,50 @@ class Problem:
             scale=self.scale,
             mass=self.mass[units],
             stuck={where[unit]: least for unit, least in self.stuck.items() if where[unit] >= 0},
+            fixed=np.where(fixed >= 0, rank[fixed], -1),
+            least=None if self.least is None else self.least[territories],
+            most=None if self.most is None else self.most[territories],
+            home=None if self.home is None else self.home[territories],
+            home_travel=None if self.home_travel is None else self.home_travel[np.ix_(units, territories)],
+            barred=None if self.barred is None else self.barred[np.ix_(units, territories)],
+            current=None if current is None else np.where(current >= 0, rank[current], -1),
+            stay=None if self.stay is None else self.stay[units],
+            regions=tuple(replace(each, region=each.region[units]) for each in self.regions),
+            limits_of=tuple(
+                replace(each, value=each.value[units], low=each.low[territories], high=each.high[territories])
+                for each in self.limits_of
+            ),
         )
         return problem, units, inside[units]
 
     def limits(self, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and the most workload of each territory under a tolerance."""
         slack = tolerance * np.where(self.oversize, self.scale, self.target)
-        return np.where(self.oversize, 0.0, self.target - slack), self.target + slack
+        low, high = np.where(self.oversize, 0.0, self.target - slack), self.target + slack
+        if self.least is not None:
+            low = np.where(np.isnan(self.least), low, self.least)
+        if self.most is not None:
+            high = np.where(np.isnan(self.most), high, self.most)
+        return low, high
+
+    @cached_property
+    def placement(self) -> list[memoryview] | None:
+        """What it takes that a unit is in a territory, by unit: its travel, in mass × km², from the home or, where
+        travel is measured from the territory's centre, from the map's middle. None where no territory has a home."""
+        homed = self.is_homed
+        if not homed.any():
+            return None
+        centred = self.location - self.location.mean(axis=0)
+        travel = np.repeat(np.square(centred).sum(axis=1)[:, None], self.territories, axis=1)
+        for territory in np.flatnonzero(homed).tolist():
+            travel[:, territory] = self.squared_from_home(territory)
+        return [memoryview(row) for row in np.ascontiguousarray(self.mass[:, None] * travel)]
+
+    def squared_from_home(self, territory: int) -> np.ndarray:
+        """Return km² from a territory's home to each unit, shape (n,)."""
+        if self.home_travel is not None and not np.isnan(self.home_travel[:, territory]).any():
+            return self.home_travel[:, territory]
+        return np.square(self.location - self.home[territory]).sum(axis=1)
 
     @cached_property
     def neighbour_sets(self) -> list[frozenset[int]]:

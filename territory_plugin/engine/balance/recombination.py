@@ -97,12 +97,18 @@ def _best_cut(
     total = running[-1]
     above = total - below
     now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
-    for territory in (one, other):
-        x, y, z = part.sum_x[territory], part.sum_y[territory], part.sum_z[territory]
-        now -= (x * x + y * y + z * z) / part.weight[territory]
-    travel = -_square(below) - _square(above)
-    straight = travel + part.balance_costs(one, below[:, 0]) + part.balance_costs(other, above[:, 0])
-    crossed = travel + part.balance_costs(other, below[:, 0]) + part.balance_costs(one, above[:, 0])
+    now -= part.square_of(one) + part.square_of(other)
+    lower, upper = _square(below), _square(above)
+    straight = part.balance_costs(one, below[:, 0]) + part.balance_costs(other, above[:, 0])
+    straight -= part.pull[one] * lower + part.pull[other] * upper
+    crossed = part.balance_costs(other, below[:, 0]) + part.balance_costs(one, above[:, 0])
+    crossed -= part.pull[other] * lower + part.pull[one] * upper
+    if part.terms:
+        place = np.arange(len(inside))
+        is_below = (place > np.arange(len(below))[:, None]) & (place < ends[1:, None])
+        straight += part.split_terms(inside, is_below, one, other)
+        crossed += part.split_terms(inside, ~is_below, one, other)
+        now += part.split_terms(inside, np.array([[assignment[unit] == one for unit in inside]]), one, other)[0]
     for position, unit in enumerate(inside):
         if part.anchored[unit]:
             # the anchored unit keeps its territory, below the edge or above it

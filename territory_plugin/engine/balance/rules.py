@@ -61,6 +61,8 @@ class Rules:
         Most minutes, or km, from a rep's home.
     oversize : {'own', 'join'}
         What becomes of a unit that outweighs a territory: one of its own, or a part of one that is over target.
+    bridge : bool
+        Whether parts of a region whose borders are closed are bridged when only others' land joins them.
     """
 
     reps: tuple[Rep, ...] = ()
@@ -70,3 +72,4 @@ class Rules:
     travel: pd.DataFrame | None = None
     most_travel: float | None = None
     oversize: str = "own"
+    bridge: bool = True

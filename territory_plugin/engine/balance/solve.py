@@ -170,7 +170,7 @@ def solve(
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
         effort = replace(effort, starts=1 + effort.starts // 4, tries=1, sketch=together, finalists=0)
     centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
-    search = _Search(problem, effort, weights, centres[0].travel, rng, watch)
+    search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
     middle = 0.4 if effort.finalists else 0.75
     for index, start in enumerate(centres):
@@ -191,7 +191,7 @@ def solve(
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
 
 
-class _Search:
+class Search:
     """One region's search: what all its annealings share.
 
     Parameters
@@ -203,15 +203,18 @@ class _Search:
         Mass × km² of the whole region that counts as one per unit.
     rng : Generator
     watch : Watch
+    aim : float
+        Share of the tolerance that annealing aims at.
     """
 
-    def __init__(self, problem, effort, weights, travel, rng, watch) -> None:
+    def __init__(self, problem, effort, weights, travel, rng, watch, aim: float = AIM) -> None:
         self.problem, self.effort, self.weights, self.rng, self.watch = problem, effort, weights, rng, watch
         self.unit_travel = travel / problem.units or 1.0
         self.proposals = 0
         dear = max(1.0, USUAL_TOLERANCE / problem.tolerance) * max(1.0, weights.boundary / Weights.boundary)
         self.strict = STRICT * dear
-        self.inner = replace(problem, tolerance=AIM * problem.tolerance)
+        self.aim = aim
+        self.inner = replace(problem, tolerance=aim * problem.tolerance)
 
     def rank(self, part: WorkingPartition) -> tuple[float, float]:
         """Return what makes one partition better than another: less excess first, then less cost."""
@@ -275,7 +278,7 @@ class _Search:
             watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
             for cluster in clusters:
                 part, units, inside = self.problem.restricted(assignment, sorted(cluster))
-                search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
+                search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
                 search.unit_travel = self.unit_travel
                 before = search.working(inside, STRICT)
                 if search.rank(before)[0] <= 0 or not before.improvable():
@@ -335,7 +338,7 @@ class _Search:
                     order.append(other)
         assignment[order[-1]] = starved
         part, units, local = problem.restricted(np.array(assignment), sorted((donor, starved)))
-        search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch))
+        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch), self.aim)
         search.unit_travel = self.unit_travel
         split = search.working(local, STRICT)
         recombine(split, [0, 1], RECUTS, 0.0, self.rng, part.units)
@@ -343,7 +346,7 @@ class _Search:
         fixed[units] = np.array(sorted((donor, starved)))[split.assignment]
         cluster = sorted(self._around(self.working(fixed, STRICT), starved, NEAR))
         part, units, local = problem.restricted(fixed, cluster)
-        search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch))
+        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch), self.aim)
         search.unit_travel = self.unit_travel
         working = search.working(local)
         budget = self.effort.sketch * max(FEW_UNITS, part.units)
@@ -459,10 +462,10 @@ class _Search:
 
     def _apart(
         self, best: WorkingPartition, cluster: list[int], watch: Watch
-    ) -> tuple[_Search, np.ndarray, WorkingPartition]:
+    ) -> tuple[Search, np.ndarray, WorkingPartition]:
         """Return the search among some territories, their units, and their partition."""
         part, units, inside = self.problem.restricted(np.array(best.assignment), cluster)
-        search = _Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
+        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
         search.unit_travel = self.unit_travel
         return search, units, search.working(inside, STRICT)
 
@@ -512,11 +515,9 @@ def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:
 
 
 def _one_each(problem: Problem) -> np.ndarray:
-    """Return a territory for each unit, anchored territories at their anchors."""
-    assignment = np.full(problem.units, -1)
-    anchored = np.flatnonzero(problem.anchor >= 0)
-    assignment[problem.anchor[anchored]] = anchored
-    assignment[assignment < 0] = np.flatnonzero(problem.anchor < 0)
+    """Return a territory for each unit, the fixed units in theirs."""
+    assignment = problem.fixed.copy()
+    assignment[assignment < 0] = np.setdiff1d(np.arange(problem.territories), assignment)
     return assignment
 
 

@@ -123,14 +123,14 @@ def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -
         loads = np.concatenate([loads, loads + load])
     balance = part.balance_costs(one, loads) + part.balance_costs(other, total[0] - loads)
     now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
-    for territory in (one, other):
-        x, y, z = part.sum_x[territory], part.sum_y[territory], part.sum_z[territory]
-        now -= (x * x + y * y + z * z) / part.weight[territory]
+    now -= part.square_of(one) + part.square_of(other)
     bits = [assignment[unit] == one for unit in chosen]
     cut_now = _cut(np.array([bits]), edges, size, len(sides[0]))[0]
     now += part.weights.boundary * cut_now
     # travel cannot fall below that of one point for each territory: Σ q − Σ |s|²/m ≥ 0
-    squares = part.squares_of(units)
+    squares = part.squares_of(units) if part.problem.placement is None else 0.0
+    if part.terms:
+        now += part.split_terms(units, np.array([[assignment[unit] == one for unit in units]]), one, other)[0]
     subsets = np.flatnonzero(balance - squares < now - GAIN)
     if len(subsets) == 0:
         return None
@@ -141,7 +141,13 @@ def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -
     # without BLAS, whose rounding depends on the number of its threads
     ones = np.einsum("su,uf->sf", inside, rows) + fixed[0]
     others = total - ones
-    cost = balance[subsets] - _square(ones) - _square(others)
+    cost = balance[subsets] - part.pull[one] * _square(ones) - part.pull[other] * _square(others)
+    if part.terms:
+        to_one = np.empty((len(subsets), len(units)), dtype=bool)
+        for column, unit in enumerate(units):
+            at = node[unit]
+            to_one[:, column] = inside[:, at] if at < size else at < size + len(sides[0])
+        cost += part.split_terms(units, to_one, one, other)
     keep = np.flatnonzero(cost < now - GAIN)
     if part.weights.boundary and len(keep):
         cost[keep] += part.weights.boundary * _cut(inside[keep].astype(bool), edges, size, len(sides[0]))

@@ -1,0 +1,513 @@
+"""A market, its rules and what they allow, as arrays for the search; and the plan of what the search found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from ..contiguity import bridge_edges
+from ..errors import TerritoryError, name_some
+from ..geodesy import geocentric
+from .certificates import Certificates, Region, certify
+from .contiguity import NotJoined, components, join_fixed
+from .exact import Proof
+from .feasibility import Duties, duties, region_codes
+from .objective import cut_edges, moment_of_inertia
+from .plan import Plan
+from .problem import Limits, Problem, Regions
+from .rules import Rules
+from .solve import aimed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A market with its rules, as arrays in the order of the sorted unit ids.
+
+    Attributes
+    ----------
+    graph : networkx.Graph
+    nodes : list, length n
+    ids : list of str
+    loads : ndarray, shape (n,)
+    location : ndarray, shape (n, 3)
+        Geocentric, km.
+    neighbours : list of tuples of int
+        Contacts that no border closes.
+    territories : int
+    tolerance : float
+    rules : Rules
+    duty : Duties
+    proof : Certificates
+    regions : list of Region
+    home_travel : ndarray, shape (n, k), or None
+        Minutes from homes as km that take so long on average, squared.
+    joined : tuple of str
+        What was bridged because a closed border parted it.
+    """
+
+    graph: nx.Graph
+    nodes: list[Hashable]
+    ids: list[str]
+    loads: np.ndarray
+    location: np.ndarray
+    neighbours: list[tuple[int, ...]]
+    territories: int
+    tolerance: float
+    rules: Rules
+    duty: Duties
+    proof: Certificates
+    regions: list[Region]
+    home_travel: np.ndarray | None
+    joined: tuple[str, ...]
+
+    def values(self, attribute: str) -> np.ndarray:
+        """Return a node attribute as numbers, in the order of the units."""
+        return _values(self.graph, self.nodes, attribute)
+
+    def problem(self, at: int, **more) -> Problem:
+        """Return the search's problem for one component; `more` are further attributes of it, over all units.
+
+        Raises
+        ------
+        TerritoryError
+            When a territory's locked units cannot be joined.
+        """
+        region, component, duty = self.regions[at], self.proof.components[at], self.duty
+        units, members = np.array(region.units), np.array(region.territories)
+        position = np.full(len(self.nodes), -1)
+        position[units] = np.arange(len(units))
+        rank = np.full(self.territories, -1)
+        rank[members] = np.arange(len(members))
+        where = position.tolist()
+        inside = [tuple(where[other] for other in self.neighbours[unit] if where[other] >= 0) for unit in region.units]
+        loads = self.loads[units]
+
+        target = component.target * duty.share[members]
+        oversize = np.zeros(len(members), dtype=bool)
+        fixed = np.where(duty.fixed[units] >= 0, rank[duty.fixed[units]], -1)
+        anchor = np.full(len(members), -1)
+        for index in np.flatnonzero(fixed >= 0)[::-1].tolist():
+            anchor[fixed[index]] = index
+        for member, home in enumerate(duty.home[members].tolist()):
+            if home >= 0:
+                anchor[member] = where[home]
+        for unit, territory in region.apart.items():
+            member, index = rank[territory], where[unit]
+            fixed[index] = anchor[member] = member
+            anchor[member] = index
+            oversize[member] = True
+            target[member] = self.loads[unit]
+        target = _with_light_parts(loads, inside, anchor, oversize, target, self.tolerance)
+
+        proven = {each.unit: each.least_deviation for each in component.stuck}
+        homes = duty.home[members]
+        home = np.where((homes >= 0)[:, None], self.location[homes], np.nan)
+        problem = Problem(
+            workload=loads,
+            location=self.location[units],
+            neighbours=inside,
+            target=target,
+            tolerance=aimed(self.tolerance),
+            anchor=anchor,
+            oversize=oversize,
+            stuck={index: proven[self.ids[unit]] for index, unit in enumerate(region.units) if self.ids[unit] in proven},
+            fixed=fixed,
+            least=None if np.isnan(duty.least).all() else duty.least[members],
+            most=None if np.isnan(duty.most).all() else duty.most[members],
+            home=home if (homes >= 0).any() else None,
+            home_travel=None if self.home_travel is None else self.home_travel[np.ix_(units, members)],
+            barred=None if duty.barred is None else duty.barred[np.ix_(units, members)],
+            regions=tuple(
+                Regions(region_codes(self.graph, self.nodes, border.attribute)[0][units], border.price)
+                for border in self.rules.borders
+                if border.price is not None
+            ),
+            limits_of=tuple(self._limits(measure, units, members, oversize) for measure in self.rules.measures),
+            **{name: self._of_part(name, values, units, rank) for name, values in more.items()},
+        )
+        try:
+            join_fixed(problem)
+        except NotJoined as error:
+            name = duty.names[members[error.territory]]
+            raise TerritoryError(
+                f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
+                "through units that are locked to others or forbidden to it. Release some of them."
+            ) from error
+        return problem
+
+    def _of_part(self, name: str, values: np.ndarray, units, rank) -> np.ndarray:
+        """Return an attribute over all units for the units of a component, territories by their rank there."""
+        here = values[units]
+        return np.where(here >= 0, rank[here], -1) if name == "current" else here
+
+    def _limits(self, measure, units, members, oversize) -> Limits:
+        """Return the limits of a further measure for the territories of a component."""
+        values = self.values(measure.attribute)
+        _refuse(self.nodes, ~(values >= 0), f"have no number of at least 0 in '{measure.attribute}': fill it")
+        share = np.where(oversize, 0.0, self.duty.share[members])
+        target = values[units].sum() * share / (share.sum() or 1.0)
+        return Limits(
+            value=values[units],
+            low=np.where(oversize, 0.0, (1 - aimed(measure.tolerance)) * target),
+            high=np.where(oversize, np.inf, (1 + aimed(measure.tolerance)) * target),
+            scale=float(values.sum()) / self.territories or 1.0,
+        )
+
+    def frozen(self) -> np.ndarray:
+        """Return the territory of each unit that is locked with all its territory, -1 for the others."""
+        held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
+        return np.where(held, self.duty.fixed, -1)
+
+    def plan(
+        self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about
+    ) -> Plan:
+        """Return the plan of an assignment that has a territory for each unit.
+
+        Territories of reps keep the reps' order; others are numbered from north-west to south-east.
+        """
+        k, loads, duty = self.territories, self.loads, self.duty
+        target = self.proof.fair_target * duty.share
+        is_oversize = np.zeros(k, dtype=bool)
+        region_of = np.zeros(k, dtype=int)
+        shared = target.copy()
+        for at, (region, problem) in enumerate(zip(self.regions, problems)):
+            members = np.array(region.territories)
+            target[members], is_oversize[members], region_of[members] = problem.target, problem.oversize, at
+            shared[members] = self.proof.components[at].target * duty.share[members]
+        if not duty.names:
+            order = self._from_north_west(assignment)
+            rank = np.empty(k, dtype=int)
+            rank[order] = np.arange(k)
+            assignment = rank[assignment]
+            target, is_oversize, region_of, shared = (
+                values[order] for values in (target, is_oversize, region_of, shared)
+            )
+
+        held = np.bincount(assignment, loads, k)
+        target = np.where(duty.frozen, held, target)
+        scale = np.where(is_oversize, np.where(shared > 0, shared, target), target)
+        scale = np.where(scale > 0, scale, 1.0)
+        # an oversize territory is as far off as its unit makes it
+        adjusted = (held - np.where(is_oversize, shared, target)) / scale
+        adjusted = np.where((target > 0) | is_oversize, adjusted, 0.0)
+        inertia = moment_of_inertia(self.location, loads, assignment, k).sum()
+        position = {node: index for index, node in enumerate(self.nodes)}
+        in_order = np.array([position[node] for node in self.graph], dtype=int)
+        low, high = self._limits_of_workload(target)
+        plan = Plan(
+            units=tuple(self.graph),
+            assignment=assignment[in_order],
+            workload=held,
+            target=target,
+            deviation=held / (self.proof.fair_target * duty.share) - 1,
+            adjusted_deviation=adjusted,
+            oversize=is_oversize,
+            tolerance=self.tolerance,
+            limits=(low, high),
+            cut_edges=cut_edges(self.neighbours, assignment.tolist()),
+            rms_distance_km=math.sqrt(inertia / float(loads.sum())),
+            reasons={},
+            certificates=self.proof,
+            names=duty.names,
+            share=duty.share,
+            pieces=self._pieces(assignment),
+            further={
+                measure.attribute: np.bincount(assignment, self.values(measure.attribute), k)
+                for measure in self.rules.measures
+            },
+            gave=(*duty.gave, *self.joined, *self._broken(assignment)),
+            **about,
+        )
+        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs))
+        return plan
+
+    def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and most workload of each territory."""
+        duty = self.duty
+        low = np.where(np.isnan(duty.least), (1 - self.tolerance) * target, duty.least)
+        high = np.where(np.isnan(duty.most), (1 + self.tolerance) * target, duty.most)
+        return low, high
+
+    def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
+        """Return, by border, the territories of each region that has more than one."""
+        found = {}
+        for border in self.rules.borders:
+            code, names = region_codes(self.graph, self.nodes, border.attribute)
+            held: dict[int, set[int]] = {}
+            for region, territory in zip(code.tolist(), assignment.tolist()):
+                held.setdefault(region, set()).add(territory)
+            held.pop(-1, None)
+            found[border.attribute] = {
+                names[region]: sorted(holders) for region, holders in sorted(held.items()) if len(holders) > 1
+            }
+        return found
+
+    def _broken(self, assignment: np.ndarray) -> list[str]:
+        """Return the rules that the search could not keep, in sentences."""
+        barred, broken = self.duty.barred, []
+        if barred is not None:
+            bad = np.flatnonzero(barred[np.arange(len(assignment)), assignment])
+            if len(bad):
+                named = [f"{self.ids[unit]} ({self.duty.names[assignment[unit]]})" for unit in bad]
+                broken.append(
+                    f"{len(bad):,} units are in a territory that is forbidden to them or too far, because no allowed "
+                    f"one reaches them: {name_some(named)}."
+                )
+        return broken
+
+    def _from_north_west(self, assignment: np.ndarray) -> np.ndarray:
+        """Return the territories in the order of their middles from north-west to south-east."""
+        k, n = self.territories, len(self.nodes)
+        lon, lat = _values(self.graph, self.nodes, "lon"), _values(self.graph, self.nodes, "lat")
+        count = np.bincount(assignment, minlength=k)
+        east = np.bincount(assignment, lon, k) / count * math.cos(math.radians(float(lat.mean())))
+        south = -np.bincount(assignment, lat, k) / count
+        first = np.full(k, n)
+        np.minimum.at(first, assignment, np.arange(n))
+        return np.lexsort((first, np.round(east + south, 6)))
+
+    def _reasons(
+        self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs: Sequence[Proof]
+    ) -> dict[int, str]:
+        """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
+        ids, loads = self.ids, self.loads
+        reasons = {}
+        proof = plan.certificates
+        proven = {
+            territory: each
+            for each in sorted(proofs, key=lambda each: len(each.units))
+            for territory in np.unique(assignment[list(each.units)]).tolist()
+        }
+        outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
+        for territory in np.flatnonzero(outside).tolist():
+            if self.duty.frozen[territory]:
+                reasons[territory] = f"{100 * plan.deviation[territory]:+.1f} %: it is locked as it is today."
+                continue
+            fair = proof.fair_target * self.duty.share[territory]
+            component = proof.components[region_of[territory]]
+            stuck = {each.unit: each.least_deviation for each in component.stuck}
+            inside = np.flatnonzero(assignment == territory)
+            heaviest = int(inside[np.argmax(loads[inside])])
+            locked = float(loads[inside][self.duty.fixed[inside] == territory].sum())
+            off = 100 * (plan.workload[territory] / (proof.shared_target * self.duty.share[territory]) - 1)
+            if plan.workload[territory] == 0:
+                reason = f"None of its {len(inside):,} units has any workload."
+            elif plan.oversize[territory]:
+                share = 100 * loads[heaviest] / fair
+                reason = f"{ids[heaviest]} alone holds {share:.0f} % of the target."
+                if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
+                    reason += f" {len(inside) - 1:,} units beside it have no other way to a territory."
+            elif locked > (1 + plan.tolerance) * plan.target[territory]:
+                reason = f"{off:+.1f} %: the units locked to it alone hold {100 * locked / plan.target[territory]:.0f} %."
+            elif plan.within_tolerance[territory]:
+                if component.oversize:
+                    names = name_some([unit.unit for unit in component.oversize], 3)
+                    reason = f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
+                else:
+                    reason = (
+                        f"Its part of the map ({component.region or name_some(component.units, 3)}) holds "
+                        f"{component.workload / proof.fair_target:.2f} targets and carries "
+                        f"{component.territories}."
+                    )
+            elif any(ids[unit] in stuck for unit in inside):
+                unit = max((ids[unit] for unit in inside if ids[unit] in stuck), key=stuck.get)
+                reason = (
+                    f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
+                    f"{100 * stuck[unit]:.1f} %."
+                )
+            elif territory in proven:
+                reason = f"{off:+.1f} %: {proven[territory]}."
+            elif component.least_deviation > plan.tolerance:
+                reason = (
+                    f"{off:+.1f} %: workloads of whole units allow no better than "
+                    f"{100 * component.least_deviation:.1f} % in its part of the map."
+                )
+            else:
+                share = 100 * loads[heaviest] / plan.target[territory] if plan.target[territory] > 0 else 0.0
+                reason = (
+                    f"{off:+.1f} %: the search found no better. {ids[heaviest]} alone holds {share:.0f} % of "
+                    "the target; a higher effort or tolerance may help."
+                )
+            reasons[territory] = reason
+        return reasons
+
+
+def case_of(
+    graph: nx.Graph,
+    territories: int | None,
+    workload: str,
+    tolerance: float,
+    rules: Rules,
+    current: Mapping | None = None,
+) -> Case:
+    """Return the arrays of a market, with the certificates.
+
+    Parameters
+    ----------
+    graph, territories, workload, tolerance, rules
+        As for `balance_territories`.
+    current : mapping of unit to rep id, optional
+        Today's alignment: where parts of the map have several reps to choose from, each keeps its own.
+
+    Raises
+    ------
+    TerritoryError
+        Unusable workloads or places, contradictory rules, more territories than units, fewer than components.
+    """
+    if not 0 < tolerance < 1:
+        raise TerritoryError(
+            f"A tolerance of {100 * tolerance:g} % cannot be used: choose one above 0 and below 100 %."
+        )
+    if territories is None:
+        if not rules.reps:
+            raise TerritoryError("Say how many territories to make, or give the reps.")
+        territories = len(rules.reps)
+    nodes, loads, location, neighbours = _arrays(graph, workload)
+    ids = [str(node) for node in nodes]
+    region_of, joined = None, ()
+    closed = [border.attribute for border in rules.borders if border.price is None]
+    if closed:
+        region_of, neighbours, joined = _close_borders(graph, nodes, ids, neighbours, closed, rules.bridge)
+    distance, home_travel = _from_homes(rules, nodes, ids, location, territories)
+    duty = duties(rules, nodes, loads, territories, distance)
+    if current is not None:
+        index = {name: at for at, name in enumerate(duty.names)}
+        duty = replace(duty, current=np.array([index.get(current.get(node), -1) for node in nodes], dtype=int))
+    proof, regions = certify(
+        ids, loads, neighbours, territories, tolerance, duty, rules.oversize != "join", region_of
+    )  # fmt: skip
+    return Case(
+        graph, nodes, ids, loads, location, neighbours, territories, tolerance, rules, duty, proof, regions,
+        home_travel, joined,
+    )  # fmt: skip
+
+
+def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge: bool):
+    """Return the regions' names by unit, the contacts within regions, and what had to be bridged inside them."""
+    columns = []
+    for attribute in attributes:
+        code, names = region_codes(graph, nodes, attribute)
+        _refuse(nodes, code < 0, f"have no '{attribute}', whose borders no territory may cross: fill it")
+        columns.append([f"{attribute} {names[at]}" for at in code])
+    region_of = [", ".join(parts) for parts in zip(*columns)]
+    inside = [
+        tuple(other for other in around if region_of[other] == region_of[unit])
+        for unit, around in enumerate(neighbours)
+    ]
+    if not bridge:
+        return region_of, inside, ()
+    joined = []
+    lon, lat = _values(graph, nodes, "lon"), _values(graph, nodes, "lat")
+    contacts = [set(around) for around in inside]
+    for name in sorted(set(region_of)):
+        units = [unit for unit, region in enumerate(region_of) if region == name]
+        parts = components(inside, units)
+        whole = components(neighbours, units)
+        if len(parts) == 1 or len(whole) == len(parts):
+            continue
+        index = {ids[unit]: unit for unit in units}
+        edges = pd.DataFrame(
+            [(ids[unit], ids[other]) for unit in units for other in inside[unit] if unit < other],
+            columns=["from_unit", "to_unit"],
+        )
+        bridges = bridge_edges(np.column_stack([lon[units], lat[units]]), [ids[unit] for unit in units], edges)
+        for one, other in zip(bridges["from_unit"], bridges["to_unit"]):
+            contacts[index[one]].add(index[other])
+            contacts[index[other]].add(index[one])
+        joined.append(f"{name} has {len(parts)} parts that only others' land joins: they are bridged.")
+    return region_of, [tuple(sorted(around)) for around in contacts], tuple(joined)
+
+
+def _from_homes(rules: Rules, nodes, ids, location, territories: int):
+    """Return km or minutes from each home to each unit, and minutes squared as km²; None where nobody has one."""
+    reps = rules.reps
+    position = {node: at for at, node in enumerate(nodes)}
+    homed = [(at, position[rep.home]) for at, rep in enumerate(reps) if rep.home in position]
+    if not homed or len(reps) != territories:
+        return None, None
+    distance = np.full((len(nodes), len(reps)), np.nan)
+    for at, home in homed:
+        distance[:, at] = np.sqrt(np.square(location - location[home]).sum(axis=1))
+    if rules.travel is None:
+        return distance, None
+    minutes = rules.travel.reindex(index=nodes, columns=[rep.id for rep in reps]).to_numpy(dtype=float)
+    known = ~np.isnan(minutes) & (minutes > 0) & (distance > 0)
+    if not known.any():
+        raise TerritoryError(
+            "The travel times name none of the homes and units: check that their ids are those of the units."
+        )
+    speed = float(np.median(distance[known] / minutes[known]))
+    minutes = np.where(np.isnan(minutes), distance / speed, minutes)
+    return minutes, np.square(minutes * speed)
+
+
+def _with_light_parts(loads, neighbours, anchor, oversize, target, tolerance) -> np.ndarray:
+    """Return the targets, once parts that only oversize units join to the map count for the oversize territories.
+
+    Parts that touch the rest of the map only through oversize units, and are too light for a territory, can
+    only belong to an oversize territory: the targets say so.
+    """
+    usual = np.flatnonzero(~oversize)
+    if len(usual) in (0, len(target)):
+        return target
+    target = target.copy()
+    territory = {int(anchor[at]): at for at in np.flatnonzero(oversize)}
+    rest = sorted(set(range(len(loads))) - set(territory))
+    parts = sorted(components(neighbours, rest), key=lambda part: (loads[part].sum(), part[0]))
+    room = len(usual)
+    left = sum(len(part) for part in parts)
+    weight = float(loads[rest].sum())
+    seats = {int(unit) for unit in anchor[usual]}
+    for part in parts[:-1]:
+        load = float(loads[part].sum())
+        if left - len(part) < room or load >= (1 - tolerance) * weight / room or seats & set(part):
+            break
+        doors = sorted({other for unit in part for other in neighbours[unit] if other in territory})
+        lightest = min(doors, key=lambda unit: target[territory[unit]])
+        target[territory[lightest]] += load
+        weight -= load
+        left -= len(part)
+    share = target[usual] / target[usual].sum() if target[usual].sum() > 0 else np.full(room, 1 / room)
+    target[usual] = weight * share
+    return target
+
+
+def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray, np.ndarray, list[tuple[int, ...]]]:
+    """Return nodes sorted by id, their workloads, geocentric locations and neighbours."""
+    if graph.number_of_nodes() == 0:
+        raise TerritoryError("There are no units: the layer is empty or everything is filtered out.")
+    nodes = sorted(graph, key=str)
+    loads, lon, lat = (_values(graph, nodes, name) for name in (workload, "lon", "lat"))
+    _refuse(nodes, ~np.isfinite(loads), f"have no number in '{workload}': fill it or remove them")
+    _refuse(nodes, loads < 0, f"have a negative '{workload}': workloads are zero or more")
+    _refuse(nodes, ~(np.isfinite(lon) & np.isfinite(lat)), "have no place: check their geometry")
+    _refuse(
+        nodes,
+        (np.abs(lat) > 90) | (np.abs(lon) > 360),
+        "lie at no longitude and latitude in degrees: check the layer's coordinate system",
+    )
+    position = {node: index for index, node in enumerate(nodes)}
+    neighbours = [tuple(sorted(position[other] for other in graph[node] if other != node)) for node in nodes]
+    return nodes, loads, geocentric(np.stack([lon, lat], axis=1)), neighbours
+
+
+def _values(graph: nx.Graph, nodes, attribute: str) -> np.ndarray:
+    return np.array([_number(graph.nodes[node].get(attribute)) for node in nodes])
+
+
+def _number(value: object) -> float:
+    """Return a number, NaN for anything that is none."""
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return float(value)
+    return math.nan
+
+
+def _refuse(nodes: list, bad: np.ndarray, complaint: str) -> None:
+    if bad.any():
+        named = [nodes[index] for index in np.flatnonzero(bad)]
+        raise TerritoryError(f"Units {name_some(named)} {complaint}.")

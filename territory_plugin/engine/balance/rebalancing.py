@@ -1,0 +1,480 @@
+"""The door for plans near today's alignment: as little as possible changes hands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from .. import alignment
+from ..errors import TerritoryError, name_some
+from ..measures import natural
+from ..progress import IsCancelled, Progress, ignore, never
+from ..reps import Rep
+from .case import Case, case_of
+from .contiguity import territory_parts
+from .plan import Plan
+from .problem import Problem
+from .reshaping import FOUNDINGS, disrupted, reshape, starting_assignment
+from .rules import Rules
+from .solve import EFFORTS
+from .watch import Watch
+
+CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""Shares of disruption at which the trade-off is told."""
+HALVINGS = 5
+"""Tolerances tried until the best under a cap on disruption is known well enough."""
+
+
+@dataclass(frozen=True)
+class Rebalance:
+    """A plan near today's alignment.
+
+    Attributes
+    ----------
+    plan : Plan
+    names : list of str
+        Territories of the plan, in its order.
+    disruption : float
+        Share of the weight that changes hands, as `alignment.disruption`.
+    moved : ndarray of bool, shape (n,)
+        Units whose territory is another one than today, in the order of `plan.units`.
+    why : dict of unit to str
+        Why each of these moves.
+    flow_bound, least_bound : float
+        Shares of the workload: the least flow between neighbouring territories that balances, and what must change
+        hands in any plan (see `alignment`).
+    messages : list of str
+        What a person should know.
+    """
+
+    plan: Plan
+    names: list[str]
+    disruption: float
+    moved: np.ndarray
+    why: dict[Hashable, str]
+    flow_bound: float
+    least_bound: float
+    messages: list[str]
+
+
+def rebalance_territories(
+    graph: nx.Graph,
+    current: Mapping[Hashable, str | None],
+    *,
+    workload: str = "workload",
+    weight: str | None = None,
+    tolerance: float = 0.05,
+    most_disruption: float | None = None,
+    rules: Rules = Rules(),
+    add: int = 0,
+    remove: Sequence[str] = (),
+    merge: Sequence[Sequence[str]] = (),
+    split: Sequence[str] = (),
+    seed: int = 0,
+    effort: str = "default",
+    time_limit: float | None = None,
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> Rebalance:
+    """Bring today's alignment within the tolerance, with as little as possible changing hands.
+
+    Annealing starts from today's alignment, under the objective of `balance_territories` with a price on each unit
+    that leaves its territory; several prices are tried, and what was moved without need is taken back by single moves
+    and exact splits at a prohibitive price. The plan with the least excess counts, of several the one with the least
+    disruption.
+
+    Parameters
+    ----------
+    graph, workload, tolerance, seed, effort, time_limit, progress, cancelled
+        As for `balance_territories`.
+    current : mapping of unit to territory
+        Today's alignment; units without one, or that are missing, are assigned.
+    weight : str, optional
+        Node attribute that disruption counts, e.g. accounts; the workload if not given.
+    most_disruption : float, optional
+        Share of the weight that may change hands at most; the plan is then the best balanced one found below it.
+        What a merged, split or removed territory hands over counts.
+    rules : Rules
+        As for `balance_territories`. Reps name the territories; today's that have no rep are removed, reps without
+        one today are added.
+    add : int
+        New territories, where they help most.
+    remove : sequence of str
+        Territories that go; their neighbours absorb them.
+    merge : sequence of sequences of str
+        Territories that become one, under the name of the heaviest.
+    split : sequence of str
+        Territories that become two.
+
+    Returns
+    -------
+    Rebalance
+
+    Raises
+    ------
+    TerritoryError
+        As `balance_territories`; for territories that do not exist; when nothing is assigned today.
+    Cancelled
+        When `cancelled` answers yes.
+    """
+    if effort not in EFFORTS:
+        raise TerritoryError(f"Effort '{effort}' is not known: choose one of {', '.join(EFFORTS)}.")
+    watch = Watch(time_limit, progress, cancelled)
+    progress(0.0, "Checking what is possible")
+    today = _Today(graph, current, workload, add, remove, merge, split, rules)
+    job = _Job(graph, today, workload, weight, seed, effort)
+    case, assignment, proposals = job.run(tolerance, rules, watch.part(0.0, 0.5 if most_disruption is not None else 1.0))
+    messages = list(today.messages)
+    if most_disruption is not None:
+        found = job.disruption(case, assignment)
+        if found > most_disruption * (1 + 1e-9):
+            case, assignment, proposals = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0), case, assignment)
+            reached = job.disruption(case, assignment)
+            messages.append(
+                f"The tolerance of {100 * tolerance:g} % would take {100 * found:.1f} % disruption; this is the best "
+                f"balance found with at most {100 * most_disruption:g} %."
+                if reached <= most_disruption * (1 + 1e-9)
+                else f"No plan was found that moves less than {100 * reached:.1f} %: the changes asked for move so much."
+            )
+    progress(1.0, "Rebalanced")
+    return job.result(case, assignment, messages, watch.stopped, proposals, tolerance)
+
+
+def trade_off(
+    graph: nx.Graph,
+    current: Mapping[Hashable, str | None],
+    *,
+    workload: str = "workload",
+    weight: str | None = None,
+    tolerance: float = 0.05,
+    caps: Sequence[float] = CAPS,
+    rules: Rules = Rules(),
+    add: int = 0,
+    remove: Sequence[str] = (),
+    merge: Sequence[Sequence[str]] = (),
+    split: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> pd.DataFrame:
+    """Return the largest deviation that can be reached at several caps on disruption.
+
+    Parameters
+    ----------
+    graph, current, workload, weight, rules, add, remove, merge, split, seed, progress, cancelled
+        As for `rebalance_territories`.
+    tolerance : float
+        The tightest balance of interest.
+    caps : sequence of float
+        Shares of the weight that may change hands.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `most_disruption`, `max_deviation` (of the best plan found; NaN where none keeps to the cap) and
+        `disruption` (what that plan uses), as shares.
+    """
+    watch = Watch(None, progress, cancelled)
+    today = _Today(graph, current, workload, add, remove, merge, split, rules)
+    job = _Job(graph, today, workload, weight, seed, "quick")
+    job.run(tolerance, rules, watch.part(0.0, 0.2))
+    for at, cap in enumerate(caps):
+        job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
+    rows = []
+    for cap in caps:
+        fitting = [(worst, used) for worst, used in job.seen if used <= cap * (1 + 1e-9) + 1e-12]
+        rows.append((cap, *(min(fitting) if fitting else (math.nan, math.nan))))
+    return pd.DataFrame(rows, columns=["most_disruption", "max_deviation", "disruption"])
+
+
+class _Today:
+    """Today's alignment, and the territories that are wanted.
+
+    Attributes
+    ----------
+    was : dict of unit to str
+        Territory today.
+    now : dict of unit to str
+        The same, once territories are merged and those that go are taken away: where a unit stays if it can.
+    reps : tuple of Rep
+        One for each territory that is wanted.
+    fresh : list of str
+        Territories that are new.
+    donor : dict of str to str
+        New territories that are split off from a named one.
+    """
+
+    def __init__(self, graph, current, workload, add, remove, merge, split, rules) -> None:
+        self.was = {unit: str(current[unit]) for unit in graph if current.get(unit) not in (None, "")}
+        if not self.was:
+            raise TerritoryError("No unit has a territory today: choose the field that names it, or balance anew.")
+        load: dict[str, float] = {}
+        for unit, name in self.was.items():
+            load[name] = load.get(name, 0.0) + float(graph.nodes[unit].get(workload) or 0.0)
+        self.load, self.messages, self.donor = load, [], {}
+        existing = sorted(load, key=natural)
+        asked = [*remove, *split, *(name for group in merge for name in group)]
+        unknown = [name for name in asked if name not in load]
+        if unknown:
+            raise TerritoryError(f"There is no territory {name_some(unknown)} today; there are {name_some(existing, 12)}.")
+        twice = sorted({name for name in asked if asked.count(name) > 1})
+        if twice:
+            raise TerritoryError(f"{name_some(twice)} is to be changed in two ways: name it once.")
+        heir = {}
+        for group in merge:
+            if len(group) < 2:
+                raise TerritoryError(f"Merging takes two territories at least; given is {name_some(group)}.")
+            heaviest = max(group, key=lambda name: (load[name], name))
+            heir.update(dict.fromkeys(group, heaviest))
+        gone = set(remove) | {name for name, keeper in heir.items() if keeper != name}
+        wanted = [name for name in existing if name not in gone]
+        listed = {rep.id: rep for rep in rules.reps}
+        if listed:
+            missing = [name for name in wanted if name not in listed]
+            if missing:
+                self.messages.append(f"{name_some(missing)} is none of the reps: its neighbours absorb it.")
+            extra = [rep for rep in rules.reps if rep.id not in load]
+            wanted = [rep.id for rep in rules.reps if rep.id not in gone]
+            if extra:
+                self.messages.append(f"{name_some(rep.id for rep in extra)} has no units today and is founded anew.")
+        taken = set(load) | set(listed)
+        self.fresh = [name for name in wanted if name not in load]
+        for name in split:
+            self.donor[_new_name(name, taken)] = name
+        self.fresh += list(self.donor)
+        self.fresh += [_new_name("New", taken) for _ in range(add)]
+        wanted += [name for name in self.fresh if name not in wanted]
+        if not wanted:
+            raise TerritoryError("No territory would be left: keep one at least.")
+        self.reps = tuple(listed.get(name, Rep(name, name)) for name in wanted)
+        keep = set(wanted)
+        homes = {unit: heir.get(name, name) for unit, name in self.was.items()}
+        self.now = {unit: name for unit, name in homes.items() if name in keep}
+
+
+def _new_name(stem: str, taken: set[str]) -> str:
+    """Return a name that nobody has, and take it."""
+    at = 2 if stem in taken else 1
+    while f"{stem} {at}" in taken:
+        at += 1
+    taken.add(f"{stem} {at}")
+    return f"{stem} {at}"
+
+
+class _Job:
+    """Runs of one market at several tolerances.
+
+    Attributes
+    ----------
+    seen : list of (float, float)
+        Largest deviation and disruption of every valid plan met.
+    """
+
+    def __init__(self, graph, today: _Today, workload: str, weight: str | None, seed: int, effort: str) -> None:
+        self.graph, self.today, self.workload, self.seed, self.effort = graph, today, workload, seed, effort
+        self.weight = weight or workload
+        self.seen: list[tuple[float, float]] = []
+        self.kept: list[tuple[float, float, Case, np.ndarray]] = []
+
+    def run(self, tolerance: float, rules: Rules, watch: Watch) -> tuple[Case, np.ndarray, int]:
+        """Return the plan with the least disruption found within a tolerance."""
+        rules = replace(rules, reps=self.today.reps)
+        case = case_of(self.graph, None, self.workload, tolerance, rules, self.today.now)
+        weights = case.values(self.weight)
+        if not (weights >= 0).all():
+            bad = [node for node, fine in zip(case.nodes, weights >= 0) if not fine]
+            raise TerritoryError(f"Units {name_some(bad)} have no number of at least 0 in '{self.weight}': fill it.")
+        mean = float(weights.mean()) or 1.0
+        # what weighs nothing moves last, too: shapes that reps know stay
+        stay = np.maximum(weights / mean, 1e-3)
+        assignment = case.frozen()
+        proposals = done = 0
+        for at, region in enumerate(case.regions):
+            problem = case.problem(at, current=case.duty.current, stay=stay)
+            rng = np.random.default_rng([self.seed, at])
+            stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
+            found, made = self._reshape(case, problem, region, rng, stretch)
+            assignment[region.units] = np.array(region.territories)[found]
+            proposals += made
+            done += problem.units
+        worst = self._worst(case, assignment)
+        used = self.disruption(case, assignment)
+        self.seen.append((worst, used))
+        self.kept.append((worst, used, case, assignment))
+        return case, assignment, proposals
+
+    def _reshape(self, case, problem: Problem, region, rng, watch) -> tuple[np.ndarray, int]:
+        """Return the best assignment of one component, from the best of several places for what is new."""
+        members = region.territories
+        index = {case.duty.names[member]: at for at, member in enumerate(members)}
+        fresh = [index[name] for name in self.today.fresh if name in index]
+        empty = set(range(len(members))) - set(problem.current[problem.current >= 0].tolist())
+        fresh += sorted(empty - set(fresh))
+        chosen = {index[name]: index[donor] for name, donor in self.today.donor.items() if {name, donor} <= index.keys()}
+        free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
+        effort = EFFORTS[self.effort]
+        if not (set(range(len(members))) - set(fresh)):
+            raise TerritoryError(
+                f"No territory of {name_some([case.ids[unit] for unit in region.units], 3)} and around is there today: "
+                "balance this part of the map anew."
+            )
+        if len(free) != 1:
+            founding = {**chosen, **self._foundings(problem, fresh, chosen, free)}
+            start = starting_assignment(problem, founding)
+            return reshape(problem, start, effort, rng, watch, fresh)
+        tried = []
+        quick = EFFORTS["quick"]
+        donors = self._donors(problem, starting_assignment(problem, {}) if not fresh else None, fresh)[:FOUNDINGS]
+        for at, donor in enumerate(donors):
+            stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
+            start = starting_assignment(problem, {**chosen, free[0]: donor})
+            found, _ = reshape(problem, start, quick, np.random.default_rng(self.seed), stretch, fresh)
+            tried.append((*_judged(problem, found), donor))
+        start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
+        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh)
+
+    def _donors(self, problem: Problem, start, fresh) -> list[int]:
+        """Return the territories of today, those first that have most to give with those around them."""
+        held = np.bincount(problem.current[problem.current >= 0], problem.workload[problem.current >= 0], problem.territories)
+        over = np.maximum(held - problem.target, 0.0)
+        around: dict[int, set[int]] = {}
+        for unit, home in enumerate(problem.current.tolist()):
+            around.setdefault(home, set()).update(int(problem.current[other]) for other in problem.neighbours[unit])
+        donors = [at for at in range(problem.territories) if at not in fresh and not problem.oversize[at] and at in around]
+        return sorted(donors, key=lambda at: (-over[at] - over[sorted(around[at] - {at, -1})].sum() / 2, at))
+
+    def _foundings(self, problem: Problem, fresh, chosen, free) -> dict[int, int]:
+        """Return a donor for each new territory, the next where most is left to give."""
+        founding = {}
+        donors = self._donors(problem, None, fresh)
+        for at, new in enumerate(free):
+            founding[new] = donors[at % len(donors)]
+        return founding
+
+    def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch, case=None, assignment=None):
+        """Return the best balanced plan found whose disruption keeps to a cap."""
+        low, high = tolerance, 0.99
+        loose = [worst for worst, used in self.seen if used <= cap]
+        if loose:
+            high = min(0.99, min(loose))
+        tight = [worst for worst, used in self.seen if used > cap and worst < high]
+        low = max([tolerance, *tight]) if tight else tolerance
+        for turn in range(HALVINGS):
+            if high - low < 0.005 or watch.time_is_up():
+                break
+            middle = (low + high) / 2 if turn or loose else min(0.6, 2 * low + 0.05)
+            found, at, _ = self.run(middle, rules, watch.part(turn / HALVINGS, (turn + 1) / HALVINGS))
+            if self.disruption(found, at) <= cap * (1 + 1e-9):
+                high = min(middle, self._worst(found, at))
+            else:
+                low = middle
+        fitting = [each for each in self.kept if each[1] <= cap * (1 + 1e-9)]
+        if fitting:
+            best = min(fitting, key=lambda each: each[:2])
+        else:
+            best = min(self.kept, key=lambda each: each[1])
+        return best[2], best[3], 0
+
+    def _worst(self, case: Case, assignment: np.ndarray) -> float:
+        """Return the largest deviation among the territories that no single unit outweighs."""
+        target = case.proof.shared_target * case.duty.share
+        held = np.bincount(assignment, case.loads, case.territories)
+        apart = [territory for region in case.regions for territory in region.apart.values()]
+        usual = ~case.duty.frozen
+        usual[apart] = False
+        return float(np.abs(held / target - 1)[usual].max(initial=0.0))
+
+    def disruption(self, case: Case, assignment: np.ndarray) -> float:
+        """Return the share of the weight that changes hands."""
+        names = case.duty.names
+        was = [self.today.was.get(node) for node in case.nodes]
+        return alignment.disruption(was, [names[at] for at in assignment], case.values(self.weight))
+
+    def result(self, case: Case, assignment, messages, stopped: bool, proposals: int, tolerance: float) -> Rebalance:
+        """Return the plan with its disruption and bounds."""
+        if case.tolerance != tolerance:
+            case = replace(case, tolerance=tolerance)
+        problems = [case.problem(at) for at in range(len(case.regions))]
+        plan = case.plan(
+            assignment,
+            problems,
+            reference_km=math.nan,
+            stopped_by_time=stopped,
+            proposals=proposals,
+            effort=self.effort,
+            seed=self.seed,
+        )
+        names = list(plan.names)
+        was = [self.today.was.get(unit) for unit in plan.units]
+        new = [names[at] for at in plan.assignment]
+        moved = np.array([old != now for old, now in zip(was, new)])
+        loads = np.array([float(self.graph.nodes[unit][self.workload]) for unit in plan.units])
+        low, high = (dict(zip(names, limit.tolist())) for limit in plan.limits)
+        for name, oversize in zip(names, plan.oversize):
+            if oversize:
+                low[name], high[name] = 0.0, math.inf
+        homes = [self.today.now.get(unit) for unit in plan.units]
+        flow = alignment.flow_bound(self.graph, homes, loads, low, high)
+        least = alignment.least_bound(homes, loads, low, high)
+        handed = float(loads[[old is not None and old != home for old, home in zip(was, homes)]].sum())
+        total = float(loads.sum())
+        return Rebalance(
+            plan=plan,
+            names=names,
+            disruption=alignment.disruption(
+                was, new, np.array([float(self.graph.nodes[unit][self.weight]) for unit in plan.units])
+            ),
+            moved=moved,
+            why=self._why(plan, was, new, moved, low, high),
+            flow_bound=(flow.workload + handed) / total,
+            least_bound=(least + handed) / total,
+            messages=[*messages, *self._parts_today(case), *plan.gave],
+        )
+
+    def _parts_today(self, case: Case) -> list[str]:
+        """Return which territories are in several parts today."""
+        names = case.duty.names
+        parts: dict[int, int] = {}
+        for home, _ in territory_parts(case.neighbours, case.duty.current.tolist()):
+            parts[home] = parts.get(home, 0) + 1
+        torn = [f"{names[home]} ({count} parts)" for home, count in sorted(parts.items()) if home >= 0 and count > 1]
+        if not torn:
+            return []
+        return [f"Not connected today: {name_some(torn)}. Each keeps its main part; the others go to those around."]
+
+    def _why(self, plan: Plan, was, new, moved, low, high) -> dict:
+        """Return why each unit changes hands."""
+        locked = {unit for rep in self.today.reps for unit in rep.must_have} | {rep.home for rep in self.today.reps}
+        wanted, load = set(plan.names), self.today.load
+        why = {}
+        for unit, old, now, moves in zip(plan.units, was, new, moved):
+            if not moves:
+                continue
+            if old is None:
+                why[unit] = "had no territory"
+            elif unit in locked:
+                why[unit] = f"{now} must have it"
+            elif old not in wanted:
+                why[unit] = f"{old} is given up"
+            elif now in self.today.fresh:
+                why[unit] = f"{now} is new"
+            elif load[old] > high[old]:
+                why[unit] = f"{old} holds {100 * (load[old] / high[old] - 1):.0f} % more than it may"
+            elif load.get(now, 0.0) < low[now]:
+                why[unit] = f"{now} lacks {100 * (1 - load.get(now, 0.0) / low[now]):.0f} % of its least"
+            else:
+                why[unit] = f"{old} passes on to {now} what others need"
+        return why
+
+
+def _judged(problem: Problem, assignment) -> tuple[float, float]:
+    """Return the excess and the disruption of an assignment."""
+    low, high = problem.limits(problem.tolerance)
+    held = np.bincount(assignment, problem.workload, problem.territories)
+    excess = np.maximum(np.maximum(held - high, low - held), 0.0).sum() / problem.scale
+    return round(float(excess), 6), disrupted(problem, assignment)

@@ -1,0 +1,148 @@
+"""The search for a plan near today's alignment: the same moves and terms, from another start, with a price on change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .annealing import Schedule, anneal, descend
+from .contiguity import repair_contiguity
+from .objective import Weights, WorkingPartition, moment_of_inertia
+from .problem import Problem
+from .recombination import recombine
+from .solve import FEW_UNITS, MANY_UNITS, RECUTS, Effort, Search
+from .splits import improve_pairs
+from .transport import squared_distances
+from .watch import Silent, Watch
+
+PRICES = (3.0, 10.0, 30.0)
+"""What it costs, in the travel of an average unit, that one of average weight changes hands; each is tried."""
+SETTLED = 100.0
+"""The price at which plans are compared, and the last moves made."""
+GENTLE = 0.25
+"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
+COOL = Schedule(hot=1.0, cold=0.02, limits=(5.0, 300.0), pressures=(10.0, 1.0))
+"""Annealing from today's alignment: cool, so that what is good stays."""
+FREE = 10
+"""Units at each border that exact splits share out anew."""
+FOUNDINGS = 4
+"""Places that are tried for a new territory."""
+
+
+def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarray:
+    """Return today's alignment with all units assigned, connected, and each new territory begun.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current`.
+    founding : dict of int to int
+        New territories, and the territory that each is split off from.
+    """
+    k = problem.territories
+    assignment = problem.current.copy()
+    present = np.flatnonzero(np.bincount(assignment[assignment >= 0], minlength=k))
+    cost = np.full((problem.units, k), np.inf)
+    if len(present):
+        middles = np.array(
+            [np.average(problem.location[assignment == t], axis=0, weights=problem.mass[assignment == t]) for t in present]
+        )
+        cost[:, present] = squared_distances(problem.location, middles)
+    if problem.barred is not None:
+        barred = problem.barred & (problem.fixed[:, None] != np.arange(k))
+        assignment[(assignment >= 0) & barred[np.arange(len(assignment)), assignment]] = -1
+        cost[barred] = np.inf
+    for fresh in founding:
+        if (assignment == fresh).any() or (problem.fixed == fresh).any():
+            continue
+        # begun by one unit that its donor can do without; the search makes it grow
+        donor = founding[fresh]
+        assignment[_leaf(problem, assignment, donor)] = fresh
+    return np.array(repair_contiguity(problem, assignment.tolist(), cost))
+
+
+def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int:
+    """Return a free unit of a territory that stays connected without it, the last that a search reaches."""
+    inside = np.flatnonzero(assignment == donor)
+    seats = [unit for unit in inside.tolist() if problem.fixed[unit] >= 0]
+    order = seats[:1] or [int(inside[0])]
+    seen = set(order)
+    for unit in order:
+        for other in problem.neighbours[unit]:
+            if other not in seen and assignment[other] == donor:
+                seen.add(other)
+                order.append(other)
+    free = [unit for unit in order[1:] if problem.fixed[unit] < 0]
+    return free[-1] if free else order[-1]
+
+
+def reshape(
+    problem: Problem, start: np.ndarray, effort: Effort, rng: np.random.Generator, watch: Watch, fresh: list[int]
+) -> tuple[np.ndarray, int]:
+    """Return the assignment with the least excess and, of those, the least disruption that was found.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`, the latter the weight of each unit (average 1).
+    start : ndarray of int, shape (n,)
+        Connected, exactly k territories.
+    effort : Effort
+    rng : Generator
+    watch : Watch
+    fresh : list of int
+        Territories that hardly exist yet: what they take from the fullest around them is cut anew first.
+
+    Returns
+    -------
+    assignment : ndarray of int, shape (n,)
+    proposals : int
+    """
+    n = problem.units
+    if problem.territories in (1, n):
+        return start, 0
+    inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
+    weights = Weights(travel=GENTLE, boundary=GENTLE * Weights.boundary)
+    rates = PRICES if effort.finalists else PRICES[1:2]
+    proposals, best, best_rank = 0, None, None
+    for turn, rate in enumerate(rates):
+        if best is not None and watch.time_is_up():
+            break
+        stretch = watch.part(turn / len(rates), (turn + 1) / len(rates))
+        priced = replace(problem, stay=rate * problem.stay)
+        search = Search(priced, effort, weights, float(inertia), rng, Silent(stretch), aim=1.0)
+        part = search.working(start)
+        if fresh:
+            recombine(part, fresh, RECUTS * len(fresh), 1.0, rng, n)
+        budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
+        anneal(part, budget, COOL, rng, stretch, effort.recuts, "Rebalancing")
+        search.proposals += budget
+        found = search.mend(search.polish(part.assignment), stretch)
+        proposals += search.proposals
+        found = _settled(problem, found.assignment, weights, float(inertia) / n, watch)
+        rank = _rank(problem, found)
+        if best is None or rank < best_rank:
+            best, best_rank = found, rank
+    return np.array(best.assignment), proposals
+
+
+def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
+    """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed."""
+    priced = replace(problem, stay=SETTLED * problem.stay)
+    part = WorkingPartition(priced, assignment, weights.with_limit(100 * SETTLED), unit_travel or 1.0)
+    descend(part, watch)
+    while improve_pairs(part, watch, FREE):
+        descend(part, watch)
+    return part
+
+
+def _rank(problem: Problem, part: WorkingPartition) -> tuple[float, float, float]:
+    """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
+    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9), part.cost()
+
+
+def disrupted(problem: Problem, assignment) -> float:
+    """Return the weight of the units that leave the territory they are in today."""
+    moved = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
+    return float(problem.stay[moved].sum())

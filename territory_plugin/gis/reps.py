@@ -1,0 +1,49 @@
+"""The reps table as QGIS has it: any table or point layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..engine import reps as engine_reps
+from .frames import points_of, read_layer
+
+
+def read_reps(
+    source,
+    units: Sequence[str],
+    polygons: np.ndarray,
+    regions: Mapping[str, Sequence[str | None]] | None,
+    context,
+    feedback,
+    columns: Mapping[str, str] | None = None,
+) -> list[engine_reps.Rep]:
+    """Read reps for the units at hand; QGIS brings their points to degrees, and notes go to the log.
+
+    Parameters
+    ----------
+    source : QgsProcessingFeatureSource
+        A table or a point layer; columns are found by their usual names (`engine.reps.COLUMNS`).
+    units : sequence of str, length u
+    polygons : numpy.ndarray of shapely polygons, shape (u,)
+        Degrees on WGS84, as `Layer.lonlat`.
+    regions : mapping of str to sequence of length u, or None
+        Region of each unit by the name of its column, as {"state": layer.texts("state")}.
+    columns : mapping of str to str, optional
+        Columns with unusual names, by the keys of `engine.reps.COLUMNS`.
+
+    Raises
+    ------
+    TerritoryError
+        As `engine.reps.read_reps`, all complaints at once.
+    """
+    layer = read_layer(source, "The reps table", context, feedback, geometry="any")
+    table = pd.DataFrame({name: pd.Series(layer.column(name), dtype=object) for name in layer.fields.names()})
+    reps, notes = engine_reps.read_reps(
+        table, units, polygons=polygons, points=points_of(layer, context), regions=regions, columns=columns
+    )
+    for note in notes:
+        feedback.pushInfo(note)
+    return reps
