@@ -16,8 +16,11 @@ IDS = (
     "aggregatepractices",
     "weightproviders",
     "sumproviderstozips",
+    "splitheavyzips",
     "buildadjacencygraph",
+    "traveltimes",
     "balanceterritories",
+    "rebalanceterritories",
     "evaluateterritories",
 )
 PALETTE = {"#0f9a8d", "#f0a020", "#64809a", "#fff", "none"}

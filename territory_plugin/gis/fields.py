@@ -100,6 +100,8 @@ UNMATCHED = (ZIP, REASON)
 PROVIDERS = Column("providers", WHOLE, "Providers")
 TERRITORY = Column("territory", TEXT, "Territory")
 COMPONENT = Column("component", WHOLE, "Component")
+ZIP_PARENT = Column("zip_parent", TEXT, "ZIP that this is a piece of")
+ZIP_PIECE = Column("zip_piece", TEXT, "ZIP, or piece of it")
 BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
 
 PRACTICE = Column("practice", WHOLE, "Practice")
@@ -115,6 +117,16 @@ DISTANCE_KM = Column("distance_km", REAL, "Centre distance (km)")
 KIND = Column("kind", TEXT, "Kind of contact")
 OPEN = Column("open", YES_NO, "Open")
 EDGE = (FROM_UNIT, TO_UNIT, BORDER_M, DISTANCE_KM, KIND, OPEN)
+
+# travel
+ORIGIN = Column("origin", TEXT, "From")
+DESTINATION = Column("destination", TEXT, "To")
+MINUTES = Column("minutes", REAL, "Minutes")
+KM = Column("km", REAL, "Kilometres")
+TRAVEL = (ORIGIN, DESTINATION, MINUTES, KM)
+PLACE = Column("place", TEXT, "Place")
+ROLE = Column("role", TEXT, "Origin or destination")
+UNREACHED = (PLACE, ROLE, REASON)
 
 # territories
 UNITS = Column("units", WHOLE, "Units")
@@ -140,6 +152,38 @@ VALUE = Column("value", REAL, "Value")
 SHARE_PCT = Column("share_pct", REAL, "Share of the territory (%)")
 SHARE_INDEX = Column("share_index", REAL, "Index (share in the market = 100)")
 BREAKDOWN = (TERRITORY, BY, CATEGORY, MEASURE, VALUE, SHARE_PCT, SHARE_INDEX)
+
+# today's alignment against the new one
+UNIT = Column("unit", TEXT, "Unit")
+TODAY = Column("territory_today", TEXT, "Territory today")
+MOVED = Column("moved", YES_NO, "Changes hands")
+WHY = Column("why", TEXT, "Why")
+REASSIGNED = (TERRITORY, TODAY, MOVED, WHY)
+
+FROM_TERRITORY = Column("from_territory", TEXT, "From territory")
+TO_TERRITORY = Column("to_territory", TEXT, "To territory")
+MOVES = (UNIT, FROM_TERRITORY, TO_TERRITORY, WORKLOAD, ACCOUNTS, WHY)
+
+NOW = Column("territory_now", TEXT, "Territory now")
+GAINED_LOST = (
+    TERRITORY, NOW,
+    *(
+        Column(f"{measure}_{part}", kind, f"{title} {told}")
+        for measure, kind, title in (("units", WHOLE, "Units"), ("workload", REAL, "Workload"),
+                                     ("accounts", REAL, "Accounts"))
+        for part, told in (("before", "before"), ("kept", "kept"), ("gained", "gained"), ("lost", "lost"),
+                           ("after", "after"))
+    ),
+    Column("deviation_before_pct", REAL, "Deviation from target before (%)"),
+    Column("deviation_after_pct", REAL, "Deviation from target after (%)"),
+    Column("kept_pct", REAL, "Share of the workload that stays (%)"),
+    Column("name_kept", YES_NO, "Name stays"),
+)  # fmt: skip
+
+CAP_PCT = Column("cap_pct", REAL, "Disruption allowed (%)")
+REACHED_PCT = Column("reached_pct", REAL, "Largest deviation reachable (%)")
+USED_PCT = Column("used_pct", REAL, "Disruption used (%)")
+TRADE_OFF = (CAP_PCT, REACHED_PCT, USED_PCT)
 
 
 def columns(*added: Column) -> QgsFields:
