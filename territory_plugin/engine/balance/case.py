@@ -163,7 +163,9 @@ class Case:
         held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
         return np.where(held, self.duty.fixed, -1)
 
-    def plan(self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about) -> Plan:
+    def plan(
+        self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about
+    ) -> Plan:
         """Return the plan of an assignment that has a territory for each unit.
 
         Territories of reps keep the reps' order; others are numbered from north-west to south-east.
@@ -269,12 +271,18 @@ class Case:
         np.minimum.at(first, assignment, np.arange(n))
         return np.lexsort((first, np.round(east + south, 6)))
 
-    def _reasons(self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs) -> dict[int, str]:
+    def _reasons(
+        self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs: Sequence[Proof]
+    ) -> dict[int, str]:
         """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
         ids, loads = self.ids, self.loads
         reasons = {}
         proof = plan.certificates
-        bounds = _bounds(plan, assignment, proofs)
+        proven = {
+            territory: each
+            for each in sorted(proofs, key=lambda each: len(each.units))
+            for territory in np.unique(assignment[list(each.units)]).tolist()
+        }
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -312,13 +320,8 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
-            elif territory in bounds:
-                exact = bounds[territory]
-                whole = f"its units and those around ({len(exact.units):,}) into {exact.territories} territories"
-                if exact.bound:
-                    reason = f"{off:+.1f} %: no way to divide {whole} does better than {100 * exact.bound:.1f} %."
-                else:
-                    reason = f"{off:+.1f} %: every way to divide {whole} leaves {exact.outside} outside."
+            elif territory in proven:
+                reason = f"{off:+.1f} %: {proven[territory]}."
             elif component.least_deviation > plan.tolerance:
                 reason = (
                     f"{off:+.1f} %: workloads of whole units allow no better than "
@@ -332,16 +335,6 @@ class Case:
                 )
             reasons[territory] = reason
         return reasons
-
-
-def _bounds(plan: Plan, assignment, proofs: Sequence[Proof]) -> dict[int, Proof]:
-    """Return for territories outside the tolerance the proof that they, and those around, cannot all be within."""
-    bounds: dict[int, Proof] = {}
-    for proof in sorted(proofs, key=lambda proof: len(proof.units)):
-        for territory in np.unique(assignment[list(proof.units)]).tolist():
-            if not plan.within_tolerance[territory] and not plan.oversize[territory]:
-                bounds[territory] = proof
-    return bounds
 
 
 def case_of(

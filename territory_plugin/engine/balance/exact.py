@@ -97,6 +97,12 @@ class Proof:
     bound: float
     outside: int
 
+    def __str__(self) -> str:
+        whole = f"its units and those around ({len(self.units):,}) into {self.territories} territories"
+        if self.bound:
+            return f"no way to divide {whole} does better than {100 * self.bound:.1f} %"
+        return f"every way to divide {whole} leaves {self.outside} outside"
+
 
 def connected_sets(
     neighbours: Sequence[tuple[int, ...]],
