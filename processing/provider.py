@@ -13,6 +13,7 @@ from .algorithms.evaluate_territories import EvaluateTerritories
 from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
 from .algorithms.join_accounts import JoinAccounts
+from .algorithms.rebalance_territories import RebalanceTerritories
 from .algorithms.split_heavy_zips import SplitHeavyZips
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.travel_times import TravelTimes
@@ -47,6 +48,7 @@ class TerritoriesProvider(QgsProcessingProvider):
             BuildAdjacencyGraph,
             TravelTimes,
             BalanceTerritories,
+            RebalanceTerritories,
             EvaluateTerritories,
         ):
             self.addAlgorithm(algorithm())

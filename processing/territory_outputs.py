@@ -150,7 +150,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- writing
 
-    def write_territories(self, market, territory, tolerance, progress, *, targets=None, reasons=None):
+    def write_territories(self, market, territory, tolerance, progress, *, targets=None, reasons=None, sections=()):
         """Measure the territories and write them, the units and the report; return the outputs."""
         progress(0.0, self.tr("Measuring"))
         layer, graph = market.layer, market.graph
@@ -186,7 +186,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             results["ASSIGNMENT"] = self.write_units(market, territory, colours)
         report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
         if report:
-            engine.report.write_report(report, full, asdict(overall), tolerance)
+            engine.report.write_report(report, full, asdict(overall), tolerance, sections=sections)
             results["REPORT"] = report
         measures = asdict(overall)
         return {

@@ -20,6 +20,7 @@ IDS = (
     "buildadjacencygraph",
     "traveltimes",
     "balanceterritories",
+    "rebalanceterritories",
     "evaluateterritories",
 )
 PALETTE = {"#0f9a8d", "#f0a020", "#64809a", "#fff", "none"}

@@ -66,3 +66,57 @@ def test_providers_to_territories_runs_all_five_steps(qgis_process, tmp_path):
     assert sum(feature["workload"] for feature in territories.values()) == pytest.approx(weighed - lost)
     assert all(abs(feature["deviation_pct"]) <= 5 for feature in territories.values())
     assert all(name in outputs["report"].read_text() for name in territories)
+
+
+def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(qgis_process, tmp_path):
+    """Last year: the reps of the sample. This year's list is the sample's own."""
+    outputs = {
+        "territories": tmp_path / "territories.gpkg",
+        "zips_by_territory": tmp_path / "zips.gpkg",
+        "zips_that_change_hands": tmp_path / "moves.gpkg",
+        "gained_and_lost": tmp_path / "gained_lost.gpkg",
+        "adjacency": tmp_path / "adjacency.gpkg",
+        "weighted_providers": tmp_path / "providers.gpkg",
+        "providers_without_a_zip": tmp_path / "unmatched.gpkg",
+        "report": tmp_path / "report.html",
+    }
+    done = qgis_process(
+        "territories:Annual rebalance",
+        {
+            "PROVIDERS": f"{SAMPLE}/sample.gpkg|layername=providers",
+            "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",
+            "SPECIALTY_FIELD": "Healthcare Provider Taxonomy Code_1",
+            "SPECIALTY_WEIGHTS": str(SAMPLE / "specialty_weights.csv"),
+            "SIZE_FIELD": "practice_size",
+            "ZIPS": f"{SAMPLE}/sample.gpkg|layername=zips",
+            "ZIP_FIELD": "zip",
+            "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"),
+            "ALIGNMENT": f"{SAMPLE}/sample.gpkg|layername=zips",
+            "ALIGNMENT_UNIT_FIELD": "zip",
+            "ALIGNMENT_TERRITORY_FIELD": "rep",
+            "TOLERANCE": 15,
+            "REMOVE": "r20",
+            **{name: str(path) for name, path in outputs.items()},
+        },
+        by_json=True,
+        timeout=300,
+    )
+    assert done.status == 0, done.messages
+    assert [name for name, path in outputs.items() if not path.exists()] == []
+    from qgis.core import QgsVectorLayer
+
+    layers = {name: QgsVectorLayer(str(path), name) for name, path in outputs.items() if path.suffix == ".gpkg"}
+    territories = {feature["territory"]: feature for feature in layers["territories"].getFeatures()}
+    assert len(territories) == 19
+    assert all(abs(feature["deviation_pct"]) <= 15 for feature in territories.values())
+    zips = list(layers["zips_by_territory"].getFeatures())
+    assert {feature["territory"] for feature in zips} == set(territories)
+    moved = {feature["zip"] for feature in zips if feature["moved"]}
+    assert moved == {feature["unit"] for feature in layers["zips_that_change_hands"].getFeatures()}
+    assert {feature["zip"] for feature in zips if feature["rep"] == "R20"} <= moved
+    weighed = sum(feature["workload"] for feature in layers["weighted_providers"].getFeatures())
+    lost = sum(feature["workload"] or 0 for feature in layers["providers_without_a_zip"].getFeatures())
+    table = list(layers["gained_and_lost"].getFeatures())
+    assert sum(feature["workload_after"] for feature in table) == pytest.approx(weighed - lost)
+    assert sum(feature["workload_before"] for feature in table) == pytest.approx(weighed - lost)
+    assert "What changes hands" in outputs["report"].read_text()

@@ -6,6 +6,8 @@ vacancy) is taken from nobody: it is gained by whoever gets it, and does not cou
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -174,6 +176,72 @@ def moves(
     )
 
 
+def legend(table: pd.DataFrame) -> dict[str, str]:
+    """Return what a legend says of each territory that gains: how much, and from whom, the largest giver first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `moves`.
+    """
+    told = {}
+    for name, mine in sorted(table.groupby("to_territory"), key=lambda pair: natural(pair[0])):
+        givers = mine.assign(giver=mine["from_territory"].fillna("nobody")).groupby("giver")["workload"].sum()
+        names = name_some(givers.sort_values(ascending=False, kind="stable").index, 3)
+        count = len(mine)
+        told[name] = (
+            f"to {name}: {count:,} {'unit' if count == 1 else 'units'}, {mine['workload'].sum():,.1f}, from {names}"
+        )
+    return told
+
+
+def new_names(table: pd.DataFrame, fresh_prefix: str = "New ", least_kept: float = LEAST_KEPT) -> dict[str, str]:
+    """Return new names for the territories of which too little stays: reps go on, but their territory is another one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `gained_lost`, in which territories have the names of those who go on with them.
+    fresh_prefix : str
+        New names are this and a number, none of which is in the table.
+    least_kept : float
+        Share of a territory's workload that must stay for its name to stay.
+
+    Returns
+    -------
+    dict
+        Only those that change their name.
+    """
+    taken = {plain_name(name) for name in table.index}
+    gone = table.index[
+        (table["units_before"] > 0) & (table["units_after"] > 0) & (table["kept_pct"] < 100 * least_kept)
+    ]
+    found, number = {}, 1
+    for name in gone:
+        while plain_name(f"{fresh_prefix}{number}") in taken:
+            number += 1
+        found[name] = f"{fresh_prefix}{number}"
+        number += 1
+    return found
+
+
+def parts_apart(graph: nx.Graph, territory: Sequence[str | None]) -> dict[str, list]:
+    """Return the units outside the main part of each territory that is in several, by territory in natural order.
+
+    The main part is the one with the most units.
+    """
+    members: dict[str, list] = {}
+    for unit, name in zip(graph, territory):
+        if name is not None:
+            members.setdefault(name, []).append(unit)
+    apart = {}
+    for name in sorted(members, key=natural):
+        parts = sorted(nx.connected_components(graph.subgraph(members[name])), key=lambda part: (-len(part), min(part)))
+        if len(parts) > 1:
+            apart[name] = sorted(unit for part in parts[1:] for unit in part)
+    return apart
+
+
 def gained_lost(
     current: Sequence[str | None],
     proposed: Sequence[str | None],
@@ -238,6 +306,145 @@ def gained_lost(
     table["kept_pct"] = 100 * by_workload.fillna(by_units)
     table["name_kept"] = (table["units_before"] > 0) & (table["units_after"] > 0)
     return table
+
+
+# ------------------------------------------------------------------ names as people write them
+
+
+def plain_name(name: str) -> str:
+    """Return a name without the differences that people do not mean: capitals, and blanks more than one.
+
+    >>> plain_name("  North  East ")
+    'north east'
+    """
+    return " ".join(name.split()).casefold()
+
+
+def unify_names(territory: Sequence[str | None]) -> tuple[list[str | None], list[tuple[str, ...]]]:
+    """Return each unit's territory in one spelling, and the spellings that were taken for one name.
+
+    Names that differ in capitals and blanks alone are one; the spelling of most units stays.
+
+    Parameters
+    ----------
+    territory : sequence of str or None, shape (n,)
+
+    Returns
+    -------
+    names : list of str or None, shape (n,)
+    spellings : list of tuples of str
+        Only those of which there were several, the one that stays first.
+
+    Examples
+    --------
+    >>> unify_names(["North", "north ", "North", None, "South"])
+    (['North', 'North', 'North', None, 'South'], [('North', 'north ')])
+    """
+    counted = Counter(name for name in territory if name is not None)
+    known: dict[str, list[str]] = {}
+    for name in sorted(counted, key=lambda name: (-counted[name], natural(name))):
+        known.setdefault(plain_name(name), []).append(name)
+    names = [None if name is None else " ".join(known[plain_name(name)][0].split()) for name in territory]
+    return names, [tuple(spellings) for spellings in known.values() if len(spellings) > 1]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to become of today's territories besides balance.
+
+    Attributes
+    ----------
+    add : int
+        New territories.
+    remove : tuple of str
+        Those that go.
+    merge : tuple of tuples of str
+        Those that become one.
+    split : tuple of str
+        Those that become two.
+    """
+
+    add: int = 0
+    remove: tuple[str, ...] = ()
+    merge: tuple[tuple[str, ...], ...] = ()
+    split: tuple[str, ...] = ()
+
+    def territories(self, today: int) -> int:
+        """Return how many there will be."""
+        return today + self.add - len(self.remove) - sum(len(group) - 1 for group in self.merge) + len(self.split)
+
+
+def read_changes(names: Sequence[str], add: int = 0, remove: str = "", merge: str = "", split: str = "") -> Changes:
+    """Read changes as people write them, each name checked against those that exist.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Today's territories.
+    add : int
+    remove, split : str
+        Names with commas or semicolons between them.
+    merge : str
+        Names with + between them, and groups with semicolons or commas: ``North + South; East + West``.
+
+    Raises
+    ------
+    TerritoryError
+        With all that is wrong: names that do not exist (and those that do), a name in two places, nothing left.
+
+    Examples
+    --------
+    >>> read_changes(["North", "South", "East"], remove="east", merge="north+South")
+    Changes(add=0, remove=('East',), merge=(('North', 'South'),), split=())
+    """
+    known = {plain_name(name): name for name in names}
+    parts = {"remove": _parts(remove, known), "split": _parts(split, known), "merge": _parts(merge, known)}
+    unknown = [text for found in parts.values() for text, name, _ in found if name is None]
+    listed = {what: [name for _, name, _ in parts[what] if name is not None] for what in ("remove", "split")}
+    ends = ",;\n" if any(mark == "+" for _, _, mark in parts["merge"]) else ";\n"
+    groups, group = [], []
+    for at, (_, name, mark) in enumerate(parts["merge"], start=1):
+        group.append(name)
+        if at == len(parts["merge"]) or mark in ends:
+            groups.append(tuple(dict.fromkeys(group)))
+            group = []
+    wrong = []
+    if unknown:
+        exist = name_some(sorted(names, key=natural), 40)
+        wrong.append(f"There is no territory {', '.join(f'“{name}”' for name in unknown)} today. There are: {exist}.")
+    elif any(len(group) < 2 for group in groups):
+        wrong.append("To merge, name at least two different territories with + between them, as in North + South.")
+    everywhere = Counter([*listed["remove"], *listed["split"], *(name for group in groups for name in group)])
+    if twice := [name for name, count in everywhere.items() if count > 1]:
+        wrong.append(
+            f"{name_some(twice)}: in more than one place; a territory can be removed, merged or split, once each run."
+        )
+    changes = Changes(add, tuple(listed["remove"]), tuple(groups), tuple(listed["split"]))
+    if not wrong and changes.territories(len(known)) < 1:
+        wrong.append("No territory would be left: remove fewer, or add some.")
+    if wrong:
+        raise TerritoryError("\n".join(wrong))
+    return changes
+
+
+def _parts(text: str, known: Mapping[str, str]) -> list[tuple[str, str | None, str]]:
+    """Return the parts of a list: as written, the name that it is (None: no such), and the mark that ends it.
+
+    A name may hold commas and plus signs itself: the longest name that fits is taken.
+    """
+    longest = sorted(known, key=len, reverse=True)
+    names = "|".join(r"[ \t]+".join(re.escape(word) for word in name.split()) for name in longest)
+    pattern = re.compile(rf"\s*({names})?([^,;+\n]*)([,;+\n]|$)", re.IGNORECASE)
+    parts, at = [], 0
+    while at < len(text):
+        found = pattern.match(text, at)
+        if (found.group(2) or "").strip():  # a known name with more behind it is another name
+            found = re.compile(r"\s*()([^,;+\n]*)([,;+\n]|$)").match(text, at)
+        written = (found.group(1) or found.group(2)).strip()
+        if written:
+            parts.append((written, known.get(plain_name(written)), found.group(3)))
+        at = max(found.end(), at + 1)
+    return parts
 
 
 # ------------------------------------------------------------------ how little could move

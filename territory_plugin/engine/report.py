@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -44,7 +46,12 @@ COLUMNS = (
 
 
 def write_report(
-    path: str, territories: pd.DataFrame, overall: dict, tolerance: float, title="Territory report"
+    path: str,
+    territories: pd.DataFrame,
+    overall: dict,
+    tolerance: float,
+    title="Territory report",
+    sections: Sequence[str] = (),
 ) -> None:
     """Write the measures of a plan as one HTML page.
 
@@ -57,6 +64,8 @@ def write_report(
         The fields of `engine.measures.Summary`.
     tolerance : float
         Allowed share of deviation to either side.
+    sections : sequence of str
+        HTML that follows the facts, as from `change_sections`.
     """
     flagged = territories[territories["reason"].notna()]
     body = [
@@ -64,6 +73,7 @@ def write_report(
         f'<p class="lead">{len(territories):,} territories, total workload {overall["total_workload"]:,.1f}, '
         f"tolerance ±{100 * tolerance:g} % of each target.</p>",
         _facts(overall, tolerance),
+        *sections,
         "<h2>Deviation from target</h2>",
         _bars(territories, tolerance),
         "<h2>Territories</h2>",
@@ -149,6 +159,195 @@ def _table(table) -> str:
         )
         rows.append(f"<tr{'' if record['within'] else ' class=out'}>{cells}</tr>")
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a rebalancing did, for its sections of the report.
+
+    Attributes
+    ----------
+    disruption : dict of str to float
+        Share that changes hands, by what is counted: workload, accounts.
+    least, flow : float
+        The rigorous and the flow bound on the share of workload that has to (`engine.alignment`); NaN: no such.
+    cap : float or None
+        Most disruption allowed, as a share.
+    moves : pandas.DataFrame
+        From `engine.alignment.moves`.
+    gained_lost : pandas.DataFrame
+        From `engine.alignment.gained_lost`.
+    trade_off : pandas.DataFrame or None
+        ``cap_pct, reached_pct, used_pct``.
+    messages : sequence of str
+        What else is to be said: rules that gave, territories given up.
+    """
+
+    disruption: dict[str, float]
+    least: float
+    flow: float
+    cap: float | None
+    moves: pd.DataFrame
+    gained_lost: pd.DataFrame
+    trade_off: pd.DataFrame | None = None
+    messages: Sequence[str] = ()
+
+
+def change_sections(change: Change, tolerance: float) -> list[str]:
+    """Return the sections of a rebalancing: what changes hands, before and after, who gains, from whom to whom."""
+    table = change.gained_lost
+    sections = [
+        "<h2>What changes hands</h2>",
+        _change_facts(change),
+        *(f"<p>{escape(text)}</p>" for text in change.messages),
+        "<h2>Before and after</h2>",
+        _dumbbells(table, tolerance),
+        "<h2>Gained and lost</h2>",
+        _gained_lost_table(table),
+    ]
+    if len(change.moves):
+        sections += ["<h2>From whom to whom</h2>", _pair_table(change.moves)]
+    if change.trade_off is not None and len(change.trade_off):
+        sections += ["<h2>What more disruption would buy</h2>", _curve(change.trade_off, tolerance)]
+    return sections
+
+
+def _change_facts(change: Change) -> str:
+    moved = change.moves["from_territory"].notna() if len(change.moves) else pd.Series(dtype=bool)
+    facts = [(f"{100 * share:.1f} %", f"of {what} changes hands") for what, share in change.disruption.items()]
+    if change.cap is not None:
+        facts.append((f"{100 * change.cap:g} %", "at most allowed"))
+    if not np.isnan(change.flow):
+        facts.append((f"{100 * change.flow:.1f} %", "of workload has to, by the flow bound"))
+    if not np.isnan(change.least):
+        facts.append((f"{100 * change.least:.1f} %", "of workload has to, proven"))
+    facts.append((f"{int(moved.sum()):,}", "units change hands"))
+    if int((~moved).sum()):
+        facts.append((f"{int((~moved).sum()):,}", "units had no territory"))
+    kept = change.gained_lost
+    facts.append((f"{int(kept['name_kept'].sum()):,} of {int((kept['units_before'] > 0).sum()):,}", "names stay"))
+    boxes = "".join(f'<div class="fact"><b>{value}</b><span>{label}</span></div>' for value, label in facts)
+    return f'<div class="facts">{boxes}</div>'
+
+
+def _dumbbells(table: pd.DataFrame, tolerance: float) -> str:
+    """Return one line per territory from its deviation before (hollow) to the one after (full)."""
+    row, left, width = 20, 120, 640
+    before, after = (table[f"deviation_{part}_pct"].to_numpy(dtype=float) for part in ("before", "after"))
+    reach = max(np.nanmax(np.abs(np.concatenate([before, after, [0.0]]))), 100 * tolerance) * 1.12 or 1.0
+    middle, scale = left + width / 2, width / 2 / reach
+    height = row * len(table) + 30
+    band = 100 * tolerance * scale
+    parts = [
+        f'<svg viewBox="0 0 {left + width + 20} {height}" width="100%" role="img" '
+        'aria-label="Deviation before and after">',
+        f'<rect x="{middle - band:.1f}" y="0" width="{2 * band:.1f}" height="{height - 24}" fill="#e8f2ef"/>',
+        f'<line x1="{middle}" x2="{middle}" y1="0" y2="{height - 24}" stroke="#9aa7b2"/>',
+    ]
+    for at, (name, old, new) in enumerate(zip(table.index, before, after)):
+        y = at * row + 10
+        parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(str(name))}</text>')
+        if not np.isnan(old) and not np.isnan(new):
+            parts.append(
+                f'<line x1="{middle + old * scale:.1f}" x2="{middle + new * scale:.1f}" y1="{y}" y2="{y}" '
+                'stroke="#9aa7b2" stroke-width="2"/>'
+            )
+        if not np.isnan(old):
+            parts.append(
+                f'<circle cx="{middle + old * scale:.1f}" cy="{y}" r="4.5" fill="#fff" stroke="#e0a458" '
+                f'stroke-width="2"><title>before {old:+.1f} %</title></circle>'
+            )
+        if not np.isnan(new):
+            within = abs(new) <= 100 * tolerance * (1 + 1e-9)
+            parts.append(
+                f'<circle cx="{middle + new * scale:.1f}" cy="{y}" r="4.5" fill="{"#3b8ea5" if within else "#b4532a"}">'
+                f"<title>after {new:+.1f} %</title></circle>"
+            )
+    parts.append(
+        f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">hollow: before, full: after; '
+        f"shaded: within ±{100 * tolerance:g} %; scale ±{reach:.0f} %</text></svg>"
+    )
+    return "".join(parts)
+
+
+def _gained_lost_table(table: pd.DataFrame) -> str:
+    with_accounts = table["accounts_before"].notna().any()
+    head = ["Territory", "Before", "Kept", "Gained", "Lost", "After", "Deviation before", "after", "Stays",
+            "ZIPs gained", "lost"]  # fmt: skip
+    head += ["Accounts gained", "lost"] if with_accounts else []
+    rows = []
+    for name, row in table.iterrows():
+        cells = [name, *(f"{row[f'workload_{part}']:,.1f}" for part in ("before", "kept", "gained", "lost", "after"))]
+        cells += [
+            "" if np.isnan(row[f"deviation_{part}_pct"]) else f"{row[f'deviation_{part}_pct']:+.1f} %"
+            for part in ("before", "after")
+        ]
+        cells.append("new" if row["units_before"] == 0 else f"{row['kept_pct']:.0f} %")
+        cells += [f"{row['units_gained']:,.0f}", f"{row['units_lost']:,.0f}"]
+        if with_accounts:
+            cells += [f"{row['accounts_gained']:,.0f}", f"{row['accounts_lost']:,.0f}"]
+        rows.append(cells)
+    return _plain_table(head, rows)
+
+
+def _pair_table(moves: pd.DataFrame, most: int = 60) -> str:
+    keys = ["from_territory", "to_territory"]
+    named = moves.assign(from_territory=moves["from_territory"].fillna("(nobody)"))
+    named["to_territory"] = named["to_territory"].fillna("(nobody)")
+    sums = named.groupby(keys).agg(
+        units=("unit", "size"),
+        workload=("workload", "sum"),
+        accounts=("accounts", lambda values: values.sum(min_count=1)),
+    )
+    sums = sums.sort_values("workload", ascending=False, kind="stable")
+    known = sums["accounts"].notna().any()
+    rows = [
+        (old, new, f"{row.units:,.0f}", f"{row.workload:,.1f}", *([f"{row.accounts:,.0f}"] if known else []))
+        for (old, new), row in zip(sums.index[:most], sums.head(most).itertuples())
+    ]
+    note = f"<p>{len(sums) - most:,} more pairs are in the table of moves.</p>" if len(sums) > most else ""
+    return _plain_table(("From", "To", "ZIPs", "Workload", *(["Accounts"] if known else [])), rows) + note
+
+
+def _curve(table: pd.DataFrame, tolerance: float) -> str:
+    """Return the largest deviation reachable against the disruption allowed, as a line and as a table."""
+    width, height, left, bottom = 640, 220, 60, 40
+    reached = table.dropna(subset=["reached_pct"]).drop_duplicates(["used_pct", "reached_pct"])
+    x, y = reached["used_pct"].to_numpy(dtype=float), reached["reached_pct"].to_numpy(dtype=float)
+    right, top = max(x.max(initial=0.0), 1.0) * 1.08, max(y.max(initial=0.0), 100 * tolerance) * 1.12
+
+    def place(across, up):
+        return left + across / right * width, height - up / top * height + 10
+
+    spots = [place(*pair) for pair in zip(x, y)]
+    line = " ".join(f"{across:.1f},{up:.1f}" for across, up in sorted(spots))
+    goal = place(0, 100 * tolerance)[1]
+    drawn = [
+        f'<svg viewBox="0 0 {left + width + 40} {height + bottom + 10}" width="100%" role="img" '
+        'aria-label="Deviation against disruption">',
+        f'<rect x="{left}" y="{goal:.1f}" width="{width}" height="{height + 10 - goal:.1f}" fill="#e8f2ef"/>',
+        f'<line x1="{left}" x2="{left}" y1="10" y2="{height + 10}" stroke="#9aa7b2"/>',
+        f'<line x1="{left}" x2="{left + width}" y1="{height + 10}" y2="{height + 10}" stroke="#9aa7b2"/>',
+        f'<polyline points="{line}" fill="none" stroke="#3b8ea5" stroke-width="2"/>',
+    ]
+    for (across, up), used, worst in zip(spots, x, y):
+        far = across > left + 0.7 * width
+        drawn.append(
+            f'<circle cx="{across:.1f}" cy="{up:.1f}" r="4.5" fill="#3b8ea5"/>'
+            f'<text x="{across + (-7 if far else 7):.1f}" y="{up - 7:.1f}" text-anchor="{"end" if far else "start"}">'
+            f"{used:.1f} % → ±{worst:.1f} %</text>"
+        )
+    drawn.append(
+        f'<text class="soft" x="{left + width / 2}" y="{height + bottom}" text-anchor="middle">workload that changes '
+        f"hands; up: largest deviation; shaded: within ±{100 * tolerance:g} %</text></svg>"
+    )
+    rows = [
+        (f"{row.cap_pct:g} %", "none found", "")
+        if np.isnan(row.reached_pct)
+        else (f"{row.cap_pct:g} %", f"{row.used_pct:.1f} %", f"{row.reached_pct:.1f} %")
+        for row in table.itertuples(index=False)
+    ]
+    return "".join(drawn) + _plain_table(("Allowed", "Used", "Largest deviation"), rows)
 
 
 def write_workload_summary(

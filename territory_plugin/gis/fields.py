@@ -153,6 +153,38 @@ SHARE_PCT = Column("share_pct", REAL, "Share of the territory (%)")
 SHARE_INDEX = Column("share_index", REAL, "Index (share in the market = 100)")
 BREAKDOWN = (TERRITORY, BY, CATEGORY, MEASURE, VALUE, SHARE_PCT, SHARE_INDEX)
 
+# today's alignment against the new one
+UNIT = Column("unit", TEXT, "Unit")
+TODAY = Column("territory_today", TEXT, "Territory today")
+MOVED = Column("moved", YES_NO, "Changes hands")
+WHY = Column("why", TEXT, "Why")
+REASSIGNED = (TERRITORY, TODAY, MOVED, WHY)
+
+FROM_TERRITORY = Column("from_territory", TEXT, "From territory")
+TO_TERRITORY = Column("to_territory", TEXT, "To territory")
+MOVES = (UNIT, FROM_TERRITORY, TO_TERRITORY, WORKLOAD, ACCOUNTS, WHY)
+
+NOW = Column("territory_now", TEXT, "Territory now")
+GAINED_LOST = (
+    TERRITORY, NOW,
+    *(
+        Column(f"{measure}_{part}", kind, f"{title} {told}")
+        for measure, kind, title in (("units", WHOLE, "Units"), ("workload", REAL, "Workload"),
+                                     ("accounts", REAL, "Accounts"))
+        for part, told in (("before", "before"), ("kept", "kept"), ("gained", "gained"), ("lost", "lost"),
+                           ("after", "after"))
+    ),
+    Column("deviation_before_pct", REAL, "Deviation from target before (%)"),
+    Column("deviation_after_pct", REAL, "Deviation from target after (%)"),
+    Column("kept_pct", REAL, "Share of the workload that stays (%)"),
+    Column("name_kept", YES_NO, "Name stays"),
+)  # fmt: skip
+
+CAP_PCT = Column("cap_pct", REAL, "Disruption allowed (%)")
+REACHED_PCT = Column("reached_pct", REAL, "Largest deviation reachable (%)")
+USED_PCT = Column("used_pct", REAL, "Disruption used (%)")
+TRADE_OFF = (CAP_PCT, REACHED_PCT, USED_PCT)
+
 
 def columns(*added: Column) -> QgsFields:
     """Return the columns as QGIS fields."""

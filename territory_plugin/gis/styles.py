@@ -199,6 +199,47 @@ def unplaced() -> Style:
     return Style("Providers without a place", 27, lambda layer: None)
 
 
+def moves(colours: Mapping[str, int], told: Mapping[str, str]) -> Style:
+    """Return the style of units that change hands: the receiving territory's colour, and from whom as label.
+
+    Parameters
+    ----------
+    colours : mapping
+        Colour class of each territory.
+    told : mapping
+        What the legend says of each receiving territory: from whom it gains, and how much.
+    """
+
+    def dress(layer):
+        categories = [
+            QgsRendererCategory(name, moved_fill(QColor(PALETTE[colours.get(name, 0) % len(PALETTE)])), legend)
+            for name, legend in told.items()
+        ]
+        layer.setRenderer(QgsCategorizedSymbolRenderer(fields.TO_TERRITORY.name, categories))
+        settings = QgsPalLayerSettings()
+        settings.fieldName = (
+            f"coalesce(\"{fields.FROM_TERRITORY.name}\", 'new') || ' → ' || \"{fields.TO_TERRITORY.name}\""
+        )
+        settings.isExpression = True
+        settings.placement = Qgis.LabelPlacement.Horizontal
+        settings.setFormat(text_format(7))
+        settings.centroidInside = True
+        layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
+        layer.setLabelsEnabled(True)
+
+    return Style("ZIPs that change hands", 50, dress)
+
+
+def gained_lost() -> Style:
+    """Return the style of the table of what territories gain and lose: none but its name and headings."""
+    return Style("Gained and lost", 25, lambda layer: None)
+
+
+def trade_off() -> Style:
+    """Return the style of the table of deviation against disruption: none but its name and headings."""
+    return Style("Deviation against disruption", 24, lambda layer: None)
+
+
 def breakdown() -> Style:
     """Return the style of the table of what territories are made of: none but its name and headings."""
     return Style("Territories by specialty and place", 26, lambda layer: None)
@@ -280,6 +321,12 @@ def territory_fill(colour: QColor) -> QgsFillSymbol:
     symbol = QgsFillSymbol.createSimple({"outline_color": INK, "outline_width": "0.45", "joinstyle": "round"})
     symbol.symbolLayer(0).setFillColor(QColor(colour.red(), colour.green(), colour.blue(), 70))
     return symbol
+
+
+def moved_fill(colour: QColor) -> QgsFillSymbol:
+    return QgsFillSymbol.createSimple(
+        {"color": colour.name(), "outline_color": INK, "outline_width": "0.35", "joinstyle": "round"}
+    )
 
 
 def unit_fill(colour: QColor, heaviest: float, column: str) -> QgsFillSymbol:

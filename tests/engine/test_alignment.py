@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
 from healthcare_territories.territory_plugin.engine.alignment import (
+    Changes,
     disruption,
     flow_bound,
     gained_lost,
     least_bound,
+    legend,
     match_names,
     moves,
+    new_names,
+    parts_apart,
     rank_merges,
+    read_changes,
+    unify_names,
 )
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from hypothesis import given, settings
@@ -336,7 +342,7 @@ def test_no_plan_beats_the_bounds(seed):
         assert exact.disruption * load.sum() == pytest.approx(min(moved), abs=1e-6)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.sampled_from([0.0, 0.05, 0.2]), st.booleans())
 def test_the_flow_brings_all_within_and_is_no_less_than_the_bound(seed, k, tolerance, holes):
     rng = np.random.default_rng(seed)
@@ -405,3 +411,72 @@ def test_a_pair_costs_what_the_merged_graph_says():
 def test_one_territory_cannot_be_given_up():
     graph, current = board("A A")
     assert rank_merges(graph, current, [1, 1]).empty
+
+
+# --- names as people write them
+
+
+def test_names_that_differ_in_capitals_and_blanks_are_one():
+    found, spellings = unify_names(["North East", "north  east", "NORTH EAST", "North East", " South", None])
+    assert found == ["North East"] * 4 + ["South", None]
+    assert spellings == [("North East", "NORTH EAST", "north  east")]
+    assert unify_names(["A", "B"]) == (["A", "B"], [])
+
+
+TODAY = ["North", "South", "East", "Smith, John", "R+D", "T 1"]
+
+
+def test_changes_as_people_write_them():
+    changes = read_changes(TODAY, 2, "north, t  1", "South + EAST; smith, john+r+d", "")
+    assert changes.remove == ("North", "T 1")
+    assert changes.merge[0] == ("South", "East")
+    assert changes.add == 2
+    assert read_changes(TODAY, split="Smith, John; R+D").split == ("Smith, John", "R+D")
+    assert read_changes(TODAY, merge="North, South; East, T 1").merge == (("North", "South"), ("East", "T 1"))
+    assert read_changes(TODAY) == Changes()
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"remove": "West"}, ["“West”", "North", "Smith, John"]),
+        ({"split": "West; Nord", "merge": "a + North"}, ["“West”", "“Nord”", "“a”"]),
+        ({"merge": "North"}, ["at least two"]),
+        ({"merge": "North + north"}, ["at least two"]),
+        ({"remove": "North", "split": "North"}, ["North", "more than one place"]),
+        ({"remove": "North; South; East; Smith, John; R+D; T 1"}, ["left"]),
+    ],
+)
+def test_changes_that_cannot_be(wish, said):
+    with pytest.raises(TerritoryError) as told:
+        read_changes(TODAY, **wish)
+    for word in said:
+        assert word in str(told.value)
+
+
+def test_how_many_territories_there_will_be():
+    assert Changes(2, ("a",), (("b", "c", "d"), ("e", "f")), ("g",)).territories(10) == 10 + 2 - 1 - 3 + 1
+
+
+def test_a_new_name_for_what_keeps_less_than_half():
+    """Of A's 10 only 4 stay, of B's 5 all."""
+    table = gained_lost("AAB", "ABB", [4, 6, 5])
+    assert new_names(table) == {"A": "New 1"}
+    assert new_names(table, least_kept=0.4) == {}
+    assert new_names(gained_lost(["A", "A", "New 1"], ["A", "B", "New 1"], [4, 6, 5])) == {"A": "New 2"}
+    assert new_names(gained_lost("AB", "BB", [1, 1])) == {}  # A is given up: nobody goes on with it
+
+
+def test_a_legend_says_how_much_comes_from_whom():
+    table = moves("abcd", ["A", "B", "B", None], ["C", "C", "C", "T10"], [1.0, 2.0, 3.0, 4.0])
+    assert legend(table) == {"C": "to C: 3 units, 6.0, from B, A", "T10": "to T10: 1 unit, 4.0, from nobody"}
+
+
+def test_units_that_lie_apart_are_named():
+    """
+    A B A A
+    . . . B
+    """
+    graph, current = board("A B A A\n. . . B")
+    assert parts_apart(graph, current) == {"A": ["u00"], "B": ["u13"]}
+    assert parts_apart(graph, [None] * 8) == {}

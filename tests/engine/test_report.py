@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from healthcare_territories.territory_plugin.engine import alignment, report
 from healthcare_territories.territory_plugin.engine.measures import Summary
 from healthcare_territories.territory_plugin.engine.report import COLUMNS, write_report
 from hypothesis import given, settings
@@ -184,3 +185,74 @@ def test_bars_lie_on_the_side_of_their_deviation(page, tmp_path):
     assert none_width <= 1
     assert under >= bars.box[0]
     assert over + over_width <= bars.box[2]
+
+
+# --- what a rebalancing did
+
+
+def change(current="AAAB", proposed="AABB", accounts=None, cap=None, **more):
+    """Return a change of four units of workload 10, with the bounds given."""
+    load = [10.0] * len(current)
+    return report.Change(
+        disruption={"workload": 0.25}, least=0.2, flow=0.225, cap=cap,
+        moves=alignment.moves([f"u{at}" for at in range(len(load))], current, proposed, load, accounts),
+        gained_lost=alignment.gained_lost(current, proposed, load, accounts), **more,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sections(tmp_path):
+    def read(change, tolerance=0.05):
+        path = tmp_path / "report.html"
+        table = frame(["A", "B"])
+        write_report(str(path), table, overall(table), tolerance, sections=report.change_sections(change, tolerance))
+        return Page(path.read_text(encoding="utf-8"))
+
+    return read
+
+
+def test_what_changes_hands_is_told(sections):
+    text = " ".join(sections(change()).texts)
+    for words in (
+        "What changes hands", "25.0 %", "22.5 %", "20.0 %", "2 of 2", "names stay", "Before and after",
+        "Gained and lost", "From whom to whom",
+    ):  # fmt: skip
+        assert words in text
+    assert "What more disruption would buy" not in text
+
+
+def test_gained_and_lost_are_those_of_the_frame(sections):
+    cells = sections(change(accounts=[1, 0, 5, 0])).cells
+    at = cells.index("A")
+    assert cells[at : at + 13] == [
+        "A", "30.0", "20.0", "0.0", "10.0", "20.0", "+50.0 %", "+0.0 %", "67 %", "0", "1", "0", "5",
+    ]  # fmt: skip
+    assert cells[cells.index("A", at + 1) :][:5] == ["A", "B", "1", "10.0", "5"]
+
+
+def test_the_trade_off_is_drawn_once_for_each_plan(sections):
+    """The last two caps buy no more; the first cannot be kept at all."""
+    nan = float("nan")
+    curve = pd.DataFrame({"cap_pct": [0, 2, 5, 10], "reached_pct": [nan, 7.5, 4.75, 4.75], "used_pct": [nan, 2, 3, 3]})
+    found = sections(change(trade_off=curve, cap=0.1, messages=["T1 <is> in parts."]))
+    assert found.drawn.count("3.0 % → ±4.8 %") == 1
+    assert "2.0 % → ±7.5 %" in found.drawn
+    assert "none found" in found.cells
+    assert "T1 <is> in parts." in found.texts
+    assert "10 %" in found.texts
+
+
+def test_new_and_given_up_territories_have_one_end_each(sections):
+    found = sections(change("AABB", "AACC"))
+    assert [cell for cell in found.cells if cell == "new"] == ["new"]
+    assert found.tags.count("circle") == 2 + 1 + 1
+
+
+def test_nothing_changes_hands(sections):
+    assert "From whom to whom" not in sections(change("AABB", "AABB")).texts
+
+
+def test_units_that_nobody_had(sections):
+    found = sections(change([None, "A", "A", "B"], "AAAB"))
+    assert "(nobody)" in found.cells
+    assert "units had no territory" in " ".join(found.texts)

@@ -1,0 +1,422 @@
+"""Rebalancing: beside the exact optimum on small maps, beside the flow bound on states, and in seconds.
+
+python -m benchmarks.rebalance --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+
+import networkx as nx
+import numpy as np
+from scipy.spatial import Delaunay
+
+from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
+from territory_plugin.engine.balance import Rebalance, Rules, balance_territories, rebalance_territories
+from territory_plugin.engine.reps import Rep
+
+from .adjacency import NATION, unpacked
+from .exact import least_disruption
+from .instances import state_graph
+from .judge import as_markdown, judge, load, machine, packages
+from .scaling import national_graph
+
+SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
+LIGHT = 0.35
+"""Heaviest unit of a small map, in targets: heavier ones make balance a matter of that unit alone."""
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph whose workloads have changed since its territories were made.
+
+    Attributes
+    ----------
+    name : str
+    graph : networkx.Graph
+        With ``workload`` as it is now.
+    current : dict
+        Unit → territory.
+    """
+
+    name: str
+    graph: nx.Graph
+    current: dict
+
+    @property
+    def worst(self) -> float:
+        """Largest deviation from the target, as a share."""
+        held: dict = {}
+        for unit, name in self.current.items():
+            held[name] = held.get(name, 0.0) + self.graph.nodes[unit]["workload"]
+        target = sum(held.values()) / len(held)
+        return max(abs(load / target - 1) for load in held.values())
+
+
+def noisy(name: str, graph: nx.Graph, workload: str, territories: int, sigma: float, seed, effort="default") -> Case:
+    """Return a plan of ours, and workloads that have changed by lognormal factors since."""
+    plan = balance_territories(graph, territories, workload=workload, tolerance=TOLERANCE, effort=effort)
+    rng = np.random.default_rng(seed)
+    changed = nx.Graph()
+    for unit, factor in zip(sorted(graph, key=str), rng.lognormal(0, sigma, len(graph))):
+        at = graph.nodes[unit]
+        changed.add_node(unit, lon=at["lon"], lat=at["lat"], workload=at[workload] * factor)
+    changed.add_edges_from(graph.edges)
+    return Case(name, changed, {unit: f"T{at + 1:02d}" for unit, at in plan.as_dict().items()})
+
+
+def planar(seed: int, units: int) -> nx.Graph:
+    """Return a random triangulation with lognormal workloads, for where there is no real map."""
+    rng = np.random.default_rng([7, seed])
+    points = rng.random((units, 2))
+    graph = nx.Graph()
+    for at, ((x, y), weight) in enumerate(zip(points, rng.lognormal(0, 0.8, units))):
+        graph.add_node(f"{at:05d}", lon=-90 + 2 * x, lat=40 + 2 * y, population=float(weight))
+    for corners in Delaunay(points).simplices:
+        nx.add_cycle(graph, [f"{corner:05d}" for corner in corners])
+    return graph
+
+
+def small_case(data: Path, seed: int) -> Case | None:
+    """Return a map of 60 to 120 ZIPs grown around a random one, out of balance since the noise; None if it is not."""
+    rng = np.random.default_rng(seed)
+    state = SMALL_STATES[seed % len(SMALL_STATES)]
+    sigma = (0.15, 0.35)[seed // len(SMALL_STATES) % 2]
+    while True:
+        units, territories = int(rng.integers(60, 121)), int(rng.integers(4, 8))
+        if (data / "zcta").is_dir():
+            whole = state_graph(data, state)
+            first = sorted(whole)[rng.integers(len(whole))]
+            graph = whole.subgraph(list(nx.bfs_tree(whole, first))[:units]).copy()
+        else:
+            graph = planar(int(rng.integers(10**6)), units)
+        load = np.array([at["population"] for at in graph.nodes.values()])
+        if load.max() < LIGHT * load.sum() / territories:
+            break
+    case = noisy(f"{seed} {state}, σ {sigma}", graph, "population", territories, sigma, [seed, 1])
+    return case if case.worst > TOLERANCE else None
+
+
+def optima(data: Path, seeds, seconds: float, store: Path | None) -> dict[str, dict]:
+    """Return the exact optimum of each small case by name, from a file of earlier ones where it has it."""
+    known = json.loads(store.read_text(encoding="utf-8")) if store and store.exists() else {}
+    for seed in seeds:
+        case = small_case(data, seed)
+        if case is None or case.name in known:
+            continue
+        found = least_disruption(case.graph, case.current, tolerance=TOLERANCE, seconds=seconds)
+        known[case.name] = {"optimum": found.disruption, "bound": found.bound, "seconds": found.seconds}
+        print(
+            case.name,
+            len(case.graph),
+            len(set(case.current.values())),
+            f"{case.worst:.3f}",
+            known[case.name],
+            flush=True,
+        )
+        if store:
+            store.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    return known
+
+
+def small_rows(wishes) -> list[dict]:
+    """Return a row for each small case: the exact optimum, ours, and how far apart they are."""
+    known = optima(wishes.data, range(wishes.seeds), wishes.solver_seconds, wishes.optima)
+    rows = []
+    for seed in range(wishes.seeds):
+        case = small_case(wishes.data, seed)
+        if case is None:
+            continue
+        exact = known[case.name]
+        found, seconds = timed(case, wishes.effort)
+        proven = exact["optimum"] is not None and exact["optimum"] <= exact["bound"] * (1 + 1e-4) + 1e-9
+        row = {
+            "instance": case.name, "ZIPs": len(case.graph), "k": len(set(case.current.values())),
+            "worst today": f"{100 * case.worst:.1f} %",
+            "least possible": f"{100 * exact['bound']:.3f} %" if proven else f"≥ {100 * exact['bound']:.3f} %",
+            "HiGHS s": f"{exact['seconds']:.1f}",
+            "ours": f"{100 * found.disruption:.3f} %",
+            "above": "" if exact["bound"] <= 0 else f"{100 * (found.disruption / exact['bound'] - 1):.2f} %",
+            "within": "yes" if sound(case, found) else "NO",
+            "CPU s": f"{seconds:.1f}",
+        }  # fmt: skip
+        rows.append({**row, "proven": proven, "ratio": found.disruption / max(exact["bound"], 1e-12)})
+        print(row, flush=True)
+    return rows
+
+
+def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
+    """Return our rebalancing and its CPU seconds."""
+    begin = process_time()
+    found = rebalance_territories(case.graph, case.current, tolerance=TOLERANCE, effort=effort, **more)
+    return found, process_time() - begin
+
+
+def sound(case: Case, found: Rebalance, tolerance: float = TOLERANCE) -> bool:
+    """Answer whether every territory is connected and within the tolerance, from the graph alone."""
+    members: dict = {}
+    for unit, at in found.plan.as_dict().items():
+        members.setdefault(at, []).append(unit)
+    held = [sum(case.graph.nodes[unit]["workload"] for unit in units) for units in members.values()]
+    target = sum(held) / len(found.names)
+    return (
+        len(members) == len(found.names)
+        and all(abs(load / target - 1) <= tolerance * (1 + 1e-9) for load in held)
+        and all(nx.is_connected(case.graph.subgraph(units)) for units in members.values())
+    )
+
+
+def deviation(found: Rebalance) -> str:
+    """Return the largest deviation, and that of the territories which no ZIP outweighs where it differs."""
+    plan = found.plan
+    if not plan.oversize.any():
+        return f"{100 * plan.max_deviation:.1f} %"
+    return f"{100 * plan.max_adjusted_deviation:.1f} % ({int(plan.oversize.sum())} oversize)"
+
+
+def state_rows(wishes) -> list[dict]:
+    """Return a row for each state, number of territories and noise."""
+    rows = []
+    for state in wishes.states:
+        graph = state_graph(wishes.data, state)
+        for territories in wishes.territories:
+            for sigma in (0.15, 0.35):
+                case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, sigma, [territories, 2])
+                rows.append(measured(case, sigma, wishes.effort))
+                print(rows[-1], flush=True)
+    return rows
+
+
+def measured(case: Case, sigma, effort: str) -> dict:
+    """Return the measures of one rebalancing beside its bounds."""
+    found, seconds = timed(case, effort)
+    return {
+        "instance": case.name, "σ": sigma, "worst today": f"{100 * case.worst:.1f} %",
+        "proven bound": f"{100 * found.least_bound:.2f} %", "flow bound": f"{100 * found.flow_bound:.2f} %",
+        "ours": f"{100 * found.disruption:.2f} %",
+        "× flow bound": f"{found.disruption / found.flow_bound:.2f}" if found.flow_bound > 0 else "",
+        "worst after": deviation(found), "units moved": int(found.moved.sum()), "CPU s": f"{seconds:.1f}",
+    }  # fmt: skip
+
+
+def merge_rows(wishes) -> list[dict]:
+    """Return a row for each state and number of territories: the rep goes whose leaving the flow bound likes best."""
+    rows = []
+    for state in wishes.states:
+        graph = state_graph(wishes.data, state)
+        for territories in wishes.territories:
+            case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, 0.0, 0)
+            units = list(case.graph)
+            load_ = [case.graph.nodes[unit]["workload"] for unit in units]
+            begin = process_time()
+            ranked = rank_merges(case.graph, [case.current[unit] for unit in units], load_, tolerance=TOLERANCE)
+            ranking = process_time() - begin
+            best = ranked[ranked["into"].isna()].dropna(subset=["workload"]).iloc[0]
+            found, seconds = timed(case, wishes.effort, remove=(best["removed"],))
+            rows.append(
+                {
+                    "instance": case.name, "goes": best["removed"], "flow bound": f"{best['share_pct']:.2f} %",
+                    "ours": f"{100 * found.disruption:.2f} %",
+                    "× flow bound": f"{100 * found.disruption / best['share_pct']:.2f}",
+                    "worst after": deviation(found), "ranking CPU s": f"{ranking:.2f}", "CPU s": f"{seconds:.1f}",
+                }
+            )  # fmt: skip
+            print(rows[-1], flush=True)
+    return rows
+
+
+def nation_rows(wishes) -> list[dict]:
+    """Return a row for the nation."""
+    with tempfile.TemporaryDirectory() as folder:
+        graph = national_graph(unpacked(wishes.data / f"zcta/{NATION}.gpkg.xz", Path(folder)), wishes.data)
+    rows = []
+    for sigma in wishes.nation_sigmas:
+        case = noisy(f"nation k = {wishes.reps}", graph, wishes.workload, wishes.reps, sigma, 3, "quick")
+        rows.append({**measured(case, sigma, wishes.effort), "ZIPs": f"{len(graph):,}"})
+        print(rows[-1], flush=True)
+    return rows
+
+
+# ------------------------------------------------------------------ twenty reps who sell to orthopaedic practices
+
+
+def practices(data: Path, state: str = "PA", targets: float = 5000.0, seed: int = 20) -> nx.Graph:
+    """Return a state's ZIPs with the weighted practices of a team of twenty.
+
+    Practices are drawn for the ZIPs in proportion to their real number of providers; a practice counts the root of
+    its number of surgeons, geometric with mean three. ``workload`` is scaled to 5,000 weighted targets: 250 for each
+    of twenty reps.
+    """
+    graph = state_graph(data, state)
+    units = sorted(graph)
+    rng = np.random.default_rng(seed)
+    share = np.array([graph.nodes[unit]["providers"] for unit in units])
+    where = rng.choice(len(units), size=3200, p=share / share.sum())
+    weight = np.bincount(where, np.sqrt(rng.geometric(1 / 3, len(where))), len(units))
+    made = nx.Graph()
+    for unit, load_, count in zip(units, targets * weight / weight.sum(), np.bincount(where, minlength=len(units))):
+        at = graph.nodes[unit]
+        made.add_node(unit, lon=at["lon"], lat=at["lat"], workload=float(load_), accounts=float(count))
+    made.add_edges_from(graph.edges)
+    return made
+
+
+def team(data: Path, least: float = 120.0, most: float = 510.0) -> Case:
+    """Return an alignment of twenty connected territories that hold from `least` to `most` weighted targets."""
+    graph = practices(data)
+    wanted = np.concatenate([[1.012 * least, most / 1.012], np.linspace(145, 345, 18)])
+    wanted[2:] *= (5000 - wanted[:2].sum()) / wanted[2:].sum()
+    order = np.random.default_rng(4).permutation(20)
+    reps = tuple(Rep(f"R{at + 1:02d}", f"R{at + 1:02d}", share=float(wanted[place])) for at, place in enumerate(order))
+    plan = balance_territories(graph, 20, tolerance=0.012, rules=Rules(reps=reps), seed=2)
+    return Case("orthopaedic practices", graph, {unit: plan.names[at] for unit, at in plan.as_dict().items()})
+
+
+def team_rows(wishes) -> list[dict]:
+    """Return today's alignment, ours, the same without regard to disruption, and one made from scratch."""
+    case = team(wishes.data)
+    graph, units, tolerance = case.graph, list(case.graph), 0.12
+    was = [case.current[unit] for unit in units]
+    load_ = np.array([graph.nodes[unit]["workload"] for unit in units])
+    count = np.array([graph.nodes[unit]["accounts"] for unit in units])
+    for unit in units:
+        graph.nodes[unit]["nothing"] = 0.0
+    rows = []
+
+    def row(told, now, seconds):
+        held = np.array([load_[[name == each for each in now]].sum() for name in sorted(set(now))])
+        kept = gained_lost(was, now, load_)
+        rows.append(
+            {
+                "": told, "weighted targets": f"{held.min():.0f} – {held.max():.0f}",
+                "within 220–280": f"{int(((held >= 220) & (held <= 280)).sum())} of {len(held)}",
+                "workload that changes hands": f"{100 * disruption(was, now, load_):.1f} %",
+                "accounts": f"{100 * disruption(was, now, count):.1f} %",
+                "names that stay": f"{int((kept['kept_pct'] >= 50).sum())} of {len(held)}",
+                "RMS km": f"{judge(graph, 'workload', 20, dict(zip(units, now)))['rms_km']:.1f}",
+                "CPU s": seconds,
+            }
+        )  # fmt: skip
+        print(rows[-1], flush=True)
+
+    row("today", was, "")
+    for told, weight in (("rebalanced", None), ("the same without regard to disruption", "nothing")):
+        begin = process_time()
+        found = rebalance_territories(graph, case.current, tolerance=tolerance, weight=weight, effort=wishes.effort)
+        of = found.plan.as_dict()
+        row(told, [found.names[of[unit]] for unit in units], f"{process_time() - begin:.1f}")
+        if weight is None:
+            wishes.team_bounds = 100 * found.least_bound, 100 * found.flow_bound
+    begin = process_time()
+    of = balance_territories(graph, 20, tolerance=tolerance, effort=wishes.effort).as_dict()
+    fresh = [of[unit] for unit in units]
+    names = match_names(was, fresh, load_, least_kept=0)
+    row("made from scratch, reps matched to it as well as can be", [names[at] for at in fresh],
+        f"{process_time() - begin:.1f}")  # fmt: skip
+    return rows
+
+
+# ------------------------------------------------------------------ the page
+
+
+def page(tables: dict[str, list[dict]], loads: list[float], wishes) -> str:
+    """Return the page for the documentation."""
+    parts = []
+    if "small" in tables:
+        rows = tables["small"]
+        proven = [row for row in rows if row["proven"]]
+        near = sum(row["ratio"] <= 1.05 + 1e-9 for row in proven)
+        near_twenty = sum(row["ratio"] <= 1.05 + 1e-9 for row in proven[:20])
+        shown = [{name: row[name] for name in row if name not in ("proven", "ratio")} for row in rows]
+        parts.append(
+            f"""## Beside the exact optimum
+
+Maps of 60 to 120 ZIPs grown around a random one (real 2010 ZCTAs and population), our plan, then every workload times
+a lognormal factor; ±5 %. Seeds 0 to {wishes.seeds - 1}, those left out that the noise leaves within the tolerance, or
+where a ZIP weighs more than {100 * LIGHT:g} % of a target. The least possible is the optimum of a mixed-integer program
+(`benchmarks/exact.py`, HiGHS); ≥: its bound after {wishes.solver_seconds:g} s, where it did not finish.
+
+Proven optima: {len(proven)} of {len(rows)}; ours within 5 % of them: {near} of {len(proven)}; of the first twenty:
+{near_twenty}.
+
+{as_markdown(shown)}"""
+        )
+    if "states" in tables:
+        parts.append(
+            f"""## States
+
+All ZIPs of a state, {wishes.workload} as workload, our plan, then lognormal noise; ±5 %. The flow bound is the least
+flow of workload between neighbouring territories (`engine/alignment.py`).
+
+{as_markdown(tables["states"])}"""
+        )
+    if "merges" in tables:
+        parts.append(
+            f"""## A rep goes
+
+From our plan, without noise: of all reps the one goes whose leaving moves the least by the flow bound.
+
+{as_markdown(tables["merges"])}"""
+        )
+    if "nation" in tables:
+        parts.append(f"## The nation\n\n{as_markdown(tables['nation'])}")
+    if "team" in tables:
+        least, flow = wishes.team_bounds
+        parts.append(
+            f"""## Twenty reps who sell to orthopaedic practices
+
+Real ZIPs of Pennsylvania; 3,200 practices drawn for them in proportion to their real number of providers, each counting
+the root of its surgeons, 5,000 weighted targets in all: 250 for each rep, ±12 % is 220 to 280. By the flow bound
+{flow:.1f} % of the workload has to change hands, proven are {least:.1f} %.
+
+{as_markdown(tables["team"])}"""
+        )
+    return f"""# Rebalancing
+
+Made by `python -m benchmarks.rebalance --write`, effort {wishes.effort}. Every plan was checked again from the graph.
+Seconds of ours are CPU seconds.
+
+{(chr(10) * 2).join(parts)}
+
+{packages("numpy", "scipy", "networkx")}; {machine(loads)}.
+"""
+
+
+TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nation": nation_rows, "team": team_rows}
+
+
+def main() -> None:
+    """Measure everything and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser.add_argument("--effort", default="default")
+    parser.add_argument("--seeds", type=int, default=40, help="small cases that are looked at")
+    parser.add_argument("--solver-seconds", type=float, default=90.0, help="for HiGHS, each")
+    parser.add_argument("--optima", type=Path, help="file to keep exact optima in, and to take them from")
+    parser.add_argument("--states", nargs="+", default=list(SMALL_STATES))
+    parser.add_argument("--territories", nargs="+", type=int, default=[20, 50])
+    parser.add_argument("--workload", default="population")
+    parser.add_argument("--reps", type=int, default=300, help="of the nation")
+    parser.add_argument("--nation-sigmas", nargs="+", type=float, default=[0.15])
+    parser.add_argument("--write", type=Path, nargs="?", const=Path("docs/benchmarks/rebalance.md"))
+    wishes = parser.parse_args()
+    tables, loads = {}, [load()]
+    for name in wishes.tables:
+        tables[name] = TABLES[name](wishes)
+        loads.append(load())
+    text = page(tables, loads, wishes)
+    print(text)
+    if wishes.write:
+        wishes.write.parent.mkdir(parents=True, exist_ok=True)
+        wishes.write.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

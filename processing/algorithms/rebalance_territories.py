@@ -1,0 +1,423 @@
+"""Rebalance territories: from today's alignment to within tolerance, with as little as possible changing hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from qgis.core import (
+    QgsProcessingOutputBoolean,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterString,
+)
+
+from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.progress import part
+from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
+from ..territory_outputs import TerritoriesOutputAlgorithm
+
+CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
+WEIGHT = "disruption"
+
+
+@dataclass
+class Alignment:
+    """Today's alignment and the new one, unit by unit.
+
+    Attributes
+    ----------
+    current : list of str or None
+    proposed : list of str
+        Who has the unit, by the names of today.
+    named : list of str
+        What its territory is called: a new name where less than half of it stays.
+    accounts : numpy.ndarray of float, shape (n,), or None
+    moves, gained_lost : pandas.DataFrame
+        From `engine.alignment`.
+    why : dict of unit to str
+    """
+
+    current: list
+    proposed: list
+    named: list
+    accounts: object
+    moves: object
+    gained_lost: object
+    why: dict
+
+
+class RebalanceTerritories(TerritoriesOutputAlgorithm):
+    """Brings today's alignment within tolerance with the least disruption."""
+
+    ID = "rebalanceterritories"
+    TITLE = "Rebalance territories"
+    TAGS = ("alignment", "realignment", "disruption", "balance", "merge", "split", "vacancy", "reps", "annual")
+    HELP = """
+    Brings today's alignment within the tolerance with as little as possible changing hands: ZIPs stay with their rep
+    unless balance, contiguity or a wish of yours needs them elsewhere. Today's territories come from a field of the
+    ZIPs, or from a layer or table of its own (last year's alignment for this year's list).
+
+    Disruption is the share of workload, of accounts, or of both that changes hands. With a cap (“at most 10 %”) you
+    get the best balance that is reachable under it. Territories can be added where they help most, removed (their
+    neighbours absorb them), merged or split. A name stays where at least half of the territory's workload stays.
+
+    The outputs say what changes hands, from whom to whom and why, what each territory gains and loses, and how far
+    the plan is from the least possible: the flow bound, the workload that would have to flow between neighbouring
+    territories if ZIPs could be cut at will. The trade-off table shows the deviation reachable at 0, 2, 5, 10 and
+    20 % disruption.
+
+    ZIPs without a territory today are assigned and listed as new; they count as disruption of nobody. A territory
+    in parts that do not touch is told and joined.
+    """
+
+    def initAlgorithm(self, config=None):
+        self.add_unit_parameters()
+        self.add_current()
+        self.add_tolerance()
+        self.add_disruption()
+        self.add_changes()
+        self.addParameter(
+            enum(
+                "EFFORT", self.tr("Effort"),
+                {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
+            )
+        )  # fmt: skip
+        for parameter in (
+            whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
+            real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
+            *contact_parameters(self.tr),
+        ):
+            self.addParameter(flag_advanced(parameter))
+        self.add_outputs()
+
+    def add_current(self):
+        """Add today's alignment and the reps."""
+        field, source = QgsProcessingParameterField, QgsProcessingParameterFeatureSource
+        for parameter in (
+            field("CURRENT_FIELD", self.tr("Territory today (a field of the units)"), parentLayerParameterName="UNITS",
+                  optional=True),
+            source("ALIGNMENT", self.tr("… or a layer or table of today's alignment"), [VECTOR], optional=True),
+            field("ALIGNMENT_UNIT_FIELD", self.tr("Unit id in that table"), parentLayerParameterName="ALIGNMENT",
+                  optional=True),
+            field("ALIGNMENT_TERRITORY_FIELD", self.tr("Territory in that table"),
+                  parentLayerParameterName="ALIGNMENT", optional=True),
+            source("REPS", self.tr("Reps (ids as territories are named)"), [VECTOR], optional=True),
+        ):  # fmt: skip
+            self.addParameter(parameter)
+
+    def add_disruption(self):
+        """Add what counts as disruption, and how much of it may be."""
+        self.addParameter(
+            real("MAX_DISRUPTION", self.tr("Disruption at most (%; empty: as much as balance needs)"), None, 0, 100,
+                 optional=True)
+        )  # fmt: skip
+        self.addParameter(
+            enum("DISRUPTION_BY", self.tr("Disruption counts"), {
+                "workload": self.tr("workload"), "accounts": self.tr("accounts"),
+                "both": self.tr("workload and accounts, half each"),
+            }, "workload")
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterField(
+                "ACCOUNTS_FIELD", self.tr("Number of accounts (empty: “accounts” where there is one)"),
+                parentLayerParameterName="UNITS", optional=True,
+            )
+        )  # fmt: skip
+
+    def add_changes(self):
+        """Add territories that come and go."""
+        text = QgsProcessingParameterString
+        for parameter in (
+            whole("ADD", self.tr("Territories to add"), 0, 0),
+            text("REMOVE", self.tr("Territories to remove (North, T7)"), optional=True),
+            text("MERGE", self.tr("Territories to merge (North + South; T3 + T4)"), optional=True),
+            text("SPLIT", self.tr("Territories to split in two (North, T7)"), optional=True),
+        ):
+            self.addParameter(parameter)
+
+    def add_outputs(self):
+        """Add the layers, the tables, the report and the numbers."""
+        sink = QgsProcessingParameterFeatureSink
+        for parameter in (
+            sink("OUTPUT", self.tr("Rebalanced territories"), POLYGONS),
+            sink("ASSIGNMENT", self.tr("ZIPs by territory"), POLYGONS, optional=True, createByDefault=True),
+            sink("MOVES", self.tr("ZIPs that change hands"), POLYGONS, optional=True, createByDefault=True),
+            sink("GAINED_LOST", self.tr("Gained and lost"), VECTOR, optional=True, createByDefault=True),
+            sink("CURVE", self.tr("Deviation against disruption"), VECTOR, optional=True, createByDefault=False),
+        ):
+            self.addParameter(parameter)
+        self.add_report()
+        self.add_measures()
+        for name, label in (
+            ("DISRUPTION_PCT", self.tr("Workload that changes hands (%)")),
+            ("DISRUPTION_ACCOUNTS_PCT", self.tr("Accounts that change hands (%)")),
+            ("FLOW_BOUND_PCT", self.tr("Flow bound on the workload that has to change hands (%)")),
+            ("LEAST_PCT", self.tr("Proven bound on the workload that has to change hands (%)")),
+            ("MAX_DEVIATION_BEFORE_PCT", self.tr("Largest deviation before (%)")),
+            ("MOVED_COUNT", self.tr("Units that change hands")),
+            ("NEW_COUNT", self.tr("Units that had no territory")),
+            ("NAMES_KEPT", self.tr("Territories that keep their name")),
+        ):
+            self.addOutput(QgsProcessingOutputNumber(name, label))
+        self.addOutput(QgsProcessingOutputBoolean("STOPPED_BY_TIME", self.tr("The time limit stopped the search")))
+        self.addOutput(QgsProcessingOutputString("MESSAGES", self.tr("What else is to be said")))
+
+    def complaints(self):
+        complaints = super().complaints()
+        given = [name for name in ("CURRENT_FIELD", "ALIGNMENT") if self.parameters.get(name)]
+        if len(given) != 1:
+            complaints.append(
+                self.tr("Give today's alignment once: as a field of the units, or as a layer or table of its own.")
+            )
+        lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
+        if "ALIGNMENT" in given and lacking:
+            complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
+        source = self.source("UNITS")
+        if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
+            complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
+        return complaints
+
+    def accounts_field(self, layer) -> str:
+        """Return the field with the number of accounts, or "" when the units do not tell."""
+        usual = gis.fields.ACCOUNTS.name
+        fields = layer.fields() if callable(layer.fields) else layer.fields
+        return self.string("ACCOUNTS_FIELD") or (usual if fields.lookupField(usual) >= 0 else "")
+
+    # ---------------------------------------------------------------- computing
+
+    def compute(self):
+        market = self.read_market(part(self.progress, 0.0, 0.15))
+        current = self.read_current(market)
+        accounts = self.read_accounts(market)
+        changes = engine.alignment.read_changes(
+            sorted({name for name in current if name is not None}),
+            self.integer("ADD"), self.string("REMOVE"), self.string("MERGE"), self.string("SPLIT"),
+        )  # fmt: skip
+        self.weigh(market, accounts)
+        wish = {
+            "weight": WEIGHT,
+            "tolerance": self.number("TOLERANCE") / 100,
+            "rules": engine.balance.Rules(reps=self.read_reps(market)),
+            "add": changes.add,
+            "remove": changes.remove,
+            "merge": changes.merge,
+            "split": changes.split,
+            "seed": self.integer("SEED"),
+            "effort": self.choice("EFFORT"),
+            "time_limit": self.number("TIME_LIMIT") or None,
+            "cancelled": self.feedback.isCanceled,
+        }
+        today = dict(zip(market.units, current))
+        curve = bool(self.parameters.get("CURVE"))
+        result = engine.balance.rebalance_territories(
+            market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
+            **wish,
+        )  # fmt: skip
+        table = self.trade_off(market, today, wish) if curve else None
+        self.say(result)
+        proposed = [result.names[at] for at in result.plan.assignment]
+        return self.write_all(market, self.compared(market, current, proposed, accounts, result), result, table)
+
+    def read_current(self, market):
+        """Return today's territory of each unit; say what was unified, is missing or lies apart."""
+        field = self.string("CURRENT_FIELD")
+        if field:
+            named = market.layer.texts(field)
+        else:
+            named = gis.alignment.read_alignment(
+                self.source("ALIGNMENT"), self.string("ALIGNMENT_UNIT_FIELD"), self.string("ALIGNMENT_TERRITORY_FIELD"),
+                market.units, self.context, self.feedback,
+            )  # fmt: skip
+        current = gis.alignment.today(named, market.units, self.feedback)
+        for name, apart in engine.alignment.parts_apart(market.graph, current).items():
+            self.feedback.pushWarning(
+                self.tr("{} is in parts that do not touch today; it will be one ({} lie apart).").format(
+                    name, name_some(apart, 5)
+                )
+            )
+        return current
+
+    def read_accounts(self, market):
+        """Return the number of accounts of each unit, or None when the units do not tell."""
+        field = self.accounts_field(market.layer)
+        if not field:
+            return None
+        accounts = np.nan_to_num(market.layer.numbers(field, market.units))
+        if (accounts < 0).any():
+            raise TerritoryError(
+                f"“{field}” is negative at units {name_some(np.array(market.units, dtype=object)[accounts < 0])}: "
+                "accounts are counted from 0."
+            )
+        return accounts
+
+    def read_reps(self, market):
+        """Return the reps of the table given; none when there is none."""
+        source = self.source("REPS")
+        if source is None:
+            return ()
+        layer = market.layer
+        regions = {name: layer.texts(name) for name in layer.fields.names()}
+        return tuple(gis.reps.read_reps(source, market.units, layer.lonlat, regions, self.context, self.feedback))
+
+    def weigh(self, market, accounts):
+        """Give each unit of the graph what its change of hands counts."""
+        by = self.choice("DISRUPTION_BY")
+        share = {"workload": (1.0, 0.0), "accounts": (0.0, 1.0), "both": (0.5, 0.5)}[by]
+        weight = share[0] * market.workload / market.workload.sum()
+        if share[1]:
+            if accounts.sum() <= 0:
+                raise TerritoryError(f"There are no accounts at all in “{self.accounts_field(market.layer)}”.")
+            weight = weight + share[1] * accounts / accounts.sum()
+        for unit, value in zip(market.units, weight.tolist()):
+            market.graph.nodes[unit][WEIGHT] = value
+
+    def cap(self):
+        """Return the most disruption allowed as a share, or None."""
+        return None if self.parameters.get("MAX_DISRUPTION") is None else self.number("MAX_DISRUPTION") / 100
+
+    def trade_off(self, market, today, wish):
+        """Return the deviation reachable at some disruptions."""
+        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
+        table = engine.balance.trade_off(
+            market.graph, today, caps=CAPS, progress=part(self.progress, 0.4, 0.85), **wish
+        )
+        return (100 * table).set_axis([column.name for column in gis.fields.TRADE_OFF], axis=1)
+
+    def say(self, result):
+        """Tell what the engine has to say, and that time was short where it was."""
+        for message in result.messages:
+            self.feedback.pushInfo(message)
+        if result.plan.stopped_by_time:
+            self.feedback.pushWarning(
+                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
+                    self.number("TIME_LIMIT")
+                )
+            )
+
+    def compared(self, market, current, proposed, accounts, result) -> Alignment:
+        """Return today's alignment beside the new one."""
+        why = dict(result.why)
+        why.update({unit: "had no territory" for unit, name in zip(market.units, current) if name is None})
+        table = engine.alignment.gained_lost(
+            current, proposed, market.workload, accounts, dict(zip(result.names, result.plan.target.tolist()))
+        )
+        # a rep's id is the territory's name; without reps a name stands for a place that people know
+        labels = {} if self.source("REPS") is not None else engine.alignment.new_names(table)
+        for old, new in labels.items():
+            self.feedback.pushWarning(
+                self.tr("{} keeps {:.0f} % of its workload only: its territory is named {} now.").format(
+                    old, table.at[old, "kept_pct"], new
+                )
+            )
+        table["territory_now"] = [
+            labels.get(name, name) if after else None for name, after in zip(table.index, table["units_after"])
+        ]
+        table["name_kept"] &= ~table.index.isin(labels)
+        moves = engine.alignment.moves(market.units, current, proposed, market.workload, accounts)
+        moves["to_territory"] = moves["to_territory"].replace(labels)
+        moves["why"] = [why.get(unit) for unit in moves["unit"]]
+        named = [labels.get(name, name) for name in proposed]
+        return Alignment(current, proposed, named, accounts, moves, table, why)
+
+    # ---------------------------------------------------------------- writing
+
+    def write_all(self, market, alignment, result, curve):
+        """Write everything; return the outputs."""
+        self.alignment = alignment
+        label = dict(zip(alignment.proposed, alignment.named))
+        tolerance = self.number("TOLERANCE") / 100
+        disruption = {"workload": engine.alignment.disruption(alignment.current, alignment.proposed, market.workload)}
+        if alignment.accounts is not None:
+            disruption["accounts"] = engine.alignment.disruption(
+                alignment.current, alignment.proposed, alignment.accounts
+            )
+        change = engine.report.Change(
+            disruption, result.least_bound, result.flow_bound, self.cap(), alignment.moves, alignment.gained_lost,
+            curve, result.messages,
+        )  # fmt: skip
+        results = self.write_territories(
+            market,
+            alignment.named,
+            tolerance,
+            part(self.progress, 0.85, 0.97),
+            targets={label[name]: target for name, target in zip(result.names, result.plan.target.tolist())},
+            reasons={label[result.names[at]]: reason for at, reason in result.plan.reasons.items()},
+            sections=engine.report.change_sections(change, tolerance),
+        )
+        results["MOVES"] = self.write_moves(market, alignment)
+        results["GAINED_LOST"] = self.write_table(
+            "GAINED_LOST", gis.fields.GAINED_LOST, alignment.gained_lost.reset_index(), market, gis.styles.gained_lost()
+        )
+        if curve is not None:
+            results["CURVE"] = self.write_table("CURVE", gis.fields.TRADE_OFF, curve, market, gis.styles.trade_off())
+        table, taken = alignment.gained_lost, alignment.moves["from_territory"].notna()
+        numbers = {
+            "DISRUPTION_PCT": 100 * disruption["workload"],
+            "DISRUPTION_ACCOUNTS_PCT": 100 * disruption["accounts"] if "accounts" in disruption else None,
+            "FLOW_BOUND_PCT": 100 * result.flow_bound,
+            "LEAST_PCT": 100 * result.least_bound,
+            "MAX_DEVIATION_BEFORE_PCT": float(table["deviation_before_pct"].abs().max()),
+            "MOVED_COUNT": int(taken.sum()),
+            "NEW_COUNT": int((~taken).sum()),
+            "NAMES_KEPT": int(table["name_kept"].sum()),
+        }
+        self.tell_change(numbers)
+        return {
+            **results, **numbers, "STOPPED_BY_TIME": result.plan.stopped_by_time,
+            "MESSAGES": "\n".join(result.messages),
+        }  # fmt: skip
+
+    def write_units(self, market, territory, colours):
+        """Write the units with their own columns, their territory now and today, and why they change hands."""
+        layer, weighing, alignment = market.layer, market.fields[0], self.alignment
+        fields, renamed = self.beside(layer.fields, gis.fields.columns(*gis.fields.REASSIGNED))
+        rows = (
+            ([*feature.attributes(), name, old, old is not None and old != new,
+              alignment.why.get(unit) if old != new else None], feature.geometry())
+            for feature, unit, name, new, old in zip(
+                layer.features, market.units, territory, alignment.proposed, alignment.current
+            )
+        )  # fmt: skip
+        return self.write(
+            "ASSIGNMENT", fields, layer.wkb_type, layer.crs, rows,
+            gis.styles.units(colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing)),
+        )  # fmt: skip
+
+    def write_moves(self, market, alignment):
+        """Write the polygons of what changes hands, with a legend of who gains from whom."""
+        names = sorted(set(alignment.named), key=engine.measures.natural)
+        colours = engine.measures.colour_classes(market.graph, alignment.named, names)
+        shapes = dict(zip(market.units, market.layer.shapes))
+        rows = (
+            (gis.territories.attributes(row), gis.frames.from_multi(shapes[row.unit]))
+            for row in alignment.moves.itertuples(index=False)
+        )
+        return self.write(
+            "MOVES", gis.fields.columns(*gis.fields.MOVES), gis.fields.MULTIPOLYGON, market.layer.crs, rows,
+            gis.styles.moves(colours, engine.alignment.legend(alignment.moves)),
+        )  # fmt: skip
+
+    def write_table(self, name, columns, table, market, style):
+        """Write a table whose columns are those given, in their order."""
+        rows = (
+            (gis.territories.attributes(row), None)
+            for row in table[[column.name for column in columns]].itertuples(index=False, name=None)
+        )
+        return self.write(name, gis.fields.columns(*columns), gis.fields.NO_GEOMETRY, market.layer.crs, rows, style)
+
+    def tell_change(self, numbers):
+        """Say in the log how much changes hands, and how little could."""
+        accounts = numbers["DISRUPTION_ACCOUNTS_PCT"]
+        self.feedback.pushInfo(
+            self.tr("{:,} units change hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %.").format(
+                numbers["MOVED_COUNT"],
+                numbers["DISRUPTION_PCT"],
+                "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
+                numbers["FLOW_BOUND_PCT"],
+            )
+        )
