@@ -253,13 +253,15 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
-        self.outputs, self.writing = {}, False
+        self.outputs, self.begun, self.writing = {}, [], False
         self.phase, self.told = "", 0.0
         try:
             return self.compute()
         except Cancelled:
+            self.discard()
             return {}
         except TerritoryError as error:
+            self.discard()
             raise QgsProcessingException(str(error)) from error
 
     def compute(self) -> dict:
@@ -285,26 +287,38 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         if not self.writing:  # once begun, all outputs are written: a part of them would pass for the whole
             stop_if(self.feedback.isCanceled)
         self.writing = True
-        fields, aliases = gis.fields.without_aliases(fields)
         rows = list(rows)
         fields = gis.fields.without_repeated_key(fields, [attributes for attributes, _ in rows])
+        output = self.begin(name, fields, wkb_type, crs, style)
+        if output is None:
+            return None
+        output.add(rows)
+        return output.destination
+
+    def begin(self, name, fields, wkb_type, crs, style=None):
+        """Begin an output layer and note how it is styled; return its `OutputLayer` or None when not wanted."""
+        fields, aliases = gis.fields.without_aliases(fields)
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
             if not self.parameters.get(name):
                 return None
             raise QgsProcessingException(self.invalidSinkError(self.parameters, name))
-        features = []
-        for attributes, geometry in rows:
-            feature = QgsFeature(fields)
-            feature.setAttributes(attributes)
-            if geometry is not None:
-                feature.setGeometry(geometry)
-            features.append(feature)
-        if not sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not sink.flushBuffer():
-            raise QgsProcessingException(f"{name}: {sink.lastError()}")
         if style is not None:
             self.outputs[name] = (destination, replace(style, aliases=aliases))
-        return destination
+        self.begun.append(OutputLayer(name, sink, destination, fields))
+        return self.begun[-1]
+
+    def discard(self):
+        """Take back what was written of outputs that will not be finished: a part would pass for the whole."""
+        self.outputs = {}
+        for output in self.begun:
+            output.sink = None  # closes the file
+            place = file_behind(self.parameters.get(output.name))
+            if place is not None and place.table:
+                ogr = QgsProviderRegistry.instance().providerMetadata("ogr")
+                ogr.createConnection(str(place.path), {}).dropVectorTable("", place.table)
+            elif place is not None:
+                place.path.unlink(missing_ok=True)
 
     def beside(self, own, added):
         """Return the layer's own fields and the added ones; tell under which name an own one that clashes is kept."""
@@ -322,6 +336,38 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             if context.willLoadLayerOnCompletion(destination):
                 gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(destination), style)
         return {}
+
+
+@dataclass
+class OutputLayer:
+    """An output layer while it is written.
+
+    Attributes
+    ----------
+    name : str
+        The parameter.
+    sink : QgsFeatureSink
+    destination : str
+        The layer's id.
+    fields : QgsFields
+    """
+
+    name: str
+    sink: object
+    destination: str
+    fields: object
+
+    def add(self, rows) -> None:
+        """Write rows of (attributes, QgsGeometry or None)."""
+        features = []
+        for attributes, geometry in rows:
+            feature = QgsFeature(self.fields)
+            feature.setAttributes(attributes)
+            if geometry is not None:
+                feature.setGeometry(geometry)
+            features.append(feature)
+        if not self.sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not self.sink.flushBuffer():
+            raise QgsProcessingException(f"{self.name}: {self.sink.lastError()}")
 
 
 def choices(definition, value):
@@ -389,6 +435,12 @@ def number(kind, name, description, default, minimum, maximum, optional):
 def flag_advanced(parameter):
     """Return the parameter, shown under “Advanced parameters”."""
     parameter.setFlags(parameter.flags() | parameter.Flag.FlagAdvanced)
+    return parameter
+
+
+def with_widget(parameter, kind):
+    """Return the parameter, with a widget that `territory_plugin.gui` registers for it in the desktop."""
+    parameter.setMetadata({**parameter.metadata(), "widget_wrapper": {"widget_type": f"territories:{kind}"}})
     return parameter
 
 

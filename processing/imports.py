@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 from qgis.core import (
@@ -19,6 +20,7 @@ from qgis.core import (
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.progress import stop_if
 from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
 
 FILES = "CSV, zip or gzip (*.csv *.zip *.gz *.txt *.tsv *.CSV *.ZIP);;All files (*)"
@@ -158,96 +160,81 @@ class ImportAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- places
 
-    def place(self, frame, keys, cancelled):
-        """Return coordinates and the way they were found, row by row, and why a row has none.
+    def read_places(self) -> Places:
+        """Return the ZIP polygons and the crosswalk that were given."""
+        source = self.source("ZIPS")
+        if source is None:
+            return Places()
+        layer = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback, geometry="polygon")
+        units = gis.frames.unit_ids(layer, self.string("ZIP_FIELD"))
+        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        crosswalk = self.source("CROSSWALK")
+        if crosswalk is not None:
+            crosswalk = gis.crosswalk.read_crosswalk(crosswalk, self.context, self.feedback)
+        return Places(units, layer.lonlat, crosswalk)
+
+    def write_places(self, spool, columns, keys, audits, progress):
+        """Write providers with a place, and those without; close the books; return the outputs.
 
         Parameters
         ----------
-        frame : pandas.DataFrame
-            With ``zip``, ``longitude`` and ``latitude``.
-        keys : numpy.ndarray of int
-            Decide where inside a polygon a row stands.
+        spool : engine.spool.Spool
+            With the attributes of `columns` in front, in their order, then longitude and latitude.
+        keys : callable
+            Returns for a frame the numbers that decide where inside a polygon each row stands.
         """
-        xy = frame[["longitude", "latitude"]].to_numpy(dtype=float)
-        way = np.where(np.isnan(xy[:, 0]), "", "file").astype(object)
-        reason = np.full(len(frame), None, dtype=object)
-        source = self.source("ZIPS")
-        if source is not None:
-            layer = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback, geometry="polygon")
-            units = gis.frames.unit_ids(layer, self.string("ZIP_FIELD"))
-            units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
-            crosswalk = self.source("CROSSWALK")
-            if crosswalk is not None:
-                crosswalk = gis.crosswalk.read_crosswalk(crosswalk, self.context, self.feedback)
-            rows = np.flatnonzero(way == "")
-            zips = frame["zip"].to_numpy(dtype=object)[rows]
-            found = engine.zipcodes.locate_providers(zips, units, crosswalk=crosswalk, cancelled=cancelled)
-            unit = found["unit"].to_numpy()
-            xy[rows] = engine.placing.spread_in_polygons(keys[rows], unit, layer.lonlat, cancelled)
-            way[rows] = found["method"]
-            reason[rows] = [
-                None if at >= 0 else (f"ZIP {code} has no polygon" if code else "no ZIP can be read")
-                for at, code in zip(unit, zips)
-            ]
-        elif (way == "file").any():
-            reason[way == ""] = "no coordinates in the file, and no ZIP polygons were given"
-        return xy, way, reason
-
-    def write_places(self, frame, columns, keys, audits, progress):
-        """Write providers with a place, and those without; close the books; return the outputs.
-
-        `frame` has the attributes of `columns` in front, in their order, then longitude and latitude.
-        """
-        cancelled = self.feedback.isCanceled
         progress(0.0, self.tr("Placing"))
-        xy, way, reason = self.place(frame, keys, cancelled)
-        lost = np.array([text is not None for text in reason], dtype=bool)
-        self.tell_lost(frame, lost)
-        located = bool((way != "").any()) or self.source("ZIPS") is not None
-        kind = gis.fields.POINT if located else gis.fields.NO_GEOMETRY
-        self.close_books(frame, way, lost, audits)
-        progress(0.4, self.tr("Writing"))
-        records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
-        crs = gis.frames.LONLAT
-
-        def rows(chosen, added):
-            for at in chosen:
-                point = QgsGeometry.fromPointXY(QgsPointXY(*xy[at])) if way[at] and not lost[at] else None
-                yield [*records[at], added[at] or None], point
-
-        output = self.write(
-            "OUTPUT", gis.fields.columns(*columns, gis.fields.LOCATED_BY), kind, crs,
-            rows(np.flatnonzero(~lost), way), gis.styles.places(),
-        )  # fmt: skip
-        progress(0.9, self.tr("Writing"))
-        unplaced = self.write(
+        places = self.read_places()
+        located = places.units is not None or any(frame["longitude"].notna().any() for frame in spool.frames())
+        stop_if(self.feedback.isCanceled)
+        kind, crs = gis.fields.POINT if located else gis.fields.NO_GEOMETRY, gis.frames.LONLAT
+        output = self.begin(
+            "OUTPUT", gis.fields.columns(*columns, gis.fields.LOCATED_BY), kind, crs, gis.styles.places()
+        )
+        unplaced = self.begin(
             "UNPLACED", gis.fields.columns(*columns, gis.fields.REASON), gis.fields.NO_GEOMETRY, crs,
-            rows(np.flatnonzero(lost), reason), gis.styles.unplaced(),
+            gis.styles.unplaced(),
         )  # fmt: skip
-        return {"OUTPUT": output, "UNPLACED": unplaced, **self.write_books(audits)}
+        lost_zips, books, done = Counter(), [(Counter(), Counter()) for _ in audits], 0
+        for frame in spool.frames():
+            xy, way, reason = places.find(frame, keys(frame), located, self.feedback.isCanceled)
+            lost = np.array([text is not None for text in reason], dtype=bool)
+            lost_zips.update(code or "(none)" for code in frame["zip"][lost])
+            second = frame["site"].to_numpy() > 0 if "site" in frame else np.zeros(len(frame), dtype=bool)
+            for (ways, reasons), own in zip(books, (~second, second)):
+                ways.update(way[own & ~lost])
+                reasons.update({NO_ZIP: int((lost & own).sum())})
+            records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
+            for layer, chosen, told in ((output, ~lost, way), (unplaced, lost, reason)):
+                if layer is not None:
+                    layer.add(
+                        ([*records[at], told[at] or None], point_at(xy[at]) if way[at] and chosen is not lost else None)
+                        for at in np.flatnonzero(chosen)
+                    )
+            done += len(frame)
+            progress(done / len(spool), self.tr("Writing"))
+            stop_if(self.feedback.isCanceled)
+        self.tell_lost(lost_zips)
+        for audit, (ways, reasons) in zip(audits, books):
+            audit.kept -= reasons[NO_ZIP]
+            audit.drop(NO_ZIP, reasons[NO_ZIP])
+            audit.kept_as = {text: ways[key] for key, text in WAYS.items() if ways[key]}
+            audit.check()
+        return {
+            "OUTPUT": output and output.destination, "UNPLACED": unplaced and unplaced.destination,
+            **self.write_books(audits),
+        }  # fmt: skip
 
-    def tell_lost(self, frame, lost):
+    def tell_lost(self, zips):
         """Warn of providers that found no polygon, with the ZIPs that most of them have."""
-        if lost.any():
-            zips = Counter(code or "(none)" for code in frame["zip"][lost])
+        if zips:
             self.feedback.pushWarning(
                 self.tr("{:,} providers have no place: their ZIP has no polygon. Most frequent: {}.").format(
-                    int(lost.sum()), name_some(f"{code} ({count:,})" for code, count in zips.most_common(8))
+                    sum(zips.values()), name_some(f"{code} ({count:,})" for code, count in zips.most_common(8))
                 )
                 + (" " + self.tr("A crosswalk from ZIP to ZCTA places most of them.")
                    if self.source("CROSSWALK") is None else "")
             )  # fmt: skip
-
-    def close_books(self, frame, way, lost, audits):
-        """Move providers without a place from kept to dropped, in the books of the file they come from."""
-        site = frame["site"].to_numpy() if "site" in frame else np.zeros(len(frame), dtype=int)
-        for audit, own in zip(audits, (site == 0, site > 0)):
-            gone = int((lost & own).sum())
-            audit.kept -= gone
-            audit.drop(NO_ZIP, gone)
-            ways = Counter(way[own & ~lost])
-            audit.kept_as = {text: ways[key] for key, text in WAYS.items() if ways[key]}
-            audit.check()
 
     def write_books(self, audits) -> dict:
         """Write the books where asked, tell them in the log, and return the outputs."""
@@ -266,6 +253,59 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             results["AUDIT_JSON"] = plain
         first = audits[0]
         return {**results, "READ": first.read, "KEPT": first.kept, "DROPPED": sum(first.dropped.values())}
+
+
+@dataclass
+class Places:
+    """The polygons that providers are placed in.
+
+    Attributes
+    ----------
+    units : list of str, optional
+        ZIPs of the polygons; None when no layer was given.
+    polygons : numpy.ndarray of shapely polygons
+        In degrees on WGS84.
+    crosswalk : dict, optional
+        From ZIPs without polygon to one that has one.
+    """
+
+    units: list[str] | None = None
+    polygons: np.ndarray | None = None
+    crosswalk: dict[str, str] | None = None
+
+    def find(self, frame, keys, located, cancelled):
+        """Return coordinates and the way they were found, row by row, and why a row has none.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            With ``zip``, ``longitude`` and ``latitude``.
+        keys : numpy.ndarray of int
+            Decide where inside a polygon a row stands.
+        located : bool
+            Whether any provider has a place; where none has, that is no reason.
+        """
+        xy = frame[["longitude", "latitude"]].to_numpy(dtype=float)
+        way = np.where(np.isnan(xy[:, 0]), "", "file").astype(object)
+        reason = np.full(len(frame), None, dtype=object)
+        if self.units is not None:
+            rows = np.flatnonzero(way == "")
+            zips = frame["zip"].to_numpy(dtype=object)[rows]
+            found = engine.zipcodes.locate_providers(zips, self.units, crosswalk=self.crosswalk, cancelled=cancelled)
+            unit = found["unit"].to_numpy()
+            xy[rows] = engine.placing.spread_in_polygons(keys[rows], unit, self.polygons, cancelled)
+            way[rows] = found["method"]
+            reason[rows] = [
+                None if at >= 0 else (f"ZIP {code} has no polygon" if code else "no ZIP can be read")
+                for at, code in zip(unit, zips)
+            ]
+        elif located:
+            reason[way == ""] = "no coordinates in the file, and no ZIP polygons were given"
+        return xy, way, reason
+
+
+def point_at(xy) -> QgsGeometry:
+    return QgsGeometry.fromPointXY(QgsPointXY(*xy))
 
 
 def complaint_of(read) -> list[str]:

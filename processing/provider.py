@@ -14,7 +14,9 @@ from .algorithms.import_clinicians import ImportClinicians
 from .algorithms.import_nppes import ImportNppes
 from .algorithms.join_accounts import JoinAccounts
 from .algorithms.rebalance_territories import RebalanceTerritories
+from .algorithms.split_heavy_zips import SplitHeavyZips
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
+from .algorithms.travel_times import TravelTimes
 from .algorithms.weight_providers import WeightProviders
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +44,9 @@ class TerritoriesProvider(QgsProcessingProvider):
             AggregatePractices,
             WeightProviders,
             SumProvidersToZips,
+            SplitHeavyZips,
             BuildAdjacencyGraph,
+            TravelTimes,
             BalanceTerritories,
             RebalanceTerritories,
             EvaluateTerritories,

@@ -11,6 +11,7 @@ class TerritoriesPlugin:
     def __init__(self, iface):
         self.iface = iface  # None in qgis_process
         self.provider = None
+        self.widgets = []
 
     def initProcessing(self):
         """Register the provider; QGIS calls this alone in `qgis_process`."""
@@ -18,7 +19,14 @@ class TerritoriesPlugin:
         QgsApplication.processingRegistry().addProvider(self.provider)
 
     def initGui(self):
-        """Register the provider in the desktop."""
+        """Register the provider in the desktop, and the widgets of its dialogs."""
+        from qgis.gui import QgsGui
+
+        from .gui import specialty_weights
+
+        self.widgets = specialty_weights.factories()
+        for factory in self.widgets:
+            QgsGui.processingGuiRegistry().addParameterWidgetFactory(factory)
         self.initProcessing()
 
     def unload(self):
@@ -26,3 +34,7 @@ class TerritoriesPlugin:
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
+        while self.widgets:
+            from qgis.gui import QgsGui
+
+            QgsGui.processingGuiRegistry().removeParameterWidgetFactory(self.widgets.pop())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterBoolean, QgsProcessingParameterString
 
@@ -70,15 +72,25 @@ class ImportClinicians(ImportAlgorithm):
             any_specialty=self.parameterAsBoolean(self.parameters, "ANY_SPECIALTY", self.context),
             once_per=self.choice("ONCE_PER"),
         )  # fmt: skip
-        frame, audit = engine.clinicians.read_clinicians(
+        spool, audit = engine.clinicians.scan_clinicians(
             self.file("INPUT"), wishes, latitude=self.string("LATITUDE_COLUMN"),
             longitude=self.string("LONGITUDE_COLUMN"), progress=part(self.progress, 0.0, 0.85),
             cancelled=self.feedback.isCanceled,
         )  # fmt: skip
         audit.wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ONCE_PER", "ANY_SPECIALTY")
-        if frame.empty:
+        if not len(spool):
             raise TerritoryError(f"No clinician is left. {audit.sentence()} Widen the filters, or look at the file.")
-        keys = frame["npi"].to_numpy(dtype=object).astype(np.int64) * ROWS_PER_NPI
-        keys += frame.groupby("npi").cumcount().to_numpy()
-        results = self.write_places(frame, gis.fields.CLINICIANS, keys, [audit], part(self.progress, 0.85, 1.0))
-        return {**results, "CLINICIANS": int(frame["npi"].nunique())}
+        times = Counter()
+        with spool:
+            results = self.write_places(
+                spool, gis.fields.CLINICIANS, lambda frame: keys(frame, times), [audit], part(self.progress, 0.85, 1.0)
+            )
+        return {**results, "CLINICIANS": len(times)}
+
+
+def keys(frame, times: Counter) -> np.ndarray:
+    """Return a number for each row of each clinician; `times` counts the rows of the frames before."""
+    npi = frame["npi"].to_numpy(dtype=object)
+    earlier = np.array([times[key] for key in npi], dtype=np.int64)
+    times.update(npi)
+    return npi.astype(np.int64) * ROWS_PER_NPI + earlier + frame.groupby("npi").cumcount().to_numpy()

@@ -90,7 +90,6 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         points = gis.frames.points_of(providers, self.context)
         zip_field = self.string("PROVIDER_ZIP_FIELD")
         raw = providers.texts(zip_field) if zip_field else None
-        zips = None if raw is None else engine.zipcodes.normalise_zip(raw)
         sums = self.strings("WORKLOAD_FIELDS")
         values = np.column_stack([providers.numbers(name) for name in sums] or [np.zeros((len(providers), 0))])
         self.warn_of_gaps(values, sums)
@@ -99,6 +98,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         unit_field = self.string("ZIP_FIELD")
         layer, units = gis.frames.read_units(zip_source, unit_field, self.context, self.feedback, "The ZIP layer")
         units = self.repaired(units, unit_field)
+        zips = None if raw is None else engine.zipcodes.match_ids(raw, units)
         self.progress(0.6, self.tr("Placing providers"))
         placed = engine.zipcodes.locate_providers(
             zips, units, crosswalk=self.crosswalk(), points=points, polygons=layer.lonlat,

@@ -23,7 +23,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
-from ..base import TerritoriesAlgorithm, enum, flag_advanced, real, shares_of
+from ..base import TerritoriesAlgorithm, enum, flag_advanced, real, shares_of, with_widget
 
 
 class WeightProviders(TerritoriesAlgorithm):
@@ -69,21 +69,21 @@ class WeightProviders(TerritoriesAlgorithm):
             )
         )  # fmt: skip
         self.addParameter(
+            with_widget(enum("SPECIALTY_PRESET", self.tr("Specialty weights: a preset (weight 1 each)"), {
+                "none": self.tr("none"), **{name.lower(): name for name in engine.taxonomy.PRESETS},
+            }, "none"), "specialty_preset")
+        )  # fmt: skip
+        self.addParameter(
+            with_widget(QgsProcessingParameterMatrix(
+                "SPECIALTY_MATRIX", self.tr("Specialty weights: typed in"), headers=[self.tr("Pattern"),
+                self.tr("Weight")], numberRows=1, defaultValue=[], optional=True,
+            ), "specialty_weights")
+        )  # fmt: skip
+        self.addParameter(
             QgsProcessingParameterFeatureSource(
-                "SPECIALTY_WEIGHTS", self.tr("Specialty weights: a table with the columns pattern and weight"),
+                "SPECIALTY_WEIGHTS", self.tr("Specialty weights: from a table (columns pattern and weight)"),
                 [QgsProcessing.SourceType.TypeVector], optional=True,
             )
-        )  # fmt: skip
-        self.addParameter(
-            QgsProcessingParameterMatrix(
-                "SPECIALTY_MATRIX", self.tr("… or typed in here"), headers=[self.tr("Pattern"), self.tr("Weight")],
-                numberRows=1, defaultValue=[], optional=True,
-            )
-        )  # fmt: skip
-        self.addParameter(
-            enum("SPECIALTY_PRESET", self.tr("… or a preset, with weight 1"), {
-                "none": self.tr("none"), **{name.lower(): name for name in engine.taxonomy.PRESETS},
-            }, "none")
         )  # fmt: skip
         self.addParameter(
             enum(

@@ -11,8 +11,9 @@ from .audit import BAD_DIGIT, MALFORMED, NO_NPI, OTHER_SPECIALTY, OTHER_STATE, O
 from .delimited import DelimitedFile, Remembered, need_columns
 from .errors import TerritoryError
 from .npi import has_check_digit, read_npi
-from .nppes import as_frame, coordinate_columns
+from .nppes import coordinate_columns
 from .progress import IsCancelled, Progress, ignore, never
+from .spool import Spool
 from .states import state_code
 from .taxonomy import CodeFilter, cms_key, from_cms
 from .zipcodes import ZipFilter, zip5
@@ -120,6 +121,23 @@ def read_clinicians(
     TerritoryError
         For a file that cannot be read or is another one.
     """
+    spool, audit = scan_clinicians(
+        path, wishes, latitude=latitude, longitude=longitude, progress=progress, cancelled=cancelled
+    )
+    with spool:
+        return spool.whole(), audit
+
+
+def scan_clinicians(
+    path: str,
+    wishes: Wishes,
+    *,
+    latitude: str = "",
+    longitude: str = "",
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> tuple[Spool, Audit]:
+    """Read as `read_clinicians` does; the rows are in a spool."""
     with DelimitedFile(path, "The file of clinicians", lambda name: "dac_national" in name.lower()) as file:
         npi_at, specialty_at, state_at, zip_at = need_columns(file, [NPI, SPECIALTY, STATE, ZIP], OTHER_FILES)
         other_at, organisation_at, members_at = (
@@ -187,7 +205,10 @@ def read_clinicians(
         audit.drop(MALFORMED, file.malformed)
         audit.note("texts that are not in UTF-8, read as Windows-1252", file.odd_bytes)
         audit.check()
-    return as_frame(list(wanted.values()), COLUMNS), audit
+    spool = Spool(COLUMNS)
+    for key in list(wanted):  # counted to the end, they leave one by one
+        spool.append(wanted.pop(key))
+    return spool, audit
 
 
 def _size(members, organisation, organisation_at, audit) -> int | None:

@@ -24,8 +24,9 @@ from .audit import (
 )  # fmt: skip
 from .delimited import DelimitedFile, Remembered, header_key, need_columns
 from .errors import TerritoryError
-from .npi import has_check_digit, read_npi
+from .npi import NpiSet, has_check_digit, read_npi
 from .progress import IsCancelled, Progress, ignore, never, part
+from .spool import Spool
 from .states import COUNTRIES, state_code
 from .taxonomy import CodeFilter, label_of
 from .zipcodes import ZipFilter, zip5
@@ -109,7 +110,7 @@ def read_providers(
 ) -> tuple[pd.DataFrame, list[Audit]]:
     """Read an ``npidata_pfile``, and the secondary sites when asked, and keep what is wanted.
 
-    The file is read once, from its start to its end, in memory of the size of what is kept. The primary
+    The file is read once, from its start to its end. The primary
     taxonomy is the code whose switch is Y; where no switch says so it is the first code, which the audit
     counts. A secondary site becomes a further row of its provider, with numbers from 1; states and ZIPs are
     asked of each site, everything else of the provider.
@@ -135,6 +136,24 @@ def read_providers(
     TerritoryError
         For files that cannot be read or are not what they should be.
     """
+    spool, audits = scan_providers(
+        path, wishes, sites=sites, latitude=latitude, longitude=longitude, progress=progress, cancelled=cancelled
+    )
+    with spool:
+        return spool.whole(), audits
+
+
+def scan_providers(
+    path: str,
+    wishes: Wishes,
+    *,
+    sites: str | None = None,
+    latitude: str = "",
+    longitude: str = "",
+    progress: Progress = ignore,
+    cancelled: IsCancelled = never,
+) -> tuple[Spool, list[Audit]]:
+    """Read as `read_providers` does, in memory that does not grow with what is kept; the rows are in a spool."""
     audits, by_npi = [], {}
     if sites:
         by_npi, audit = read_sites(sites, wishes, part(progress, 0.0, 0.1), cancelled)
@@ -142,19 +161,13 @@ def read_providers(
         progress = part(progress, 0.1, 1.0)
     with DelimitedFile(path, "The NPPES file", is_main_file) as file:
         reader = _Reader(file, wishes, latitude, longitude, by_npi)
-        rows = reader.keep(progress, cancelled)
+        spool = reader.keep(progress, cancelled)
     audits.insert(0, reader.audit)
     if sites:
         audit = audits[1]
-        audit.kept = sum(row[1] > 0 for row in rows)
+        audit.kept = len(spool) - reader.audit.kept
         audit.drop(NOT_KEPT, audit.read - audit.kept - sum(audit.dropped.values()))
-    return as_frame(rows, COLUMNS), audits
-
-
-def as_frame(rows: Sequence[Sequence], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a frame of Python's own values, None where unknown; coordinates as numbers, NaN where unknown."""
-    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
-    return frame.astype({"longitude": float, "latitude": float, **({"site": int} if "site" in frame else {})})
+    return spool, audits
 
 
 class _Reader:
@@ -181,10 +194,9 @@ class _Reader:
         self.sole, self.subpart = file.find("Is Sole Proprietor"), file.find("Is Organization Subpart")
         self.places = coordinate_columns(file, latitude, longitude)
         self.audit = Audit("Providers", file.shown)
-        self.kept_npis: set[str] = set()
-        self.texts: dict[str, str] = {}
+        self.seen = NpiSet()
 
-    def keep(self, progress, cancelled) -> list[tuple]:
+    def keep(self, progress, cancelled) -> Spool:
         """Return the rows that are kept."""
         file, wishes, sites = self.file, self.wishes, self.sites
         entity_of = Remembered(lambda raw: {"1": PERSON, "2": ORGANISATION}.get(file.text(raw)[:1]))
@@ -199,7 +211,7 @@ class _Reader:
         second = self.pairs[1][0] if len(self.pairs) > 1 else 0
         used = [npi_at, entity_at, state_at, zip_at, country_at, off_at, self.on, code_at, switch_at, second]
         hot = max(at for at in used if at is not None)
-        dropped, rows = Counter(), []
+        dropped, rows = Counter(), Spool(COLUMNS)
         for fields in file.rows(hot, progress, cancelled, "Reading providers"):
             raw = fields[npi_at]
             if len(raw) != 10 or not raw.isdigit():
@@ -240,20 +252,20 @@ class _Reader:
             if reason and npi not in sites:
                 dropped[reason] += 1
                 continue
-            if npi in self.kept_npis:
+            if not self.seen.add(raw):
                 dropped[TWICE] += 1
                 continue
-            self.kept_npis.add(npi)
             row = self.row(npi, entity_of[fields[entity_at]], state_of[fields[state_at]], active, fields)
             if reason:
                 dropped[reason] += 1
                 self.audit.note("providers dropped for their place of whom secondary sites are kept")
             else:
                 rows.append(row)
+                self.audit.kept += 1
             for number, (street, city, state, code) in enumerate(sites.get(npi, ()), start=1):
                 rows.append((npi, number, *row[2:8], street, city, state, code, *row[12:15], None, None))
         audit = self.audit
-        audit.read, audit.kept = file.read, sum(row[1] == 0 for row in rows)
+        audit.read = file.read
         if audit.read == 0:
             raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
         audit.drop(MALFORMED, file.malformed)
@@ -289,8 +301,7 @@ class _Reader:
         fields = file.more(fields, len(file.names) - 1)
 
         def text(at):
-            found = file.text(fields[at]) if at is not None else ""
-            return self.texts.setdefault(found, found) or None
+            return file.text(fields[at]) or None if at is not None else None
 
         codes, switches = self.all_codes(fields)
         primary, said = self.primary(codes, switches)
@@ -306,10 +317,9 @@ class _Reader:
         code = zip5(file.text(fields[self.zip]))
         if code is None:
             self.audit.note("providers without a ZIP that can be read")
-        joined = ";".join(ordered)
         return (
             npi, 0, entity, name, text(self.credential), primary, label_of(primary),
-            self.texts.setdefault(joined, joined) or None, text(self.street), text(self.city),
+            ";".join(ordered) or None, text(self.street), text(self.city),
             state or text(self.state), code, _yes_no(text(self.sole)), _yes_no(text(self.subpart)), active,
             *self.place(fields),
         )  # fmt: skip

@@ -44,7 +44,7 @@ SPECIALTIES = tuple(
         ("Geriatrics", "207RG0300X 207QG0300X", "GERIATRIC MEDICINE"),
         ("Hospital medicine", "208M", "HOSPITALIST"),
         # heart, vessels, lungs
-        ("Cardiology", "207RC0000X 207RA0001X 207RA0002X",
+        ("General cardiology", "207RC0000X 207RA0001X 207RA0002X",
          "CARDIOLOGY|CARDIOVASCULAR DISEASE CARDIOLOGY|ADVANCED HEART FAILURE AND TRANSPLANT CARDIOLOGY"
          "|ADULT CONGENITAL HEART DISEASE"),
         ("Interventional cardiology", "207RI0011X", "INTERVENTIONAL CARDIOLOGY"),
@@ -69,7 +69,7 @@ SPECIALTIES = tuple(
          "ADDICTION MEDICINE"),
         ("Sports medicine", "207QS0010X 207RS0010X 2081S0010X 2083S0010X 2080S0010X 204C", "SPORTS MEDICINE"),
         # surgery
-        ("Orthopaedics", "207X", "ORTHOPEDIC SURGERY"),
+        ("Orthopaedic surgery", "207X", "ORTHOPEDIC SURGERY"),
         ("Hand surgery", "207XS0106X 2086S0105X 2082S0105X", "HAND SURGERY"),
         ("General surgery", "2086", "GENERAL SURGERY"),
         ("Surgical oncology", "2086X0206X", "SURGICAL ONCOLOGY"),
@@ -128,14 +128,14 @@ SPECIALTIES = tuple(
     )
 )  # fmt: skip
 
-# what teams call a target list: labels that stand together
+# what teams call a target list: labels that stand together; a row of the weights table named like a preset means all
 PRESETS: dict[str, tuple[str, ...]] = {
-    "Orthopaedics": ("Orthopaedics", "Hand surgery"),
-    "Cardiology": ("Cardiology", "Interventional cardiology", "Cardiac electrophysiology"),
+    "Orthopaedics": ("Orthopaedic surgery", "Hand surgery"),
+    "Cardiology": ("General cardiology", "Interventional cardiology", "Cardiac electrophysiology"),
     "OB/GYN": ("Obstetrics and gynaecology", "Gynaecological oncology", "Nurse midwifery"),
     "Primary care": ("Family medicine", "Internal medicine", "General practice", "Paediatrics", "Geriatrics"),
     "Oncology": ("Haematology and oncology", "Radiation oncology", "Surgical oncology", "Gynaecological oncology"),
-    "Pain and spine": ("Pain medicine", "Interventional pain medicine", "Neurosurgery", "Orthopaedics",
+    "Pain and spine": ("Pain medicine", "Interventional pain medicine", "Neurosurgery", "Orthopaedic surgery",
                        "Physical medicine"),
     "Eye care": ("Ophthalmology", "Optometry"),
     "Mental health": ("Psychiatry", "Psychology", "Social work", "Counselling"),
@@ -146,7 +146,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 
 # where one spelling is as common as ours
 ALSO_CALLED = {
-    "ORTHOPEDICS": "Orthopaedics", "ORTHOPAEDIC SURGERY": "Orthopaedics", "PEDIATRICS": "Paediatrics",
+    "ORTHOPEDICS": "Orthopaedics", "ORTHOPEDIC SURGERY": "Orthopaedic surgery", "PEDIATRICS": "Paediatrics",
     "OBGYN": "OB/GYN", "OB GYN": "OB/GYN", "OBSTETRICS AND GYNECOLOGY": "OB/GYN", "ENT": "Otolaryngology",
     "HEMATOLOGY AND ONCOLOGY": "Haematology and oncology", "ANESTHESIOLOGY": "Anaesthesiology",
     "GYNECOLOGIC ONCOLOGY": "Gynaecological oncology", "PCP": "Primary care",
@@ -184,7 +184,7 @@ def specialty_of(code: str | None) -> Specialty | None:
     """Return the specialty of a taxonomy code: that with the longest pattern which fits; None for others.
 
     >>> specialty_of("207RC0000X").label, specialty_of("207R00000X").label, specialty_of("172V00000X")
-    ('Cardiology', 'Internal medicine', None)
+    ('General cardiology', 'Internal medicine', None)
     """
     known = _by_pattern()
     for length in range(len(code or ""), 2, -1):
@@ -243,8 +243,9 @@ def codes_and_names(
 ) -> tuple[list[str | None], list[str | None]]:
     """Return for each provider a taxonomy code and a name, as a weights table asks for them.
 
-    The code is the provider's own, or the one that a CMS name stands for. The name is the classification when
-    the table has a row for it, else the specialty as it stands in the data, else our label for the code.
+    The code is the provider's own, or the one that a CMS name or our label stands for. The name is the
+    classification when the table has a row for it, else the specialty as it stands in the data, else our label for
+    the code.
     """
     asked = {str(pattern).strip().casefold() for pattern in patterns}
     classifications = [None] * len(specialties) if classifications is None else classifications
@@ -253,7 +254,7 @@ def codes_and_names(
     def read(specialty, classification):
         text = (specialty or "").strip().upper()
         is_code = bool(_CODE.fullmatch(text))
-        known = specialty_of(text) if is_code else from_cms(specialty)
+        known = specialty_of(text) if is_code else from_cms(specialty) or _by_label().get(cms_key(specialty))
         code = specialty if is_code or known is None else known.patterns[0]
         names = [classification, None if is_code else specialty, known.label if known else None]
         name = next((name for name in names if name and name.strip().casefold() in asked), classification)
@@ -332,6 +333,24 @@ class CodeFilter:
         return bool(self.specialties) and label_of(code) in self.specialties
 
 
+def meaning(pattern: str) -> str:
+    """Return what a row of the weights table stands for: codes of a specialty or preset, the label of a code.
+
+    >>> meaning("Orthopaedics"), meaning("207X"), meaning("*"), meaning("Massage Therapist")
+    ('207X, 207XS0106X, 2086S0105X, 2082S0105X', 'Orthopaedic surgery', 'all others', '')
+    """
+    text = pattern.strip()
+    if text == "*":
+        return "all others"
+    if _CODE.fullmatch(text.upper()):
+        return label_of(text.upper().rstrip("*")) or ""
+    try:
+        found = specialties_named(text) if text else []
+    except TerritoryError:
+        return ""
+    return ", ".join(code for specialty in found for code in specialty.patterns)
+
+
 def split_wishes(text: str) -> list[str]:
     """Return the items of a list typed in one line or several: commas, semicolons and line breaks part them.
 
@@ -349,5 +368,6 @@ def check_table() -> list[str]:
     wrong = [f"twice: {name_some(sorted({x for x in xs if xs.count(x) > 1}))}" for xs in (labels, names, patterns)
              if len(set(xs)) < len(xs)]  # fmt: skip
     wrong += [f"no key: {name}" for name in names if cms_key(name) != name]
+    wrong += [f"a preset is called like the specialty {label}" for label in labels if label in PRESETS]
     wrong += [f"no label: {label}" for group in PRESETS.values() for label in group if label not in labels]
     return wrong

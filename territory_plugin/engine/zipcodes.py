@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,10 @@ from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
 
 LOWEST_ZIP = "00501"
+PIECE = re.compile(r"[0-9]{5}-[0-9]{1,3}")
+"""What the ids of pieces of divided ZIPs look like; a ZIP+4 has four digits after the dash."""
+_FILLING = re.compile(r"[\s-]")
+_ZIP = re.compile(r"([0-9]{3,5}|[0-9]{7,9})(\.0*)?")
 
 
 def normalise_zip(values: Sequence[object]) -> np.ndarray:
@@ -36,33 +41,43 @@ def normalise_zip(values: Sequence[object]) -> np.ndarray:
     >>> normalise_zip(["10001-1234", "688472944.0", 501, "5010012.0", "K1A 0B1", None]).tolist()
     ['10001', '68847', '00501', '00501', None, None]
     """
-    text = pd.Series(list(values), dtype=object).map(_as_text).astype(object)
-    text = text.str.strip().str.replace(r"\.0*$", "", regex=True)
-    digits = text.str.replace(r"[\s-]", "", regex=True)
-    digits = digits.where(digits.str.fullmatch(r"[0-9]{3,5}|[0-9]{7,9}", na=False))
-    plus4 = digits.str.len() > 5
-    zips = digits.str.zfill(5).where(~plus4, digits.str.zfill(9).str[:5])
-    zips = zips.where(zips >= LOWEST_ZIP)
-    return zips.where(zips.notna(), None).to_numpy(dtype=object)
+    found = np.full(len(values), None, dtype=object)
+    found[:] = [zip5(_as_text(value)) for value in values]
+    return found
 
 
-def _as_text(value):
-    if pd.isna(value):
-        return None
+def _as_text(value) -> str:
+    if value is None or pd.isna(value):
+        return ""
     if isinstance(value, (float, np.floating)):
-        return f"{value:.0f}" if value.is_integer() else None
+        return f"{value:.0f}" if value.is_integer() else ""
     return str(value)
 
 
-def zip5(value: str) -> str | None:
-    """Return one ZIP as `normalise_zip` does; the two usual forms, five and nine digits, without its detour.
+def match_ids(values: Sequence[object], unit_ids: Sequence[str]) -> np.ndarray:
+    """Return the ids of units that values mean: as they stand, as pieces of divided ZIPs do, or as five-digit ZIPs.
+
+    >>> match_ids(["10001-2", "10002-1234", 501], ["10001-1", "10001-2"]).tolist()
+    ['10001-2', '10002', '00501']
+    """
+    texts = [None if value is None else str(value).strip() for value in values]
+    known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
+    return np.where(known, np.array(texts, dtype=object), normalise_zip(values)).astype(object)
+
+
+def zip5(text: str) -> str | None:
+    """Return one ZIP as `normalise_zip` does.
 
     >>> zip5("100011234"), zip5("00501"), zip5("501.0"), zip5("K1A 0B1")
     ('10001', '00501', '00501', None)
     """
-    if len(value) in (5, 9) and value.isascii() and value.isdigit():
-        return value[:5] if value[:5] >= LOWEST_ZIP else None
-    return normalise_zip([value])[0]
+    if not (len(text) in (5, 9) and text.isascii() and text.isdigit()):  # nearly always it is one of the two
+        match = _ZIP.fullmatch(_FILLING.sub("", text))
+        if match is None or PIECE.fullmatch(text.strip()):
+            return None
+        text = match.group(1)
+        text = text.zfill(9 if len(text) > 5 else 5)
+    return text[:5] if text[:5] >= LOWEST_ZIP else None
 
 
 class ZipFilter:

@@ -100,6 +100,8 @@ UNMATCHED = (ZIP, REASON)
 PROVIDERS = Column("providers", WHOLE, "Providers")
 TERRITORY = Column("territory", TEXT, "Territory")
 COMPONENT = Column("component", WHOLE, "Component")
+ZIP_PARENT = Column("zip_parent", TEXT, "ZIP that this is a piece of")
+ZIP_PIECE = Column("zip_piece", TEXT, "ZIP, or piece of it")
 BRIDGED_TO = Column("bridged_to", TEXT, "Bridged to")
 
 PRACTICE = Column("practice", WHOLE, "Practice")
@@ -115,6 +117,16 @@ DISTANCE_KM = Column("distance_km", REAL, "Centre distance (km)")
 KIND = Column("kind", TEXT, "Kind of contact")
 OPEN = Column("open", YES_NO, "Open")
 EDGE = (FROM_UNIT, TO_UNIT, BORDER_M, DISTANCE_KM, KIND, OPEN)
+
+# travel
+ORIGIN = Column("origin", TEXT, "From")
+DESTINATION = Column("destination", TEXT, "To")
+MINUTES = Column("minutes", REAL, "Minutes")
+KM = Column("km", REAL, "Kilometres")
+TRAVEL = (ORIGIN, DESTINATION, MINUTES, KM)
+PLACE = Column("place", TEXT, "Place")
+ROLE = Column("role", TEXT, "Origin or destination")
+UNREACHED = (PLACE, ROLE, REASON)
 
 # territories
 UNITS = Column("units", WHOLE, "Units")

@@ -245,6 +245,16 @@ def breakdown() -> Style:
     return Style("Territories by specialty and place", 26, lambda layer: None)
 
 
+def travel() -> Style:
+    """Return the style of the table of travel times: none but its name and headings."""
+    return Style("Travel times", 18, lambda layer: None)
+
+
+def unreached() -> Style:
+    """Return the style of the table of places that no road reaches: none but its name and headings."""
+    return Style("Places not reached", 17, lambda layer: None)
+
+
 def edges() -> Style:
     """Return the style of adjacency edges: borders, point contacts, bridges and closed ones told apart."""
 

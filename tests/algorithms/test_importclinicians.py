@@ -109,7 +109,7 @@ def test_once_each_as_pandas_counts(run, table, tmp_path, release, once_per, col
     assert [row["practice_size"] for row in rows] == [int(text or 1) for text in once["members"]]
     assert {row["zip"] for row in rows} == {"10001"}
     assert {(row["cms_specialty"], row["specialty"], row["taxonomy"]) for row in rows} == {
-        ("ORTHOPEDIC SURGERY", "Orthopaedics", "207X"),
+        ("ORTHOPEDIC SURGERY", "Orthopaedic surgery", "207X"),
         ("HAND SURGERY", "Hand surgery", "207XS0106X"),
     }
     assert outcome.results["CLINICIANS"] == chosen["npi"].nunique()

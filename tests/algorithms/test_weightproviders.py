@@ -218,7 +218,7 @@ def test_presets_and_the_names_of_cms(run, memory_layer):
     matrix = ["Cardiology", 3, "207X", 2]
     rows = run("weightproviders", {**wish, "SPECIALTY_PRESET": "Orthopaedics", "SPECIALTY_MATRIX": matrix}).rows()
     assert [row["specialty_weight"] for row in rows] == [2, 2, 3, 3, 0]
-    assert rows[3]["specialty_pattern"] == "Cardiology"
+    assert rows[3]["specialty_pattern"] == "General cardiology"
 
 
 def test_hours_of_calls_by_segment(run, memory_layer, tmp_path):

@@ -125,7 +125,7 @@ def test_columns_of_a_row(tmp_path):
     row = kept.iloc[0].where(kept.iloc[0].notna(), None).to_dict()
     assert row == {
         "npi": "1234567893", "site": 0, "entity": "person", "name": 'O"NEIL, ANA', "credential": "M.D.",
-        "taxonomy": "207XS0114X", "specialty": "Orthopaedics", "taxonomies": "207XS0114X;208D00000X",
+        "taxonomy": "207XS0114X", "specialty": "Orthopaedic surgery", "taxonomies": "207XS0114X;208D00000X",
         "address": "1 Main, St", "city": "Nyack", "state": "NY", "zip": "10960", "sole_proprietor": True,
         "subpart": None, "active": True, "longitude": None, "latitude": None,
     }  # fmt: skip

@@ -55,10 +55,22 @@ def test_presets_in_the_weights_table_mean_what_the_filter_means():
 
 
 def test_a_weights_table_reads_codes_labels_and_names_of_cms_alike():
-    given = ["207XS0114X", "ORTHOPEDIC SURGERY", "207RC0000X", "CARDIOLOGY", "Massage", None]
+    given = ["207XS0114X", "ORTHOPEDIC SURGERY", "Orthopaedic surgery", "207RC0000X", "CARDIOLOGY", "Massage", None]
     patterns, weights = taxonomy.expand_presets(["207X", "Cardiology", "massage", "*"], [5, 3, 2, 1])
     codes, names = taxonomy.codes_and_names(given, None, patterns)
-    assert specialty_weights(codes, patterns, weights, names)["weight"].tolist() == [5, 5, 3, 3, 2, 1]
+    assert specialty_weights(codes, patterns, weights, names)["weight"].tolist() == [5, 5, 5, 3, 3, 2, 1]
+
+
+def test_a_preset_row_by_row_is_the_preset_and_a_row_less_is_less():
+    # a specialty called like its preset would bring back what somebody took out of the table
+    codes = ["207RC0000X", "207RI0011X", "207RC0001X", "207X00000X", "207XS0106X"]
+    for preset in ("Cardiology", "Orthopaedics"):
+        labels = taxonomy.PRESETS[preset]
+        assert taxonomy.expand_presets(labels, [1.0] * len(labels))[0] == list(labels)
+        left = list(labels[:1])
+        patterns, weights = taxonomy.expand_presets(left, [1.0])
+        found = specialty_weights(codes, patterns, weights, taxonomy.codes_and_names(codes, None, patterns)[1])
+        assert found["pattern"].notna().sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -67,8 +79,8 @@ def test_a_weights_table_reads_codes_labels_and_names_of_cms_alike():
         ("OBSTETRICS/GYNECOLOGY", "Obstetrics and gynaecology"),
         ("OBSTETRICS GYNECOLOGY", "Obstetrics and gynaecology"),
         ("Obstetrics & Gynecology", "Obstetrics and gynaecology"),
-        ("CARDIOVASCULAR DISEASE (CARDIOLOGY)", "Cardiology"),
-        ("Orthopedic Surgery", "Orthopaedics"),
+        ("CARDIOVASCULAR DISEASE (CARDIOLOGY)", "General cardiology"),
+        ("Orthopedic Surgery", "Orthopaedic surgery"),
         ("CRNA", "Nurse anaesthesia"),
         ("Hematology/Oncology", "Haematology and oncology"),
     ],

@@ -16,14 +16,20 @@ from .splits import improve_pairs
 from .transport import squared_distances
 from .watch import Silent, Watch
 
-PRICES = (3.0, 10.0, 30.0)
-"""What it costs, in the travel of an average unit, that one of average weight changes hands; each is tried."""
+CHAINS = ((1.0, (10.0, 30.0)), (0.98, (2.0, 10.0)))
+"""What it costs, in the travel of an average unit, that one of average weight changes hands. Twice from today's
+alignment: dear, which finds the least where little must move; and cheap at first, so that workload finds its way
+through chains of territories, which is where much must. Each goes on from its plan at a dearer price. Before the
+prices stands the share of the tolerance that annealing aims at; what is settled last may use all of it."""
 SETTLED = 100.0
 """The price at which plans are compared, and the last moves made."""
-GENTLE = 0.25
+GENTLE = 0.5
 """Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 COOL = Schedule(hot=1.0, cold=0.02, limits=(5.0, 300.0), pressures=(10.0, 1.0))
-"""Annealing from today's alignment: cool, so that what is good stays."""
+COOLER = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(1.0, 1.0))
+"""Annealing from today's alignment, and on from the best plan so far."""
+MENDS, RECUTS_LESS = 6, 4
+"""Mendings at most, and how much fewer recombinations than a search from nothing makes: they disrupt."""
 FREE = 10
 """Units at each border that exact splits share out anew."""
 FOUNDINGS = 4
@@ -104,23 +110,28 @@ def reshape(
         return start, 0
     inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
     weights = Weights(travel=GENTLE, boundary=GENTLE * Weights.boundary)
-    rates = PRICES if effort.finalists else PRICES[1:2]
-    proposals, best, best_rank = 0, None, None
-    for turn, rate in enumerate(rates):
+    effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
+    chains = CHAINS if effort.finalists else CHAINS[1:]
+    steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
+    budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
+    proposals, best, best_rank, last = 0, None, None, start
+    for turn, (aim, rate, is_first) in enumerate(steps):
         if best is not None and watch.time_is_up():
             break
-        stretch = watch.part(turn / len(rates), (turn + 1) / len(rates))
+        stretch = watch.part(turn / len(steps), (turn + 1) / len(steps))
         priced = replace(problem, stay=rate * problem.stay)
-        search = Search(priced, effort, weights, float(inertia), rng, Silent(stretch), aim=1.0)
-        part = search.working(start)
-        if fresh:
+        search = Search(priced, effort, weights, float(inertia), rng, Silent(stretch), aim)
+        part = search.working(start if is_first else last)
+        if fresh and is_first:
             recombine(part, fresh, RECUTS * len(fresh), 1.0, rng, n)
-        budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
-        anneal(part, budget, COOL, rng, stretch, effort.recuts, "Rebalancing")
+        anneal(part, budget, COOL if is_first else COOLER, rng, stretch, search.effort.recuts, "Rebalancing")
         search.proposals += budget
-        found = search.mend(search.polish(part.assignment), stretch)
+        part = search.polish(part.assignment)
+        if not is_first and best_rank[0] > 0:
+            part = search.mend(part, stretch)
         proposals += search.proposals
-        found = _settled(problem, found.assignment, weights, float(inertia) / n, watch)
+        found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
+        last = found.assignment
         rank = _rank(problem, found)
         if best is None or rank < best_rank:
             best, best_rank = found, rank
@@ -130,7 +141,7 @@ def reshape(
 def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
     """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed."""
     priced = replace(problem, stay=SETTLED * problem.stay)
-    part = WorkingPartition(priced, assignment, weights.with_limit(100 * SETTLED), unit_travel or 1.0)
+    part = WorkingPartition(priced, assignment, weights.with_limit(1e4 * SETTLED), unit_travel or 1.0)
     descend(part, watch)
     while improve_pairs(part, watch, FREE):
         descend(part, watch)

@@ -1,0 +1,82 @@
+"""Rows on their way from a large file to a layer: a few in memory, the rest in a temporary file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+BLOCK = 20_000  # rows
+IN_MEMORY = 32 << 20  # bytes
+
+
+class Spool:
+    """Rows that are appended one by one and come back as frames, in the same order and as often as asked.
+
+    All is read and checked before a layer is begun, without holding a nation of providers in memory: up to
+    `BLOCK` rows stay as they are, more are packed, and from `IN_MEMORY` on they lie in a temporary file, which
+    goes when the spool does.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Values are text, whole numbers, floats, booleans or None. Those of the columns longitude and latitude
+        come back as floats, NaN for None, those of ``site`` as whole numbers.
+
+    Examples
+    --------
+    >>> spool = Spool(["npi", "site"])
+    >>> for row in (("1234567893", 0), ("1234567893", 1), (None, 2)):
+    ...     spool.append(row)
+    >>> len(spool), [len(frame) for frame in spool.frames()], spool.whole()["npi"].tolist()
+    (3, [3], ['1234567893', '1234567893', None])
+    """
+
+    def __init__(self, columns: Sequence[str], block: int = BLOCK):
+        self.columns, self.block = list(columns), block
+        self._rows: list[Sequence] = []
+        self._sizes: list[int] = []
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def __len__(self):
+        return len(self._sizes) * self.block + len(self._rows)
+
+    def append(self, row: Sequence) -> None:
+        """Add a row."""
+        self._rows.append(row)
+        if len(self._rows) == self.block:
+            packed = json.dumps(self._rows, ensure_ascii=False, separators=(",", ":")).encode()
+            self._file.seek(0, 2)
+            self._file.write(packed)
+            self._sizes.append(len(packed))
+            self._rows = []
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows as frames of at most `block` rows."""
+        at = 0
+        for size in self._sizes:
+            self._file.seek(at)
+            yield as_frame(json.loads(self._file.read(size)), self.columns)
+            at += size
+        if self._rows:
+            yield as_frame(self._rows, self.columns)
+
+    def whole(self) -> pd.DataFrame:
+        """Return all rows as one frame."""
+        frames = list(self.frames())
+        return pd.concat(frames, ignore_index=True) if frames else as_frame([], self.columns)
+
+
+def as_frame(rows: Sequence[Sequence], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame of Python's own values, None where unknown; coordinates as numbers, NaN where unknown."""
+    frame = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    kinds = {"longitude": float, "latitude": float, "site": int}
+    return frame.astype({column: kind for column, kind in kinds.items() if column in frame})
