@@ -45,7 +45,9 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
     territories span water.
 
     The same input and seed give the same territories, unless the time limit stops the search early; the log
-    says so. Cancelling writes nothing.
+    says so. Cancelling writes nothing; or, if you ask for it under “When cancelled”, the best plan so far, to
+    outputs that are files: QGIS does not load layers of a run that was cancelled. To stop early and have the
+    layers loaded, set the time limit instead.
     """
 
     def initAlgorithm(self, config=None):
@@ -69,9 +71,12 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             real("BOUNDARY", self.tr("Short borders against short travel (0: travel alone, 10: smooth)"), 1.0, 0, 100),
             whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
             real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
+            enum("ON_CANCEL", self.tr("When cancelled"),
+                 {"nothing": self.tr("write nothing"), "best": self.tr("write the best plan so far, to files")},
+                 "nothing"),
             *contact_parameters(self.tr),
             QgsProcessingParameterString("NAME_PREFIX", self.tr("Territory names begin with"), "T", optional=True),
-        ):
+        ):  # fmt: skip
             self.addParameter(flag_advanced(parameter))
         self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Territories"), POLYGONS))
         self.addParameter(
@@ -113,8 +118,17 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             time_limit=seconds or None,
             progress=part(self.progress, 0.15, 0.85),
             cancelled=self.feedback.isCanceled,
+            on_cancel=self.choice("ON_CANCEL"),
         )
-        certificate = "\n".join(plan.certificates.messages())
+        if plan.cancelled:
+            self.feedback.pushWarning(
+                self.tr("Cancelled: the best plan so far is written to the outputs that are files.")
+            )
+            self.feedback = Deaf(self.feedback)
+        advice = engine.balance.suggestion(plan)
+        certificate = "\n".join(
+            [*plan.certificates.messages(), *([self.tr("What would help: ") + advice] if advice else [])]
+        )
         if certificate:
             self.feedback.pushInfo(certificate)
         if plan.stopped_by_time:
@@ -156,3 +170,16 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
             )
         )
         return territories, tolerance
+
+
+class Deaf:
+    """A feedback that goes on telling but hears of no cancel, once that has been answered."""
+
+    def __init__(self, feedback):
+        self._feedback = feedback
+
+    def __getattr__(self, name):
+        return getattr(self._feedback, name)
+
+    def isCanceled(self):
+        return False

@@ -129,7 +129,8 @@ def read_reps(
     points : numpy.ndarray of shapely points or None, shape (n,), optional
         Degrees on WGS84.
     regions : mapping of str to sequence of length u, optional
-        Region of each unit, by the name of the column: states, counties, sales regions.
+        Region of each unit, by the name of the column: states, counties, sales regions. Their names have letters:
+        digits are ZIPs.
     columns : mapping of str to str, optional
         Columns with unusual names, by the keys of `COLUMNS`.
 
@@ -334,7 +335,7 @@ class _Reader:
             unknown += [f"{self.labels[row]} ({word})" for word in strange]
             elsewhere += [f"{self.labels[row]} ({word})" for word in outside]
             out.append(units)
-        regions = f"a region in {', '.join(self.regions)}" if self.regions else "a region (no region column is given)"
+        regions = f"a region in {name_some(self.regions)}" if self.regions else "a region (no region column is given)"
         self.complain(unknown, f"what the rep {what} is no ZIP, and not {regions}. Write 10001, 112* or a region.")
         if role == "must_have":
             self.complain(elsewhere, f"what the rep {what} is not in the market. Take it out, or add it to the units.")
@@ -392,6 +393,8 @@ class UnitNames:
     @staticmethod
     def region_keys(text) -> set[str]:
         text = " ".join(str(text or "").casefold().split())
+        if not re.search(r"[^\W\d_]", text):
+            return set()  # digits in a list are ZIPs, whatever numbers other columns hold
         return {key for key in (text, f"state {state_code(text)}" if state_code(text) else "") if key}
 
     def unit(self, text: str) -> tuple[str | None, list[str]]:

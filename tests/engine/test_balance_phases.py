@@ -15,7 +15,7 @@ from healthcare_territories.territory_plugin.engine.balance.problem import Probl
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
 from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, Search
 from healthcare_territories.territory_plugin.engine.balance.splits import improve_pairs
-from healthcare_territories.territory_plugin.engine.balance.transport import Transport
+from healthcare_territories.territory_plugin.engine.balance.transport import Transport, solved
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,6 +202,14 @@ def test_transport_meets_capacities_dense_and_sparse(territories):
     transport.balance(0.3)
     assert transport.load() == pytest.approx(capacity, rel=0.01)
     assert transport.load().sum() == pytest.approx(workload.sum())
+
+
+@given(st.integers(1, 30), st.integers(0, 9999))
+def test_elimination_solves_what_lapack_solves(size, seed):
+    rng = np.random.default_rng(seed)
+    spread = rng.normal(size=(size, size))
+    matrix, right = spread @ spread.T + np.eye(size), rng.normal(size=size)
+    assert np.allclose(solved(matrix, right), np.linalg.solve(matrix, right))
 
 
 def test_cells_hold_all_workload_and_none_too_much():

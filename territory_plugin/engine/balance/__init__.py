@@ -5,6 +5,7 @@ from .certificates import Certificates, Component, Oversize
 from .plan import Plan
 from .rebalancing import Rebalance, rebalance_territories, trade_off
 from .rules import Border, Measure, Rules
+from .suggestion import suggestion
 
 __all__ = [
     "Border",
@@ -18,5 +19,6 @@ __all__ = [
     "balance_territories",
     "certificates",
     "rebalance_territories",
+    "suggestion",
     "trade_off",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -11,6 +12,7 @@ from ..errors import TerritoryError
 from ..progress import IsCancelled, Progress, ignore, never
 from .case import case_of
 from .certificates import Certificates
+from .exact import Proof
 from .objective import Weights
 from .plan import Plan
 from .rules import Rules
@@ -58,6 +60,7 @@ def balance_territories(
     time_limit: float | None = None,
     progress: Progress = ignore,
     cancelled: IsCancelled = never,
+    on_cancel: str = "nothing",
 ) -> Plan:
     """Cut a contiguity graph into exactly `territories` connected parts of equal workload with little travel.
 
@@ -90,6 +93,9 @@ def balance_territories(
         Seconds after which the best plan so far is returned.
     progress, cancelled : callables
         As in `engine.progress`.
+    on_cancel : {'nothing', 'best'}
+        Whether a cancel raises, or ends the search with the best plan so far: exactly so many territories, each
+        connected.
 
     Returns
     -------
@@ -101,24 +107,28 @@ def balance_territories(
         Unusable workloads or locations, more territories than units, fewer than components, no workload at
         all; rules that contradict each other.
     Cancelled
-        When `cancelled` answers yes.
+        When `cancelled` answers yes and nothing is wanted.
     """
+    if on_cancel not in ("nothing", "best"):
+        raise TerritoryError(f"On cancel, '{on_cancel}' is not known: choose nothing or best.")
     if effort not in EFFORTS:
         raise TerritoryError(f"Effort '{effort}' is not known: choose one of {', '.join(EFFORTS)}.")
-    watch = Watch(time_limit, progress, cancelled)
+    watch = Watch(time_limit, progress, cancelled, keeps=on_cancel == "best")
     progress(0.0, "Checking what is possible")
     case = case_of(graph, territories, workload, tolerance, rules)
     problems = [case.problem(at) for at in range(len(case.regions))]
     weights = Weights(boundary=Weights.boundary * boundary)
 
     assignment = case.frozen()
+    proofs: list[Proof] = []
     reference = 0.0
     proposals = done = 0
     for at, (region, problem) in enumerate(zip(case.regions, problems)):
         rng = np.random.default_rng([seed, at])
         stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
-        found, travel, made = solve(problem, EFFORTS[effort], weights, rng, stretch)
+        found, travel, made, proven = solve(problem, EFFORTS[effort], weights, rng, stretch)
         assignment[region.units] = np.array(region.territories)[found]
+        proofs += [replace(proof, units=tuple(np.array(region.units)[list(proof.units)].tolist())) for proof in proven]
         reference += travel
         proposals += made
         done += problem.units
@@ -126,8 +136,10 @@ def balance_territories(
     return case.plan(
         assignment,
         problems,
+        proofs,
         reference_km=math.sqrt(reference / float(case.loads.sum())),
-        stopped_by_time=watch.stopped,
+        stopped_by_time=watch.stopped and not watch.was_cancelled,
+        cancelled=watch.was_cancelled,
         proposals=proposals,
         effort=effort,
         seed=seed,

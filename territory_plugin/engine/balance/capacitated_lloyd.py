@@ -72,12 +72,12 @@ def weighted_bisection(
             continue
         here, weights = location[units], workload[units]
         total = weights.sum()
-        spread = here - (weights @ here) / total
-        _, axes = np.linalg.eigh((spread * weights[:, None]).T @ spread)
+        spread = here - np.einsum("u,ua->a", weights, here) / total
+        _, axes = np.linalg.eigh(np.einsum("ua,ub->ab", spread * weights[:, None], spread))
         axis = axes[:, -1] * np.sign(axes[np.argmax(np.abs(axes[:, -1])), -1])
         other = axes[:, -2] * np.sign(axes[np.argmax(np.abs(axes[:, -2])), -2])
         angle = turn.uniform(-0.6, 0.6)
-        along = np.round(spread @ (np.cos(angle) * axis + np.sin(angle) * other), 6)
+        along = np.round(np.einsum("ua,a->u", spread, np.cos(angle) * axis + np.sin(angle) * other), 6)
         order = np.argsort(along, kind="stable")
         half = len(slots) // 2
         wanted = share[slots[:half]].sum() / share[slots].sum() * total
@@ -107,7 +107,9 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tup
         half = min(max(half, 1), len(order) - 1)
         stack += [order[half:], order[:half]]
     weight = np.array([workload[units].sum() for units in groups])
-    centre = np.array([workload[units] @ location[units] / workload[units].sum() for units in groups])
+    centre = np.array(
+        [np.einsum("u,ua->a", workload[units], location[units]) / workload[units].sum() for units in groups]
+    )
     return centre, weight
 
 
@@ -115,7 +117,7 @@ def _lloyd(points, loads, capacity, homes, rounds: int, rng, watch: Watch, text:
     """Return the transport after Lloyd rounds from a weighted bisection."""
     centres = np.empty((len(capacity), points.shape[1]))
     for cells, slots in weighted_bisection(points, loads, capacity, rng):
-        centres[slots] = (loads[cells] @ points[cells]) / loads[cells].sum()
+        centres[slots] = np.einsum("u,ua->a", loads[cells], points[cells]) / loads[cells].sum()
     transport = Transport(points, loads, capacity, _beside_homes(centres, homes), watch)
     _iterate(transport, homes, rounds, watch, text)
     return transport

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
@@ -15,6 +15,7 @@ from ..errors import TerritoryError, name_some
 from ..geodesy import geocentric
 from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed
+from .exact import Proof
 from .feasibility import Duties, duties, region_codes
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
@@ -162,7 +163,9 @@ class Case:
         held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
         return np.where(held, self.duty.fixed, -1)
 
-    def plan(self, assignment: np.ndarray, problems: list[Problem], **about) -> Plan:
+    def plan(
+        self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about
+    ) -> Plan:
         """Return the plan of an assignment that has a territory for each unit.
 
         Territories of reps keep the reps' order; others are numbered from north-west to south-east.
@@ -220,7 +223,7 @@ class Case:
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
-        plan.reasons.update(self._reasons(plan, region_of, assignment))
+        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs))
         return plan
 
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,11 +271,18 @@ class Case:
         np.minimum.at(first, assignment, np.arange(n))
         return np.lexsort((first, np.round(east + south, 6)))
 
-    def _reasons(self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray) -> dict[int, str]:
+    def _reasons(
+        self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs: Sequence[Proof]
+    ) -> dict[int, str]:
         """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
         ids, loads = self.ids, self.loads
         reasons = {}
         proof = plan.certificates
+        proven = {
+            territory: each
+            for each in sorted(proofs, key=lambda each: len(each.units))
+            for territory in np.unique(assignment[list(each.units)]).tolist()
+        }
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -310,6 +320,8 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
+            elif territory in proven:
+                reason = f"{off:+.1f} %: {proven[territory]}."
             elif component.least_deviation > plan.tolerance:
                 reason = (
                     f"{off:+.1f} %: workloads of whole units allow no better than "

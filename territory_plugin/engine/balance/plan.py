@@ -61,6 +61,8 @@ class Plan:
         What each territory holds of the further measures.
     gave : tuple of str
         Rules that had to give, with what that means.
+    cancelled : bool
+        Whether the user ended the search, and this is the best plan so far.
     """
 
     units: tuple
@@ -86,6 +88,7 @@ class Plan:
     pieces: dict[str, dict[str, list[int]]]
     further: dict[str, np.ndarray]
     gave: tuple[str, ...]
+    cancelled: bool = False
 
     @property
     def territories(self) -> int:

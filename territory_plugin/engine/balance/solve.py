@@ -9,6 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
 from .contiguity import assign_to_centres
+from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
 from .problem import AIM, SAFETY, Problem
 from .recombination import recombine
@@ -35,6 +36,8 @@ class Effort:
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
+    sets : int
+        Connected sets that are listed to find, and prove, the least largest deviation of few territories.
     """
 
     starts: int
@@ -47,6 +50,7 @@ class Effort:
     mends: int
     restarts: int
     retries: int
+    sets: int
 
 
 EFFORTS = {
@@ -61,6 +65,7 @@ EFFORTS = {
         mends=4,
         restarts=0,
         retries=6,
+        sets=20_000,
     ),
     "default": Effort(
         starts=6,
@@ -73,6 +78,7 @@ EFFORTS = {
         mends=21,
         restarts=120,
         retries=40,
+        sets=100_000,
     ),
     "thorough": Effort(
         starts=16,
@@ -85,6 +91,7 @@ EFFORTS = {
         mends=63,
         restarts=300,
         retries=300,
+        sets=1_500_000,
     ),
 }
 
@@ -132,13 +139,15 @@ NEAR = 4
 """Borders away at most, from where it was."""
 LARGEST_CLUSTER = 1500
 """Units of a cluster that is mended at most; where hops lead further, fewer are taken."""
+LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
+"""Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
 FREE, FREE_OF_FEW = 12, 17
 """Units at each border that exact splits of a small map share out anew; all, where a map has hardly more."""
 
 
 def solve(
     problem: Problem, effort: Effort, weights: Weights, rng: np.random.Generator, watch: Watch
-) -> tuple[np.ndarray, float, int]:
+) -> tuple[np.ndarray, float, int, list[Proof]]:
     """Return the best assignment found for a connected region.
 
     Returns
@@ -148,12 +157,14 @@ def solve(
         Travel of the fractional transport that the search started from, in workload × km².
     proposals : int
         Annealing proposals made.
+    proofs : list of Proof
+        Why territories outside the tolerance cannot be nearer to their target.
     """
     k, n = problem.territories, problem.units
     if k == 1:
-        return np.zeros(n, dtype=int), 0.0, 0
+        return np.zeros(n, dtype=int), 0.0, 0, []
     if k == n:
-        return _one_each(problem), 0.0, 0
+        return _one_each(problem), 0.0, 0, []
     if n > MANY_UNITS:
         # one long annealing from one of few starts
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
@@ -172,9 +183,12 @@ def solve(
         stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     best = search.mend(search.resettle(min(pool, key=search.rank)), watch.part(0.9, 0.95))
-    if n <= FEW_UNITS:
-        best = search.restart(best, centres, watch.part(0.95, 1.0))
-    return np.array(best.assignment), centres[0].travel, search.proposals
+    best, proofs = search.list_all(best, watch.part(0.95, 0.96))
+    if n <= FEW_UNITS and not proofs:
+        best = search.restart(best, centres, watch.part(0.96, 0.98))
+    if not proofs:
+        best, proofs = search.list_clusters(best, watch.part(0.98, 1.0))
+    return np.array(best.assignment), centres[0].travel, search.proposals, proofs
 
 
 class Search:
@@ -385,6 +399,105 @@ class Search:
             elif gain > (0.0, 0.0):
                 best, agreed = found, 0
         return best
+
+    def list_all(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+        """Return the partition with the smallest largest deviation, and its proof, where all territories can be listed.
+
+        Those that exist for the sake of a heavy unit keep their units.
+        """
+        usual = np.flatnonzero(~self.problem.oversize).tolist()
+        if not best.improvable() or sum(best.count[t] for t in usual) > LISTED_UNITS or watch.time_is_up():
+            return best, []
+        watch.progress(0.0, f"Listing all territories, worst deviation {100 * best.worst():.1f} %")
+        search, units, before = self._apart(best, usual, watch)
+        exact = least_worst(before, search.watch, self.effort.sets)
+        if exact.assignment is not None:
+            after = search.settle(exact.assignment)
+            if search.rank_by_worst(after) < search.rank_by_worst(before):
+                best = self._with(best, units, np.array(usual)[after.assignment])
+        proof = Proof(tuple(units.tolist()), len(usual), exact.bound, 0)
+        return best, [proof] if exact.bound else []
+
+    def list_clusters(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+        """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
+
+        One of them is taken together with those around it, the ones with the fewest units first, and the best choice
+        of all connected sets of their units replaces them.
+        """
+        proofs: dict[int, Proof] = {}
+        left = self.effort.sets
+        tried: set[int] = set()
+        while left > 0 and not watch.time_is_up():
+            bad = [t for t in best.improvable() if t not in tried and alike(self.problem, [t])]
+            if not bad:
+                break
+            worst = max(bad, key=lambda t: (abs(best.load[t] - best.target[t]), -t))
+            tried.add(worst)
+            watch.progress(
+                1 - left / self.effort.sets, f"Listing around it, worst deviation {100 * best.worst():.1f} %"
+            )
+            cluster = [worst]
+            while left > 0 and not watch.time_is_up():
+                size = len(cluster)
+                while cluster is not None and len(cluster) < 1.4 * size:
+                    cluster = self._wider(best, cluster)
+                if cluster is None:
+                    break
+                search, units, before = self._apart(best, cluster, watch)
+                exact = fewest_outside(before, search.watch, min(left, LISTED))
+                left -= exact.sets
+                if exact.assignment is None:
+                    break
+                outside = len(before.outside())
+                if exact.outside:
+                    proofs[worst] = Proof(tuple(units.tolist()), len(cluster), 0.0, exact.outside)
+                after = search.settle(exact.assignment)
+                if (len(after.outside()), *search.rank(after)) < (outside, *search.rank(before)):
+                    best = self._with(best, units, np.array(cluster)[after.assignment])
+                    if len(after.outside()) < outside:
+                        tried -= set(cluster)
+                        break
+        outside = set(best.outside())
+        return best, [proof for t, proof in sorted(proofs.items()) if t in outside]
+
+    def _apart(
+        self, best: WorkingPartition, cluster: list[int], watch: Watch
+    ) -> tuple[Search, np.ndarray, WorkingPartition]:
+        """Return the search among some territories, their units, and their partition."""
+        part, units, inside = self.problem.restricted(np.array(best.assignment), cluster)
+        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
+        search.unit_travel = self.unit_travel
+        return search, units, search.working(inside, STRICT)
+
+    def _with(self, best: WorkingPartition, units: np.ndarray, territories: np.ndarray) -> WorkingPartition:
+        """Return the partition with other territories for some units."""
+        assignment = np.array(best.assignment)
+        assignment[units] = territories
+        return self.working(assignment, STRICT)
+
+    def _wider(self, best: WorkingPartition, cluster: list[int]) -> list[int] | None:
+        """Return a cluster and the territory with the fewest units beside it; None when there is none, or too many."""
+        problem = self.problem
+        near = sorted(best.within_hops(cluster, 1) - set(cluster))
+        near = [t for t in near if alike(problem, [*cluster, t])]
+        if not near:
+            return None
+        wider = [*cluster, min(near, key=lambda t: (best.count[t], t))]
+        few = len(wider) <= LISTED_TOGETHER and sum(best.count[t] for t in wider) <= LISTED_UNITS
+        return wider if few else None
+
+    def settle(self, assignment) -> WorkingPartition:
+        """Return an assignment with less travel and border in which no territory is further off than before."""
+        part = self.working(assignment, STRICT)
+        for t, load in enumerate(part.load):
+            part.low[t], part.high[t] = min(part.low[t], load), max(part.high[t], load)
+        descend(part, self.watch)
+        return self.working(part.assignment, STRICT)
+
+    def rank_by_worst(self, part: WorkingPartition) -> tuple[float, float, float]:
+        """Return what makes one partition better than another where the worst territory counts first."""
+        excess = [max(load - high, low - load, 0.0) for load, low, high in zip(part.load, part.low, part.high)]
+        return round(max(excess) * part.per_target, 9), *self.rank(part)
 
 
 def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:

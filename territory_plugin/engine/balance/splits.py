@@ -138,7 +138,8 @@ def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -
         # the best balanced first: the rest costs too much to look at
         subsets = np.sort(subsets[np.argpartition(balance[subsets], 50_000)[:50_000]])
     inside = (subsets[:, None] >> np.arange(size)) & 1
-    ones = inside @ rows + fixed[0]
+    # without BLAS, whose rounding depends on the number of its threads
+    ones = np.einsum("su,uf->sf", inside, rows) + fixed[0]
     others = total - ones
     cost = balance[subsets] - part.pull[one] * _square(ones) - part.pull[other] * _square(others)
     if part.terms:

@@ -24,6 +24,8 @@ ROWS = 4096
 """Cells whose distances to all centres are looked at together, to bound memory."""
 REACH = 100.0
 """How many times the local blur a price may change in one Newton step."""
+FEW_SHARED = 0.2
+"""Share of positive entries below which a dense matrix of shares is treated as a sparse one."""
 NEAR_ENOUGH = 2e-3
 """Share of the mean capacity by which a centre may miss its own."""
 
@@ -180,16 +182,16 @@ class Transport:
         total = gain.sum(axis=1, keepdims=True)
         gain /= total
         least = blur * (best + np.log(total))[:, 0]
-        return gain, float(self.workload @ least - self.capacity @ price)
+        return gain, float((self.workload * least).sum() - (self.capacity * price).sum())
 
     def _hessian(self, share: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
         """Return the second derivative of the smoothed dual, made safe to invert, shape (k, k)."""
         pull = self.per_centre(share * stiffness[:, None])
-        if self._sparse:
-            rows = len(share)
-            kept = share > 1e-7
+        kept = share > 1e-7
+        if self._sparse or kept.mean() < FEW_SHARED:
             starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-            matrix = csr_matrix((share[kept], self._index[kept], starts), shape=(rows, len(pull)))
+            index = self._index[kept] if self._sparse else np.nonzero(kept)[1]
+            matrix = csr_matrix((share[kept], index, starts), shape=(len(share), len(pull)))
             coupled = (matrix.T @ matrix.multiply(stiffness[:, None]).tocsr()).toarray()
         else:
             # without BLAS, whose threads wait for each other on a busy machine and may round differently
@@ -208,7 +210,7 @@ class Transport:
             miss = load - self.capacity
             if np.abs(miss).max() < NEAR_ENOUGH * self.capacity.mean() or self.watch.time_is_up():
                 break
-            step = np.linalg.solve(self._hessian(share, stiffness), miss)
+            step = solved(self._hessian(share, stiffness), miss)
             local = self.per_centre(drawn * blur[:, None]) / np.maximum(load, 1e-9 * self.capacity)
             longest = float((np.abs(step) / np.maximum(local, blur.min())).max())
             length = min(1.0, REACH / longest) if longest > 0 else 0.0
@@ -222,3 +224,19 @@ class Transport:
                 break
             price, share, value = trial, trial_share, trial_value
         self.price, self.share = price - price.mean(), share
+
+
+def solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return x for matrix · x = right, of a symmetric positive definite matrix, by elimination.
+
+    LAPACK rounds differently with another number of threads, and plans must not depend on that.
+    """
+    work = np.column_stack([matrix, right])
+    size = len(right)
+    for row in range(size - 1):
+        factor = work[row + 1 :, row] / work[row, row]
+        work[row + 1 :, row + 1 :] -= factor[:, None] * work[row, row + 1 :]
+    found = np.empty(size)
+    for row in range(size - 1, -1, -1):
+        found[row] = (work[row, size] - (work[row, row + 1 : size] * found[row + 1 :]).sum()) / work[row, row]
+    return found

@@ -9,7 +9,7 @@ from ..progress import IsCancelled, Progress, ignore, never, stop_if
 
 
 class Watch:
-    """Says when to stop; a passed deadline ends phases early, a cancel raises.
+    """Says when to stop; a passed deadline ends phases early, a cancel raises or does the same.
 
     Parameters
     ----------
@@ -19,6 +19,15 @@ class Watch:
         As in `engine.progress`.
     clock : callable
         Seconds that only go forward.
+    keeps : bool
+        Whether a cancel ends phases early, as a deadline does, instead of raising.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the deadline or a cancel has ended the search.
+    was_cancelled : bool
+        Whether it was a cancel.
     """
 
     def __init__(
@@ -27,16 +36,21 @@ class Watch:
         progress: Progress = ignore,
         cancelled: IsCancelled = never,
         clock: Callable[[], float] = perf_counter,
+        keeps: bool = False,
     ) -> None:
         self._clock = clock
         self.deadline = None if time_limit is None else clock() + time_limit
         self.progress = progress
         self.cancelled = cancelled
-        self.stopped = False
+        self.keeps = keeps
+        self.stopped = self.was_cancelled = False
 
     def time_is_up(self) -> bool:
-        """Answer whether to end now; raises `Cancelled` when the user asked to stop."""
-        stop_if(self.cancelled)
+        """Answer whether to end now; raises `Cancelled` when the user asked to stop and wants nothing."""
+        if not self.keeps:
+            stop_if(self.cancelled)
+        elif self.cancelled():
+            self.stopped = self.was_cancelled = True
         if self.deadline is not None and self._clock() >= self.deadline:
             self.stopped = True
         return self.stopped
