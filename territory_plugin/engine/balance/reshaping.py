@@ -1,4 +1,4 @@
-"""The search for a plan near today's alignment: the same moves and terms, from another start, with a price on change."""
+"""The search for a plan near today's alignment: the same moves and terms, another start, and a price on change."""
 
 from __future__ import annotations
 
@@ -53,9 +53,8 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
     present = np.flatnonzero(np.bincount(assignment[assignment >= 0], minlength=k))
     cost = np.full((problem.units, k), np.inf)
     if len(present):
-        middles = np.array(
-            [np.average(problem.location[assignment == t], axis=0, weights=problem.mass[assignment == t]) for t in present]
-        )
+        inside = [assignment == territory for territory in present]
+        middles = np.array([problem.mass[at] @ problem.location[at] / problem.mass[at].sum() for at in inside])
         cost[:, present] = squared_distances(problem.location, middles)
     if problem.barred is not None:
         barred = problem.barred & (problem.fixed[:, None] != np.arange(k))
