@@ -189,9 +189,8 @@ def legend(table: pd.DataFrame) -> dict[str, str]:
         givers = mine.assign(giver=mine["from_territory"].fillna("nobody")).groupby("giver")["workload"].sum()
         names = name_some(givers.sort_values(ascending=False, kind="stable").index, 3)
         count = len(mine)
-        told[name] = (
-            f"to {name}: {count:,} {'unit' if count == 1 else 'units'}, {mine['workload'].sum():,.1f}, from {names}"
-        )
+        units = "1 unit" if count == 1 else f"{count:,} units"
+        told[name] = f"to {name}: {units}, workload {mine['workload'].sum():,.1f}, from {names}"
     return told
 
 

@@ -469,7 +469,10 @@ def test_a_new_name_for_what_keeps_less_than_half():
 
 def test_a_legend_says_how_much_comes_from_whom():
     table = moves("abcd", ["A", "B", "B", None], ["C", "C", "C", "T10"], [1.0, 2.0, 3.0, 4.0])
-    assert legend(table) == {"C": "to C: 3 units, 6.0, from B, A", "T10": "to T10: 1 unit, 4.0, from nobody"}
+    assert legend(table) == {
+        "C": "to C: 3 units, workload 6.0, from B, A",
+        "T10": "to T10: 1 unit, workload 4.0, from nobody",
+    }
 
 
 def test_units_that_lie_apart_are_named():
