@@ -415,3 +415,11 @@ def test_what_would_help_is_told(run, board):
     outcome = run("balanceterritories", asked(board("1 1 1 1 1"), 2))
     assert "What would help: Allow ±20 %" in outcome.results["CERTIFICATE"]
     assert "What would help: Allow ±20 %" in outcome.infos
+
+
+def test_travel_is_bounded_on_request(run, board):
+    layer = board("1 2 3 1\n3 2 1 2\n1 1 2 3")
+    assert run("balanceterritories", asked(layer, 3)).results["RMS_BOUND_KM"] is None
+    outcome = run("balanceterritories", asked(layer, 3, BOUND_TRAVEL=True))
+    assert 0 < outcome.results["RMS_BOUND_KM"] <= outcome.results["RMS_KM"]
+    assert "No plan balanced like this one" in outcome.infos
