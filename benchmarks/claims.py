@@ -1,4 +1,4 @@
-"""Volume from a claims file of full size, made for it: seconds, rows a second, peak memory.
+"""Volume from a claims file of full size, made for it, beside pandas and ogr2ogr: seconds, peak memory, the sums.
 
 python -m benchmarks.claims --rows 1000000      # the true file has 9.8 million
 """
@@ -6,15 +6,16 @@ python -m benchmarks.claims --rows 1000000      # the true file has 9.8 million
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-
-from territory_plugin.engine.claims import ProcedureFilter, Wishes, read_claims
 
 from .nppes_file import check_digits
 
@@ -25,6 +26,7 @@ HEADER = (
     "Rndrng_Prvdr_Type,Rndrng_Prvdr_Mdcr_Prtcptg_Ind,HCPCS_Cd,HCPCS_Desc,HCPCS_Drug_Ind,Place_Of_Srvc,Tot_Benes,"
     "Tot_Srvcs,Tot_Bene_Day_Srvcs,Avg_Sbmtd_Chrg,Avg_Mdcr_Alowd_Amt,Avg_Mdcr_Pymt_Amt,Avg_Mdcr_Stdzd_Amt\n"
 )
+WANTED = ("27447", "99213", "99214", "99215")
 CODES = ("27447", "27130", "99213", "99214", "99215", "J3301", "G0008", "20610", "73562", "99203")
 
 
@@ -50,26 +52,102 @@ def write(path: Path, rows: int, seed: int = 1) -> None:
             )
 
 
+def asked(rows: int) -> set[str]:
+    """Return the NPIs that are asked for: every twentieth of the file's."""
+    first = 100_000_000 + np.arange(0, rows // 9, 20) * 31
+    return set((first * 10 + check_digits(first)).astype(str))
+
+
+def ours(path: str, npis: set[str]) -> dict[str, float]:
+    """Sum with the plugin's engine."""
+    from territory_plugin.engine.claims import ProcedureFilter, Wishes, read_claims
+
+    wishes = Wishes(codes=ProcedureFilter(["27447", "99213-99215"]), measure="allowed")
+    volumes, audit = read_claims(path, npis, wishes)
+    print(audit.sentence(), file=sys.stderr)
+    return volumes.loc[volumes["rows"] > 0, "volume"].to_dict()
+
+
+def with_pandas(path: str, npis: set[str]) -> dict[str, float]:
+    """Sum with pandas, in chunks of 200,000 rows and the four columns that are needed."""
+    import pandas as pd
+
+    total = pd.Series(dtype=float)
+    columns = {"Rndrng_NPI": str, "HCPCS_Cd": str, "Tot_Srvcs": float, "Avg_Mdcr_Alowd_Amt": float}
+    for chunk in pd.read_csv(path, usecols=list(columns), dtype=columns, chunksize=200_000):
+        kept = chunk[chunk["Rndrng_NPI"].isin(npis) & chunk["HCPCS_Cd"].isin(WANTED)]
+        sums = (kept["Tot_Srvcs"] * kept["Avg_Mdcr_Alowd_Amt"]).groupby(kept["Rndrng_NPI"]).sum()
+        total = total.add(sums, fill_value=0)
+    return total.to_dict()
+
+
+def with_ogr2ogr(path: str, npis: set[str]) -> dict[str, float]:
+    """Filter with GDAL's CSV driver by procedure, and sum what is left: it has no list of NPIs."""
+    import csv
+
+    total: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "kept.csv"
+        codes = ", ".join(f"'{code}'" for code in WANTED)
+        subprocess.run(
+            ["ogr2ogr", "-f", "CSV", out, path, "-where", f"HCPCS_Cd IN ({codes})", "-select",
+             "Rndrng_NPI,Tot_Srvcs,Avg_Mdcr_Alowd_Amt"], check=True, capture_output=True,
+        )  # fmt: skip
+        with open(out, newline="") as file:
+            for row in csv.DictReader(file):
+                if row["Rndrng_NPI"] in npis:
+                    amount = float(row["Tot_Srvcs"]) * float(row["Avg_Mdcr_Alowd_Amt"])
+                    total[row["Rndrng_NPI"]] = total.get(row["Rndrng_NPI"], 0.0) + amount
+    return total
+
+
+WAYS = {"ours": ours, "pandas": with_pandas, "ogr2ogr": with_ogr2ogr}
+
+
+def one(name: str, path: str, rows: int) -> None:
+    """Sum, and print providers, volume, CPU seconds and peak memory as JSON."""
+    volume = WAYS[name](path, asked(rows))
+    own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(json.dumps({
+        "providers": len(volume), "volume": sum(volume.values()),
+        "cpu": sum(usage.ru_utime + usage.ru_stime for usage in (own, child)),
+        "peak_mb": max(own.ru_maxrss, child.ru_maxrss) / 1024,
+    }))  # fmt: skip
+
+
 def main() -> None:
-    """Make the file, read it, print one line."""
+    """Make the file, measure each way in a process of its own, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--file", help="a file that this module has made with as many rows")
+    parser.add_argument("--only", choices=WAYS, nargs="*", default=list(WAYS))
+    parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     wishes = parser.parse_args()
+    if wishes.one:
+        one(wishes.one, wishes.file, wishes.rows)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "claims.csv"
-        write(path, wishes.rows)
-        first = 100_000_000 + np.arange(0, wishes.rows // 9, 20) * 31
-        npis = set((first * 10 + check_digits(first)).astype(str))
-        asked = Wishes(codes=ProcedureFilter(["27447", "99213-99215"]), measure="allowed")
-        start, cpu = time.perf_counter(), time.process_time()
-        volumes, audit = read_claims(str(path), npis, asked)
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"{path.stat().st_size / 1e9:.2f} GB, {audit.read:,} rows, {len(volumes):,} of {len(npis):,} providers: "
-            f"{seconds:.1f} s, {audit.read / seconds:,.0f} rows/s, {cpu:.1f} CPU s, peak {peak:.0f} MB; "
-            f"load {os.getloadavg()[0]:.1f}"
-        )
+        path = wishes.file or str(Path(folder) / "claims.csv")
+        if not wishes.file:
+            write(Path(path), wishes.rows)
+        print(f"{os.path.getsize(path) / 1e9:.2f} GB, {wishes.rows:,} rows; load {os.getloadavg()[0]:.1f} before")
+        print(f"{'':10}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'providers':>11}{'volume':>18}")
+        for name in wishes.only:
+            start = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.claims", "--one", name, "--file", path, "--rows", str(wishes.rows)],
+                capture_output=True, text=True,
+            )  # fmt: skip
+            seconds = time.perf_counter() - start
+            if done.returncode:
+                print(f"{name:10}  {done.stderr.strip().splitlines()[-1][:100]}")
+                continue
+            row = json.loads(done.stdout)
+            print(
+                f"{name:10}{seconds:9.1f}{row['cpu']:8.1f}{row['peak_mb']:9.0f}{row['providers']:11,}"
+                f"{row['volume']:18,.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

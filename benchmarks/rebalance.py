@@ -14,6 +14,7 @@ from time import process_time
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 from scipy.spatial import Delaunay
 
 from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
@@ -30,6 +31,8 @@ SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
 LIGHT = 0.35
 """Heaviest unit of a small map, in targets: heavier ones make balance a matter of that unit alone."""
 TOLERANCE = 0.05
+ANNUAL = 0.1
+"""Tolerance of the annual cycle: most ZIPs have no OB/GYN at all, and some have a tenth of a territory's."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def small_rows(wishes) -> list[dict]:
 def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
     """Return our rebalancing and its CPU seconds."""
     begin = process_time()
-    found = rebalance_territories(case.graph, case.current, tolerance=TOLERANCE, effort=effort, **more)
+    found = rebalance_territories(case.graph, case.current, effort=effort, **{"tolerance": TOLERANCE, **more})
     return found, process_time() - begin
 
 
@@ -193,9 +196,9 @@ def state_rows(wishes) -> list[dict]:
     return rows
 
 
-def measured(case: Case, sigma, effort: str) -> dict:
+def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE) -> dict:
     """Return the measures of one rebalancing beside its bounds."""
-    found, seconds = timed(case, effort)
+    found, seconds = timed(case, effort, tolerance=tolerance)
     return {
         "instance": case.name, "σ": sigma, "worst today": f"{100 * case.worst:.1f} %",
         "proven bound": f"{100 * found.least_bound:.2f} %", "flow bound": f"{100 * found.flow_bound:.2f} %",
@@ -239,6 +242,34 @@ def nation_rows(wishes) -> list[dict]:
     for sigma in wishes.nation_sigmas:
         case = noisy(f"nation k = {wishes.reps}", graph, wishes.workload, wishes.reps, sigma, 3, "quick")
         rows.append({**measured(case, sigma, wishes.effort), "ZIPs": f"{len(graph):,}"})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def annual_rows(wishes) -> list[dict]:
+    """Return a row for each state: OB/GYNs that CMS listed in 2023 balanced, then the geocoded list that came after."""
+    folder = wishes.data / "providers"
+    last = pd.read_csv(folder / "dac_obgyn_2023.csv.gz", dtype=str)["Zip Code"].value_counts()
+    this = pd.read_csv(folder / "obgyn_npi_lonlat.csv.gz", dtype=str)["zcta5"].value_counts()
+    rows = []
+    for state in wishes.states:
+        graph = state_graph(wishes.data, state)
+        units = sorted(graph)
+        before, after = (counts.reindex(units).fillna(0.0).to_numpy() for counts in (last, this))
+        for unit, old in zip(units, before.tolist()):
+            graph.nodes[unit]["last year"] = old
+        territories = max(4, round(before.sum() / 75))
+        plan = balance_territories(graph, territories, workload="last year", tolerance=ANNUAL, effort=wishes.effort)
+        now = nx.Graph()
+        for unit, load_ in zip(units, after.tolist()):
+            now.add_node(unit, lon=graph.nodes[unit]["lon"], lat=graph.nodes[unit]["lat"], workload=load_)
+        now.add_edges_from(graph.edges)
+        case = Case(
+            f"{state}, {before.sum():,.0f} → {after.sum():,.0f} OB/GYNs, k = {territories}", now,
+            {unit: f"T{at + 1:02d}" for unit, at in plan.as_dict().items()},
+        )  # fmt: skip
+        rows.append(measured(case, None, wishes.effort, ANNUAL))
+        del rows[-1]["σ"]
         print(rows[-1], flush=True)
     return rows
 
@@ -366,6 +397,15 @@ From our plan, without noise: of all reps the one goes whose leaving moves the l
         )
     if "nation" in tables:
         parts.append(f"## The nation\n\n{as_markdown(tables['nation'])}")
+    if "annual" in tables:
+        parts.append(
+            f"""## The annual cycle
+
+Last year's territories are balanced on the OB/GYNs that CMS listed in 2023, by ZIP; then comes a geocoded list of
+OB/GYNs; ±{100 * ANNUAL:g} %.
+
+{as_markdown(tables["annual"])}"""
+        )
     if "team" in tables:
         least, flow = wishes.team_bounds
         parts.append(
@@ -388,7 +428,8 @@ Seconds of ours are CPU seconds.
 """
 
 
-TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nation": nation_rows, "team": team_rows}
+TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nation": nation_rows,
+          "annual": annual_rows, "team": team_rows}  # fmt: skip
 
 
 def main() -> None:

@@ -296,6 +296,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         if output is None:
             return None
         output.add(rows)
+        output.close()
         return output.destination
 
     def begin(self, name, fields, wkb_type, crs, style=None):
@@ -315,7 +316,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """Take back what was written of outputs that will not be finished: a part would pass for the whole."""
         self.outputs = {}
         for output in self.begun:
-            output.sink = None  # closes the file
+            output.close()
             place = file_behind(self.parameters.get(output.name))
             if place is not None and place.table:
                 ogr = QgsProviderRegistry.instance().providerMetadata("ogr")
@@ -371,6 +372,10 @@ class OutputLayer:
             features.append(feature)
         if not self.sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not self.sink.flushBuffer():
             raise QgsProcessingException(f"{self.name}: {self.sink.lastError()}")
+
+    def close(self) -> None:
+        """Let go of the file, which is complete only then."""
+        self.sink = None
 
 
 def choices(definition, value):

@@ -10,6 +10,7 @@ from qgis.core import (
     QgsGeometry,
     QgsPointXY,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -20,7 +21,7 @@ from qgis.core import (
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError, name_some
-from ..territory_plugin.engine.progress import stop_if
+from ..territory_plugin.engine.progress import part, stop_if
 from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
 
 FILES = "CSV, zip or gzip (*.csv *.zip *.gz *.txt *.tsv *.CSV *.ZIP);;All files (*)"
@@ -42,18 +43,24 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             QgsProcessingParameterFile(name, label, fileFilter=FILES, optional=optional, defaultValue=None)
         )
 
-    def add_filters(self):
-        """Add the wishes for places that all imports have."""
+    def add_filters(self, any_name, any_label):
+        """Add the wishes that the imports of providers have.
+
+        Parameters
+        ----------
+        any_name, any_label : str
+            Of the parameter that lets a secondary specialty count.
+        """
+        text = QgsProcessingParameterString
+        self.addParameter(text("STATES", self.tr("States (NY, New Jersey; empty: all)"), optional=True))
         self.addParameter(
-            QgsProcessingParameterString(
-                "STATES", self.tr("States (NY, New Jersey; empty: all)"), optional=True, multiLine=False
-            )
+            text("SPECIALTIES", self.tr("Specialties (207X, Cardiology, OB/GYN; empty: all)"), optional=True)
         )
-        self.addParameter(
-            QgsProcessingParameterString(
-                "ZIP_CODES", self.tr("ZIPs (10001, 112*; empty: all)"), optional=True, multiLine=True
-            )
-        )
+        for parameter in (
+            QgsProcessingParameterBoolean(any_name, any_label, False),
+            text("ZIP_CODES", self.tr("ZIPs (10001, 112*; empty: all)"), optional=True, multiLine=True),
+        ):
+            self.addParameter(flag_advanced(parameter))
 
     def add_places(self):
         """Add the ZIP polygons that providers are placed in."""
@@ -64,9 +71,10 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         )
         self.addParameter(
             QgsProcessingParameterField(
-                "ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS", optional=True
+                "ZIP_FIELD", self.tr("ZIP of the polygon (empty: found by name)"), parentLayerParameterName="ZIPS",
+                optional=True,
             )
-        )
+        )  # fmt: skip
         self.addParameter(
             QgsProcessingParameterFeatureSource(
                 "CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [VECTOR],
@@ -114,9 +122,19 @@ class ImportAlgorithm(TerritoriesAlgorithm):
     def wish_complaints(self):
         """Return what is wrong with the wishes for places."""
         complaints = [*complaint_of(self.states), *complaint_of(self.zip_filter)]
-        if self.parameters.get("ZIPS") and not self.string("ZIP_FIELD"):
+        if self.parameters.get("ZIPS") and not self.zip_field():
             complaints.append(self.tr("ZIP polygons are given: choose the field that holds their ZIP."))
         return complaints
+
+    def zip_field(self) -> str:
+        """Return the field of the ZIP polygons that holds their ZIP, named or found; empty when there is none."""
+        source = self.source("ZIPS")
+        names = source.fields().names() if source is not None else []
+        found = [name for usual in gis.crosswalk.POLYGON_NAMES for name in names if name.lower() == usual]
+        return self.string("ZIP_FIELD") or next(iter(found), "")
+
+    def flag(self, name) -> bool:
+        return self.parameterAsBoolean(self.parameters, name, self.context)
 
     def file(self, name) -> str:
         return self.parameterAsFile(self.parameters, name, self.context)
@@ -127,7 +145,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
 
     def zip_filter(self):
         """Return the ZIPs asked for."""
-        return engine.zipcodes.ZipFilter(engine.taxonomy.split_wishes(self.string("ZIP_CODES")))
+        return engine.zipcodes.ZipFilter(engine.taxonomy.split_codes(self.string("ZIP_CODES")))
 
     def code_filter(self):
         """Return the specialties asked for, by code, by our names, and by those of the user's table."""
@@ -145,13 +163,24 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         columns = [layer.texts(name) for name in names]
         return engine.nppes.read_taxonomy([dict(zip(names, row)) for row in zip(*columns)])
 
+    def filters(self) -> dict:
+        """Return the wishes that all imports of providers have."""
+        return {"states": self.states(), "zips": self.zip_filter(), "codes": self.code_filter()}
+
+    def reading(self, share: float) -> dict:
+        """Return what every reader of a file takes besides its wishes; `share` of the time is reading."""
+        return {
+            "latitude": self.string("LATITUDE_COLUMN"), "longitude": self.string("LONGITUDE_COLUMN"),
+            "progress": part(self.progress, 0.0, share), "cancelled": self.feedback.isCanceled,
+        }  # fmt: skip
+
     def told_wishes(self, *names) -> dict[str, str]:
         """Return the filters as a person reads them, those left empty out."""
         told = {}
         for name in names:
             definition = self.parameterDefinition(name)
             if definition.type() == "boolean":
-                text = "yes" if self.parameterAsBoolean(self.parameters, name, self.context) else "no"
+                text = "yes" if self.flag(name) else "no"
             else:
                 text = self.choice(name) if definition.type() == "enum" else self.string(name)
             if text:
@@ -160,18 +189,28 @@ class ImportAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- places
 
-    def read_places(self) -> Places:
-        """Return the ZIP polygons and the crosswalk that were given."""
+    def read_places(self, spool) -> Places:
+        """Return the crosswalk and the polygons of the ZIPs that are needed: a nation's take memory and time."""
         source = self.source("ZIPS")
         if source is None:
             return Places()
-        layer = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback, geometry="polygon")
-        units = gis.frames.unit_ids(layer, self.string("ZIP_FIELD"))
+        gis.frames.check_geometry(source, "The ZIP layer", "polygon")
+        table = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback)
+        units = gis.frames.unit_ids(table, self.zip_field())
         units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
         crosswalk = self.source("CROSSWALK")
         if crosswalk is not None:
             crosswalk = gis.crosswalk.read_crosswalk(crosswalk, self.context, self.feedback)
-        return Places(units, layer.lonlat, crosswalk)
+        zips = {code for frame in spool.frames() for code in frame["zip"][frame["longitude"].isna()] if code}
+        zips |= {crosswalk[code] for code in zips if code in crosswalk} if crosswalk else set()
+        row_of = {feature.id(): row for row, feature in enumerate(table.features) if units[row] in zips}
+        polygons = np.full(len(units), None, dtype=object)
+        if row_of:
+            layer = gis.frames.read_layer(
+                source, "The ZIP layer", self.context, self.feedback, geometry="polygon", only=row_of.keys()
+            )
+            polygons[[row_of[feature.id()] for feature in layer.features]] = layer.lonlat
+        return Places(units, polygons, crosswalk)
 
     def write_places(self, spool, columns, keys, audits, progress):
         """Write providers with a place, and those without; close the books; return the outputs.
@@ -184,7 +223,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             Returns for a frame the numbers that decide where inside a polygon each row stands.
         """
         progress(0.0, self.tr("Placing"))
-        places = self.read_places()
+        places = self.read_places(spool)
         located = places.units is not None or any(frame["longitude"].notna().any() for frame in spool.frames())
         stop_if(self.feedback.isCanceled)
         kind, crs = gis.fields.POINT if located else gis.fields.NO_GEOMETRY, gis.frames.LONLAT
@@ -214,6 +253,8 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             done += len(frame)
             progress(done / len(spool), self.tr("Writing"))
             stop_if(self.feedback.isCanceled)
+        for layer in filter(None, (output, unplaced)):
+            layer.close()
         self.tell_lost(lost_zips)
         for audit, (ways, reasons) in zip(audits, books):
             audit.kept -= reasons[NO_ZIP]
@@ -264,7 +305,7 @@ class Places:
     units : list of str, optional
         ZIPs of the polygons; None when no layer was given.
     polygons : numpy.ndarray of shapely polygons
-        In degrees on WGS84.
+        In degrees on WGS84; None for those that are not needed.
     crosswalk : dict, optional
         From ZIPs without polygon to one that has one.
     """

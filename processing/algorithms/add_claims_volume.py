@@ -21,6 +21,7 @@ from ..base import VECTOR, enum, flag_advanced
 from ..imports import ImportAlgorithm, complaint_of
 
 CODE_NAMES = ("hcpcs", "hcpcs_cd", "hcpcs_code", "code", "cpt", "cpt_code")
+MOSTLY = 50  # percent
 
 
 class AddClaimsVolume(ImportAlgorithm):
@@ -52,7 +53,7 @@ class AddClaimsVolume(ImportAlgorithm):
         self.add_file("CLAIMS", self.tr("Claims file (Medicare by Provider and Service)"))
         self.addParameter(
             QgsProcessingParameterString(
-                "HCPCS", self.tr("Procedures (27447, 99213-99215, J*; empty: all)"), optional=True, multiLine=True
+                "HCPCS", self.tr("Procedures (27447, 99213-99215, J*; empty: all)"), optional=True
             )
         )
         self.addParameter(
@@ -107,7 +108,7 @@ class AddClaimsVolume(ImportAlgorithm):
         self.add_audit()
         for name, label in (
             ("WITH_VOLUME", "Rows with a published volume"), ("WITHOUT_VOLUME", "Rows without one"),
-            ("TOTAL_VOLUME", "Total volume"),
+            ("TOTAL_VOLUME", "Total volume"), ("ASSUMED_PCT", "Share of the total volume that is assumed (%)"),
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
@@ -115,7 +116,7 @@ class AddClaimsVolume(ImportAlgorithm):
         return complaint_of(lambda: engine.claims.ProcedureFilter(self.typed_codes()))
 
     def typed_codes(self):
-        return engine.taxonomy.split_wishes(self.string("HCPCS"))
+        return engine.taxonomy.split_codes(self.string("HCPCS"))
 
     def codes(self):
         """Return the procedures typed in and those of the table."""
@@ -157,7 +158,7 @@ class AddClaimsVolume(ImportAlgorithm):
             npis, volumes, missing=self.choice("MISSING"), floor=floor,
             specialties=layer.texts(specialty) if specialty else None, several=self.choice("SEVERAL_ROWS"),
         )  # fmt: skip
-        self.tell(found, npis)
+        self.tell(found, npis, audit)
 
         self.progress(0.9, self.tr("Writing"))
         fields, _ = self.beside(layer.fields, gis.fields.columns(*gis.fields.CLAIMS))
@@ -167,19 +168,23 @@ class AddClaimsVolume(ImportAlgorithm):
              for feature, values in zip(layer.features, added)),
             gis.styles.with_volume(float(np.nanmax(found["volume"]))),
         )  # fmt: skip
-        published = int((found["rows"] > 0).sum())
+        published, total = int((found["rows"] > 0).sum()), float(found["volume"].sum())
+        assumed = float(found["volume"][found["assumed"]].sum())
         return {
             "OUTPUT": output, "WITH_VOLUME": published, "WITHOUT_VOLUME": len(found) - published,
-            "TOTAL_VOLUME": float(found["volume"].sum()), **self.write_books([audit]),
+            "TOTAL_VOLUME": total, "ASSUMED_PCT": 100 * assumed / (total or 1), **self.write_books([audit]),
         }  # fmt: skip
 
-    def tell(self, found, npis):
-        """Say how many providers have no published volume, and what stands in."""
+    def tell(self, found, npis, audit):
+        """Say how many providers have no published volume, what stands in, and how much of the total that is."""
         without = (found["rows"] == 0).to_numpy()
+        audit.note("rows of the layer with a published volume", int((~without).sum()))
         if without.any():
+            by_specialty = self.string("SPECIALTY_FIELD")
             stands_in = {
                 "leave": self.tr("they have no volume (NULL)"), "floor": self.tr("the floor stands in"),
-                "median": self.tr("the median of the specialty stands in"),
+                "median": self.tr("the median of the specialty stands in") if by_specialty
+                else self.tr("the median of all providers stands in, as no specialty field is chosen"),
             }[self.choice("MISSING")]  # fmt: skip
             why = Counter(note.split(":")[0].split(" (")[0] for note in found["note"][without])
             told = ", ".join(f"{count:,} {text}" for text, count in why.most_common())
@@ -188,6 +193,17 @@ class AddClaimsVolume(ImportAlgorithm):
                     int(without.sum()), len(found), told, stands_in
                 )
             )
+            audit.note(f"rows of the layer without a published volume: {stands_in}", int(without.sum()))
+        total, assumed = found["volume"].sum(), found["volume"][found["assumed"]].sum()
+        if assumed > 0:
+            share = 100 * assumed / total
+            self.feedback.pushWarning(
+                self.tr("{:.1f} % of the total volume is assumed, {:.1f} % is published.").format(share, 100 - share)
+                + (" " + self.tr("Where most is assumed, the volume counts providers rather than what they do.")
+                   if share > MOSTLY else "")
+            )  # fmt: skip
+            audit.note(f"rows of the layer whose volume is assumed: {share:.1f} % of the total volume",
+                       int(found["assumed"].sum()))  # fmt: skip
         repeated = sum(count > 1 for npi, count in Counter(npis).items() if npi)
         if repeated:
             how = self.tr("share its volume") if self.choice("SEVERAL_ROWS") == "divide" else self.tr("each have all")

@@ -8,18 +8,19 @@ from qgis.core import (
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterField,
     QgsProcessingParameterString,
 )
 
-from ...territory_plugin import engine
+from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
-from ..territory_outputs import TerritoriesOutputAlgorithm
+from ..rules import RulesAlgorithm
 
 LIMITS = ("CAPACITY", "CAPACITY_MIN", "CAPACITY_MAX")
 
 
-class BalanceTerritories(TerritoriesOutputAlgorithm):
+class BalanceTerritories(RulesAlgorithm):
     """Partitions units into balanced territories."""
 
     ID = "balanceterritories"
@@ -41,6 +42,10 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
     Where that cannot be, the territory says why in the column “reason”: which ZIP alone outweighs the target,
     which island is too light, and the best deviation that is possible.
 
+    Reps may have homes (travel is measured from them), capacities, limits, units that they must or may not have; units
+    can be locked, borders closed or priced. Rules that contradict each other are named before the search, rules that
+    had to give after it.
+
     Several workload fields are mixed by their shares (60, 10, 30), each divided by its mean. The adjacency
     comes from an edges layer (“Build adjacency graph”, with your own edits) or is built on the way; bridges let
     territories span water.
@@ -54,11 +59,18 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
     def initAlgorithm(self, config=None):
         self.add_unit_parameters()
         self.addParameter(
-            whole("TERRITORIES", self.tr("Number of territories (empty: from the capacity)"), None, 1, optional=True)
+            whole(
+                "TERRITORIES",
+                self.tr("Number of territories (empty: from the reps or the capacity)"),
+                None,
+                1,
+                optional=True,
+            )
         )
         self.addParameter(
             real("CAPACITY", self.tr("Capacity of a territory (workload), for no number"), None, 0, optional=True)
         )
+        self.add_reps()
         self.add_tolerance()
         self.addParameter(
             enum(
@@ -77,9 +89,14 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
                  "nothing"),
             QgsProcessingParameterBoolean("BOUND_TRAVEL", self.tr("Prove how much shorter travel could be"), False),
             *contact_parameters(self.tr),
+            QgsProcessingParameterField(
+                "CURRENT_FIELD", self.tr("Territory today (locked units stay there; names are kept)"),
+                parentLayerParameterName="UNITS", optional=True,
+            ),
             QgsProcessingParameterString("NAME_PREFIX", self.tr("Territory names begin with"), "T", optional=True),
         ):  # fmt: skip
             self.addParameter(flag_advanced(parameter))
+        self.add_rules()
         self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Territories"), POLYGONS))
         self.addParameter(
             QgsProcessingParameterFeatureSink(
@@ -88,6 +105,7 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
         )
         self.add_report()
         self.add_measures()
+        self.add_rule_outputs()
         self.addOutput(
             QgsProcessingOutputNumber("BEST_POSSIBLE_PCT", self.tr("Lower bound on the largest deviation (%)"))
         )
@@ -99,22 +117,29 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
 
     def complaints(self):
         given = [name for name in ("TERRITORIES", "CAPACITY") if self.parameters.get(name) is not None]
-        if len(given) == 1:
-            return []
-        return [
-            self.tr("Give the number of territories, or leave it empty and give the capacity of one; not both.")
-            if given
-            else self.tr("Give the number of territories, or the capacity of one.")
-        ]
+        complaints = self.rule_complaints()
+        if len(given) == 2:
+            complaints.append(
+                self.tr("Give the number of territories, or leave it empty and give the capacity of one; not both.")
+            )
+        elif not given and self.source("REPS") is None:
+            complaints.append(self.tr("Give the number of territories, the capacity of one, or the reps."))
+        return complaints
 
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
-        territories, tolerance = self.wish(float(market.workload.sum()))
+        reps = self.read_reps(market)
+        territories, tolerance = self.wish(float(market.workload.sum()), reps)
+        field = self.string("CURRENT_FIELD")
+        today = gis.alignment.today(market.layer.texts(field), market.units, self.feedback) if field else None
+        current = dict(zip(market.units, today)) if field else {}
+        rules = self.read_rules(market, reps, current, territories)
         seconds = self.number("TIME_LIMIT")
         plan = engine.balance.balance_territories(
             market.graph,
-            territories,
+            len(rules.reps) or territories,
             tolerance=tolerance,
+            rules=rules,
             seed=self.integer("SEED"),
             effort=self.choice("EFFORT"),
             boundary=self.number("BOUNDARY"),
@@ -147,28 +172,41 @@ class BalanceTerritories(TerritoriesOutputAlgorithm):
                     seconds
                 )
             )
-        prefix = self.string("NAME_PREFIX")
-        names = [f"{prefix}{at + 1:0{len(str(plan.territories))}d}" for at in range(plan.territories)]
+        names = self.names(plan, market, today)
         results = self.write_territories(
             market,
             [names[at] for at in plan.assignment],
             tolerance,
             part(self.progress, 0.85, 1.0),
             # one target for all: neither a unit that outweighs it nor an island too light for it is its own measure
-            targets=dict.fromkeys(names, plan.certificates.shared_target),
+            targets=dict(zip(names, (plan.certificates.shared_target * plan.share).tolist())),
             reasons={names[at]: reason for at, reason in plan.reasons.items()},
         )
         return {
             **results,
+            **self.tell_rules(plan),
             "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_shared_deviation,
             "STOPPED_BY_TIME": plan.stopped_by_time,
             "RMS_BOUND_KM": plan.travel_bound.rms_km if plan.travel_bound is not None else None,
             "CERTIFICATE": certificate,
         }
 
-    def wish(self, workload):
-        """Return the number of territories and the tolerance, from the number given or from the capacity."""
+    def names(self, plan, market, today):
+        """Return the name of each territory: its rep's, that of today where most of it stays, or a number."""
+        if plan.names:
+            return list(plan.names)
+        prefix = self.string("NAME_PREFIX")
+        names = [f"{prefix}{at + 1:0{len(str(plan.territories))}d}" for at in range(plan.territories)]
+        if today is None:
+            return names
+        kept = engine.alignment.match_names(today, [names[at] for at in plan.assignment], market.workload)
+        return [kept[name] for name in names]
+
+    def wish(self, workload, reps):
+        """Return the number of territories and the tolerance, from the number given, the reps or the capacity."""
         tolerance = self.number("TOLERANCE") / 100
+        if reps and all(self.parameters.get(name) is None for name in ("TERRITORIES", "CAPACITY")):
+            return len(reps), tolerance
         if self.parameters.get("TERRITORIES") is not None:
             return self.integer("TERRITORIES"), tolerance
         limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]

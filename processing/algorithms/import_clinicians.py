@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterBoolean, QgsProcessingParameterString
+from qgis.core import QgsProcessingOutputNumber
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
@@ -47,16 +47,7 @@ class ImportClinicians(ImportAlgorithm):
                 "provider": self.tr("NPI"),
             }, "organisation")
         )  # fmt: skip
-        self.add_filters()
-        self.addParameter(
-            QgsProcessingParameterString(
-                "SPECIALTIES", self.tr("Specialties (207X, Cardiology, OB/GYN; empty: all)"), optional=True,
-                multiLine=True,
-            )
-        )  # fmt: skip
-        self.addParameter(
-            QgsProcessingParameterBoolean("ANY_SPECIALTY", self.tr("Secondary specialties count too"), False)
-        )
+        self.add_filters("ANY_SPECIALTY", self.tr("Secondary specialties count too"))
         self.add_places()
         self.add_coordinates()
         self.add_books(self.tr("Clinicians"))
@@ -68,22 +59,17 @@ class ImportClinicians(ImportAlgorithm):
     def compute(self):
         self.progress(0.0, self.tr("Reading clinicians"))
         wishes = engine.clinicians.Wishes(
-            states=self.states(), zips=self.zip_filter(), codes=self.code_filter(),
-            any_specialty=self.parameterAsBoolean(self.parameters, "ANY_SPECIALTY", self.context),
-            once_per=self.choice("ONCE_PER"),
-        )  # fmt: skip
-        spool, audit = engine.clinicians.scan_clinicians(
-            self.file("INPUT"), wishes, latitude=self.string("LATITUDE_COLUMN"),
-            longitude=self.string("LONGITUDE_COLUMN"), progress=part(self.progress, 0.0, 0.85),
-            cancelled=self.feedback.isCanceled,
-        )  # fmt: skip
+            **self.filters(), any_specialty=self.flag("ANY_SPECIALTY"), once_per=self.choice("ONCE_PER")
+        )
+        share = 0.85  # of the time is reading, the rest is writing
+        spool, audit = engine.clinicians.scan_clinicians(self.file("INPUT"), wishes, **self.reading(share))
         audit.wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ONCE_PER", "ANY_SPECIALTY")
         if not len(spool):
             raise TerritoryError(f"No clinician is left. {audit.sentence()} Widen the filters, or look at the file.")
         times = Counter()
         with spool:
             results = self.write_places(
-                spool, gis.fields.CLINICIANS, lambda frame: keys(frame, times), [audit], part(self.progress, 0.85, 1.0)
+                spool, gis.fields.CLINICIANS, lambda frame: keys(frame, times), [audit], part(self.progress, share, 1.0)
             )
         return {**results, "CLINICIANS": len(times)}
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from qgis.core import (
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterString,
-)
+from qgis.core import QgsProcessingParameterBoolean, QgsProcessingParameterFeatureSource
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
@@ -45,32 +41,21 @@ class ImportNppes(ImportAlgorithm):
     def initAlgorithm(self, config=None):
         self.add_file("INPUT", self.tr("NPPES file (npidata_pfile CSV, or the zip of the download)"))
         self.add_file("SITES", self.tr("Secondary sites (pl_pfile CSV, or the same zip; empty: none)"), optional=True)
-        self.add_filters()
-        self.addParameter(
-            QgsProcessingParameterString(
-                "SPECIALTIES", self.tr("Specialties (207X, Cardiology, OB/GYN; empty: all)"), optional=True,
-                multiLine=True,
-            )
-        )  # fmt: skip
-        self.addParameter(
-            QgsProcessingParameterBoolean("ANY_CODE", self.tr("Secondary taxonomy codes count too"), False)
-        )
+        self.add_filters("ANY_CODE", self.tr("Secondary taxonomy codes count too"))
         self.addParameter(
             enum("ENTITY", self.tr("Entity type"), {
                 "all": self.tr("people and organisations"), "person": self.tr("people"),
                 "organisation": self.tr("organisations"),
             }, "all")
         )  # fmt: skip
-        self.addParameter(QgsProcessingParameterBoolean("ACTIVE_ONLY", self.tr("Active NPIs only"), True))
         self.add_places()
-        self.addParameter(
-            flag_advanced(
-                QgsProcessingParameterFeatureSource(
-                    "TAXONOMY", self.tr("Taxonomy table of NUCC (columns Code and Classification)"), [VECTOR],
-                    optional=True,
-                )
-            )
-        )  # fmt: skip
+        for parameter in (
+            QgsProcessingParameterBoolean("ACTIVE_ONLY", self.tr("Active NPIs only"), True),
+            QgsProcessingParameterFeatureSource(
+                "TAXONOMY", self.tr("Taxonomy table of NUCC (columns Code and Classification)"), [VECTOR], optional=True
+            ),
+        ):
+            self.addParameter(flag_advanced(parameter))
         self.add_coordinates()
         self.add_books(self.tr("Providers"))
 
@@ -81,17 +66,13 @@ class ImportNppes(ImportAlgorithm):
     def compute(self):
         self.progress(0.0, self.tr("Reading providers"))
         wishes = engine.nppes.Wishes(
-            states=self.states(), zips=self.zip_filter(), codes=self.code_filter(),
-            any_code=self.parameterAsBoolean(self.parameters, "ANY_CODE", self.context),
-            entity=self.choice("ENTITY"),
-            active_only=self.parameterAsBoolean(self.parameters, "ACTIVE_ONLY", self.context),
+            **self.filters(), any_code=self.flag("ANY_CODE"), entity=self.choice("ENTITY"),
+            active_only=self.flag("ACTIVE_ONLY"),
         )  # fmt: skip
         share = 0.85 if self.filtered(wishes) else 0.3  # of the time is reading, the rest is writing
         spool, audits = engine.nppes.scan_providers(
-            self.file("INPUT"), wishes, sites=self.file("SITES") or None, latitude=self.string("LATITUDE_COLUMN"),
-            longitude=self.string("LONGITUDE_COLUMN"), progress=part(self.progress, 0.0, share),
-            cancelled=self.feedback.isCanceled,
-        )  # fmt: skip
+            self.file("INPUT"), wishes, sites=self.file("SITES") or None, **self.reading(share)
+        )
         audits[0].wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY")
         if not len(spool):
             self.write_books(audits)

@@ -142,11 +142,13 @@ class JoinAccounts(TerritoriesAlgorithm):
         output = self.write("OUTPUT", fields, source.wkbType(), source.sourceCrs(),
             (([*feature.attributes(), *gis.territories.attributes(row)], feature.geometry())
              for feature, row in zip(layer.features, zip(*columns))),
+            gis.styles.accounts(),
         )  # fmt: skip
         lost_fields, _ = gis.fields.beside(accounts.fields, gis.fields.columns(gis.fields.REASON))
         unmatched = self.write("UNMATCHED", lost_fields, account_source.wkbType(), account_source.sourceCrs(),
             (([*accounts.features[row].attributes(), reason[row]], accounts.features[row].geometry())
              for row in np.flatnonzero(lost)),
+            gis.styles.unmatched("Accounts without a match"),
         )  # fmt: skip
         return {
             "OUTPUT": output, "UNMATCHED": unmatched, "MATCHED_COUNT": int((~lost).sum()),

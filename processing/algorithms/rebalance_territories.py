@@ -19,7 +19,7 @@ from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
-from ..territory_outputs import TerritoriesOutputAlgorithm
+from ..rules import RulesAlgorithm
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 WEIGHT = "disruption"
@@ -51,7 +51,7 @@ class Alignment:
     why: dict
 
 
-class RebalanceTerritories(TerritoriesOutputAlgorithm):
+class RebalanceTerritories(RulesAlgorithm):
     """Brings today's alignment within tolerance with the least disruption."""
 
     ID = "rebalanceterritories"
@@ -93,6 +93,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
             *contact_parameters(self.tr),
         ):
             self.addParameter(flag_advanced(parameter))
+        self.add_rules()
         self.add_outputs()
 
     def add_current(self):
@@ -106,9 +107,9 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
                   optional=True),
             field("ALIGNMENT_TERRITORY_FIELD", self.tr("Territory in that table"),
                   parentLayerParameterName="ALIGNMENT", optional=True),
-            source("REPS", self.tr("Reps (ids as territories are named)"), [VECTOR], optional=True),
         ):  # fmt: skip
             self.addParameter(parameter)
+        self.add_reps()
 
     def add_disruption(self):
         """Add what counts as disruption, and how much of it may be."""
@@ -153,6 +154,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
             self.addParameter(parameter)
         self.add_report()
         self.add_measures()
+        self.add_rule_outputs()
         for name, label in (
             ("DISRUPTION_PCT", self.tr("Workload that changes hands (%)")),
             ("DISRUPTION_ACCOUNTS_PCT", self.tr("Accounts that change hands (%)")),
@@ -168,7 +170,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
         self.addOutput(QgsProcessingOutputString("MESSAGES", self.tr("What else is to be said")))
 
     def complaints(self):
-        complaints = super().complaints()
+        complaints = self.rule_complaints()
         given = [name for name in ("CURRENT_FIELD", "ALIGNMENT") if self.parameters.get(name)]
         if len(given) != 1:
             complaints.append(
@@ -202,7 +204,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,
-            "rules": engine.balance.Rules(reps=self.read_reps(market)),
+            "rules": self.read_rules(market, self.read_reps(market), dict(zip(market.units, current))),
             "add": changes.add,
             "remove": changes.remove,
             "merge": changes.merge,
@@ -254,15 +256,6 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
                 "accounts are counted from 0."
             )
         return accounts
-
-    def read_reps(self, market):
-        """Return the reps of the table given; none when there is none."""
-        source = self.source("REPS")
-        if source is None:
-            return ()
-        layer = market.layer
-        regions = {name: layer.texts(name) for name in layer.fields.names()}
-        return tuple(gis.reps.read_reps(source, market.units, layer.lonlat, regions, self.context, self.feedback))
 
     def weigh(self, market, accounts):
         """Give each unit of the graph what its change of hands counts."""
@@ -349,6 +342,7 @@ class RebalanceTerritories(TerritoriesOutputAlgorithm):
             reasons={label[result.names[at]]: reason for at, reason in result.plan.reasons.items()},
             sections=engine.report.change_sections(change, tolerance),
         )
+        results.update(self.tell_rules(result.plan))
         results["MOVES"] = self.write_moves(market, alignment)
         results["GAINED_LOST"] = self.write_table(
             "GAINED_LOST", gis.fields.GAINED_LOST, alignment.gained_lost.reset_index(), market, gis.styles.gained_lost()

@@ -162,7 +162,8 @@ def read_claims(
         is_drug = Remembered(lambda raw: file.text(raw).upper().startswith("Y"))
         dropped, sums, drugs = Counter(), {}, 0
         last = max(at for at in (npi_at, code_at, place_at, count_at, amount_at, drug_at) if at is not None)
-        for fields in file.rows(last, progress, cancelled, "Reading claims"):
+        first = wanted_npis if npi_at == 0 else None  # as in every release
+        for fields in file.rows(last, progress, cancelled, "Reading claims", first):
             raw = fields[npi_at]
             if raw not in wanted_npis:
                 if len(raw) == 10 or known[raw] is None:
@@ -197,6 +198,7 @@ def read_claims(
         if audit.read == 0:
             raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
         audit.drop(MALFORMED, file.malformed)
+        dropped[NOT_ASKED] += file.passed_over
         for reason in (NOT_ASKED, OTHER_CODE, OTHER_PLACE, OTHER_KIND, NO_NUMBER):
             audit.drop(reason, dropped[reason])
         if wishes.measure == "services":

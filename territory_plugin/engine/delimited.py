@@ -14,7 +14,7 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from .errors import TerritoryError, name_some
@@ -95,9 +95,9 @@ class DelimitedFile:
     ----------
     names : list of str
         The header, without byte-order mark and stray white space.
-    read, malformed, odd_bytes : int
-        After iterating: records, those whose number of fields is not the header's, and lines not in UTF-8
-        among those that a caller reported through `text`.
+    read, malformed, passed_over, odd_bytes : int
+        After iterating: records, those whose number of fields is not the header's, those that were not wanted by
+        their first field, and texts not in UTF-8 among those that a caller reported through `text`.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class DelimitedFile:
 
     def __init__(self, path, called: str = "The file", member: Callable[[str], bool] | None = None):
         self.path, self.called = Path(path), called
-        self.read = self.malformed = self.odd_bytes = 0
+        self.read = self.malformed = self.passed_over = self.odd_bytes = 0
         self.examples: list[int] = []
         self._files = []
         try:
@@ -228,11 +228,22 @@ class DelimitedFile:
     # ---------------------------------------------------------------- rows
 
     def rows(
-        self, last: int, progress: Progress = ignore, cancelled: IsCancelled = never, text: str = "Reading"
+        self,
+        last: int,
+        progress: Progress = ignore,
+        cancelled: IsCancelled = never,
+        text: str = "Reading",
+        wanted: Collection[bytes] | None = None,
     ) -> Iterator[list[bytes]]:
         """Yield the fields of each record as bytes, at least up to position `last`.
 
-        Fields are raw: a doubled quote inside one is still doubled. `unquote` gives what is meant.
+        Fields are raw: a doubled quote inside one is still doubled. `text` gives what is meant.
+
+        Parameters
+        ----------
+        wanted : collection of bytes, optional
+            First fields. Records whose first field is another one of ten digits are passed over and counted,
+            without a look at the rest of them; records that begin otherwise come all the same.
 
         Raises
         ------
@@ -240,7 +251,7 @@ class DelimitedFile:
             When the file turns out to be damaged on the way.
         """
         try:
-            yield from self._rows(last, progress, cancelled, text)
+            yield from self._rows(last, progress, cancelled, text, wanted)
         except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
             raise self._damaged(error) from error
         except OSError as error:
@@ -248,9 +259,9 @@ class DelimitedFile:
         finally:
             self.close()
 
-    def _rows(self, last, progress, cancelled, text):
+    def _rows(self, last, progress, cancelled, text, wanted):
         mark = self.delimiter.encode()
-        between = b'"' + mark + b'"'
+        closing, between = b'"' + mark, b'"' + mark + b'"'
         widths = {self.width - 1, len(self.names) - 1}
         cuts = min(last + 1, len(self.names))
         stream, slow = self._stream, _Slow(self._stream, self.delimiter)
@@ -261,6 +272,14 @@ class DelimitedFile:
                 self.read = read
                 stop_if(cancelled)
                 progress(min(self._counter.count / self.size, 1.0), f"{text}, {read:,} rows")
+            if wanted is not None:
+                quoted = line[:1] == b'"'
+                first = line[1:11] if quoted else line[:10]
+                ends = line[11:13] == closing if quoted else line[10:11] == mark
+                # an odd number of quotes is a record that goes on in the next line
+                if ends and first not in wanted and first.isdigit() and line.count(b'"') % 2 == 0:
+                    self.passed_over += 1
+                    continue
             if line[:1] == b'"' and line.count(between) in widths:
                 fields = line.rstrip(b"\r\n")
                 if fields[-1:] == b'"':
@@ -324,6 +343,8 @@ class _Slow:
         """Return the fields of the record that starts with a line, none when its quotes are never closed."""
         if first.count(b'"') % 2 == 0:  # nearly always: one line is one record
             fields = next(csv.reader([first.decode("latin-1")], delimiter=self.delimiter), [])
+            if b'""' not in first:
+                return [field.encode("latin-1") for field in fields]
             return [field.replace('"', '""').encode("latin-1") for field in fields]
         taken = []
 

@@ -40,6 +40,7 @@ SITE = "Provider Secondary Practice Location Address"
 OTHER_FILES = {
     "Endpoint Type": "the endpoint file (endpoint_pfile); choose npidata_pfile",
     f"{SITE} - City Name": "the file of secondary sites (pl_pfile); choose npidata_pfile, and give this one as sites",
+    "Entity Type Code": "an NPPES provider file with columns cut out",
     "Provider Other Organization Name Type Code": "the file of other names (othername_pfile); choose npidata_pfile",
     "Rndrng_NPI": "a Medicare claims file; “Add claims volume” reads it",
     "pri_spec": "the file of Doctors & Clinicians; “Import clinicians” reads it",

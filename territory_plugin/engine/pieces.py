@@ -90,6 +90,7 @@ def divide_heavy(
     given = np.nan_to_num(np.asarray(provider_workload, dtype=float))
     heavy = np.flatnonzero(np.asarray(workload) > limit * (1 + 1e-9))
     heavy = heavy[np.argsort(-np.asarray(workload)[heavy], kind="stable")]
+    beside = shapely.STRtree(division.polygons).query(division.polygons[heavy])
     for done, at in enumerate(heavy.tolist()):
         stop_if(cancelled)
         progress(done / len(heavy), f"Dividing ZIPs, {done:,} of {len(heavy):,} done")
@@ -121,7 +122,7 @@ def divide_heavy(
         too_heavy = int((weights > limit * (1 + 1e-9)).sum())
         if too_heavy:
             division.heavy_places[at] = too_heavy
-        _add_corners(division, at)
+        _add_corners(division, at, beside[1][beside[0] == done].tolist())
     progress(1.0)
     return division
 
@@ -469,7 +470,7 @@ def _without(shape, corners):
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
-def _add_corners(division, at):
+def _add_corners(division, at, beside):
     """Give the corners of a unit's cuts to the neighbours whose border they lie on.
 
     Neighbours have the segment that a corner lies in; those that do not share it exactly stay as they are.
@@ -493,9 +494,7 @@ def _add_corners(division, at):
         on = on[np.argsort(np.hypot(*(on - a).T))]
         inserted[a, b] = [tuple(xy) for xy in on.tolist()]
         inserted[b, a] = inserted[a, b][::-1]
-    box = shapely.box(*whole.bounds)
-    near = shapely.intersects(shapely.box(*shapely.bounds(division.polygons).T), box)
-    for key in np.flatnonzero(near).tolist():
+    for key in beside:
         if key == at:
             continue
         if key in division.pieces:

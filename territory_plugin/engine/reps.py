@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import shapely
 
 from .accounts import match_inside
 from .errors import TerritoryError, name_some
+from .geodesy import distance_km
+from .measures import natural
 from .states import state_code
 from .zipcodes import normalise_zip
 
@@ -129,7 +132,8 @@ def read_reps(
     points : numpy.ndarray of shapely points or None, shape (n,), optional
         Degrees on WGS84.
     regions : mapping of str to sequence of length u, optional
-        Region of each unit, by the name of the column: states, counties, sales regions.
+        Region of each unit, by the name of the column: states, counties, sales regions. Their names have letters:
+        digits are ZIPs.
     columns : mapping of str to str, optional
         Columns with unusual names, by the keys of `COLUMNS`.
 
@@ -334,7 +338,7 @@ class _Reader:
             unknown += [f"{self.labels[row]} ({word})" for word in strange]
             elsewhere += [f"{self.labels[row]} ({word})" for word in outside]
             out.append(units)
-        regions = f"a region in {', '.join(self.regions)}" if self.regions else "a region (no region column is given)"
+        regions = f"a region in {name_some(self.regions)}" if self.regions else "a region (no region column is given)"
         self.complain(unknown, f"what the rep {what} is no ZIP, and not {regions}. Write 10001, 112* or a region.")
         if role == "must_have":
             self.complain(elsewhere, f"what the rep {what} is not in the market. Take it out, or add it to the units.")
@@ -392,6 +396,8 @@ class UnitNames:
     @staticmethod
     def region_keys(text) -> set[str]:
         text = " ".join(str(text or "").casefold().split())
+        if not re.search(r"[^\W\d_]", text):
+            return set()  # digits in a list are ZIPs, whatever numbers other columns hold
         return {key for key in (text, f"state {state_code(text)}" if state_code(text) else "") if key}
 
     def unit(self, text: str) -> tuple[str | None, list[str]]:
@@ -456,3 +462,142 @@ def _text(value) -> str | None:
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     return str(value).strip() or None
+
+
+def read_locks(
+    units: Sequence[str], wishes: Sequence[str | None], current: Mapping[str, str | None], reps: Sequence[Rep] = ()
+) -> dict[str, str]:
+    """Return the rep that each locked unit stays with.
+
+    Parameters
+    ----------
+    units : sequence of str, length n
+    wishes : sequence of str or None, length n
+        The id of a rep or of a territory of today; yes for that of today; no or nothing for free units.
+    current : mapping of str to str or None
+        Today's territory by unit.
+    reps : sequence of Rep
+
+    Raises
+    ------
+    TerritoryError
+        For locks that mean nobody, and for units that are locked where they are although they are nobody's today.
+    """
+    names = {rep.id for rep in reps} or {name for name in current.values() if name}
+    locked, nobody, unknown = {}, [], {}
+    for unit, wish in zip(units, wishes):
+        text = "" if wish is None else str(wish).strip()
+        if text in names:
+            locked[unit] = text
+        elif text.lower() in NO:
+            continue
+        elif text.lower() not in YES:
+            unknown[text] = unit
+        elif current.get(unit):
+            locked[unit] = current[unit]
+        else:
+            nobody.append(unit)
+    complaints = []
+    if unknown:
+        named = name_some(f"“{text}” ({unit})" for text, unit in sorted(unknown.items()))
+        complaints.append(
+            f"Locks must be yes, no or one of {name_some(sorted(names)) or 'the reps, of whom there are none'}; "
+            f"not {named}."
+        )
+    if nobody:
+        complaints.append(
+            f"Units {name_some(nobody)} are locked where they are, but have no territory today: choose the field with "
+            "today's territories, or name the rep in the lock."
+        )
+    if complaints:
+        raise TerritoryError("\n".join(complaints))
+    return locked
+
+
+def reps_of(current: Mapping[str, str | None], territories: int | None = None) -> list[Rep]:
+    """Return a rep for each of today's territories, and further ones up to a number of territories.
+
+    >>> [rep.id for rep in reps_of({"10001": "North", "10002": "South"}, 3)]
+    ['North', 'South', 'New 1']
+    """
+    names = sorted({name for name in current.values() if name}, key=natural)
+    if territories is not None and territories < len(names):
+        raise TerritoryError(
+            f"There are {len(names):,} territories today and {territories:,} are asked for: to merge or remove some, "
+            "use “Rebalance territories”."
+        )
+    fresh = (f"New {at}" for at in count(1))
+    more = (name for name in fresh if name not in names)
+    return [Rep(name, name) for name in [*names, *islice(more, (territories or len(names)) - len(names))]]
+
+
+def share_heavy_units(
+    reps: Sequence[Rep], units: Sequence[str], workload: np.ndarray, lonlat: np.ndarray, tolerance: float
+) -> tuple[list[Rep], list[str]]:
+    """Return reps of whom those that a heavy unit takes are one team, with one territory and all their capacity.
+
+    A unit that outweighs the largest rep's target needs several reps: the one who lives there, then those without a
+    home, then those who live nearest, until their capacities carry it. What they have left is filled up around.
+
+    Parameters
+    ----------
+    reps : sequence of Rep
+    units : sequence of str, length n
+    workload : numpy.ndarray of float, shape (n,)
+    lonlat : numpy.ndarray of float, shape (n, 2)
+        Degrees on WGS84.
+    tolerance : float
+
+    Returns
+    -------
+    reps : list of Rep
+    messages : list of str
+        Which units are shared between whom.
+    """
+    position = {unit: at for at, unit in enumerate(units)}
+    target = float(workload.sum()) / sum(rep.share for rep in reps)
+    free = [rep for rep in reps if not rep.locked]
+    if not free:
+        return list(reps), []
+    most = (1 + tolerance) * target
+    heavy = np.flatnonzero(workload > most * max(rep.share for rep in free))
+    teams, messages = [], []
+    for at in sorted(heavy.tolist(), key=lambda at: (-workload[at], units[at])):
+        unit = units[at]
+        homes = [position.get(rep.home, -1) for rep in free]
+        far = distance_km(lonlat[np.maximum(homes, 0)], lonlat[[at]])
+        rank = [(home != at and unit not in rep.must_have, home >= 0, km) for rep, home, km in zip(free, homes, far)]
+        order = sorted(range(len(free)), key=lambda index: (*rank[index], index))
+        team, carried = [], 0.0
+        for index in order:
+            if carried >= workload[at] or len(free) - len(team) <= 1:
+                break
+            team.append(free[index])
+            carried += most * free[index].share
+        if len(team) < 2:
+            continue
+        free = [rep for rep in free if rep not in team]
+        teams.append((team, _team(team, unit)))
+        messages.append(f"{unit} holds {workload[at] / target:.2f} targets: {teams[-1][1].id} share it.")
+    member = {rep.id: joined for team, joined in teams for rep in team}
+    result = []
+    for rep in reps:
+        joined = member.get(rep.id, rep)
+        if joined not in result:
+            result.append(joined)
+    return result, messages
+
+
+def _team(members: Sequence[Rep], unit: str) -> Rep:
+    """Return several reps as one."""
+    least, most = [rep.minimum for rep in members], [rep.maximum for rep in members]
+    return Rep(
+        id=" + ".join(rep.id for rep in members),
+        name=" + ".join(rep.name for rep in members if rep.name),
+        home=unit if any(rep.home == unit for rep in members) else None,
+        share=sum(rep.share for rep in members),
+        minimum=None if None in least else sum(least),
+        maximum=None if None in most else sum(most),
+        must_have=frozenset({unit}).union(*(rep.must_have for rep in members)),
+        forbidden=frozenset.intersection(*(rep.forbidden for rep in members)),
+    )

@@ -360,6 +360,15 @@ def split_wishes(text: str) -> list[str]:
     return [item.strip() for item in re.split(r"[,;\n]", text or "") if item.strip()]
 
 
+def split_codes(text: str) -> list[str]:
+    """Return the items of a list of codes, which hold no white space, so that white space parts them too.
+
+    >>> split_codes("27447 27130, 99213 - 99215")
+    ['27447', '27130', '99213-99215']
+    """
+    return [item for item in re.split(r"[,;\s]+", re.sub(r"\s*[-–]\s*", "-", text or "")) if item]
+
+
 def check_table() -> list[str]:
     """Return what is wrong with the table above: labels or names twice, presets of labels that are none."""
     labels = [specialty.label for specialty in SPECIALTIES]

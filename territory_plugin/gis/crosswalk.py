@@ -7,7 +7,8 @@ from ..engine.errors import TerritoryError
 from .frames import read_layer
 
 ZIP_NAMES = ("zip", "zip_code", "zipcode", "zip5")
-UNIT_NAMES = ("zcta", "zcta5", "zcta_use", "zcta5ce10", "zcta5ce20")
+UNIT_NAMES = ("zcta", "zcta5", "zcta_use", "zcta5ce20", "zcta5ce10")
+POLYGON_NAMES = (*UNIT_NAMES, "geoid20", "geoid10", *ZIP_NAMES)
 
 
 def read_crosswalk(source, context, feedback, zip_field: str = "", unit_field: str = "") -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +107,9 @@ def as_text(value) -> str | None:
     return str(value).strip() or None
 
 
-def read_layer(source, name: str, context, feedback, *, geometry: str | None = None) -> Layer:
+def read_layer(
+    source, name: str, context, feedback, *, geometry: str | None = None, only: Collection[int] | None = None
+) -> Layer:
     """Read all features of a processing source.
 
     Selected features only, expression filters and limits are those of the source. Invalid polygons are
@@ -120,6 +122,8 @@ def read_layer(source, name: str, context, feedback, *, geometry: str | None = N
         What the messages call the source.
     geometry : {'polygon', 'line', 'point', 'any', None}
         The geometry that is needed; 'any' keeps what features have and needs none; None reads attributes only.
+    only : collection of int, optional
+        The ids of the features that are needed; the others are not read.
 
     Raises
     ------
@@ -131,8 +135,12 @@ def read_layer(source, name: str, context, feedback, *, geometry: str | None = N
         request.setFlags(Qgis.FeatureRequestFlag.NoGeometry)
     elif geometry != "any":
         check_geometry(source, name, geometry)
+    if only is not None:
+        request.setFilterFids(list(only))
     features = []
     for feature in source.getFeatures(request, Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks):
+        if only is not None and feature.id() not in only:  # a source with a filter of its own forgets the request's
+            continue
         features.append(feature)
         if len(features) % 500 == 0:
             stop_if(feedback.isCanceled)
@@ -177,7 +185,7 @@ def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
     """Fill in the shapes of a layer, in its own CRS and in degrees; repair invalid polygons."""
     layer.shapes = shapely.force_2d(shapely.from_wkb([straight_wkb(f.geometry()) for f in layer.features]))
     if polygons:
-        bad = np.flatnonzero(~shapely.is_valid(layer.shapes))
+        bad = invalid_rows(layer.shapes, feedback.isCanceled)
         for row in bad:
             layer.shapes[row] = polygonal(shapely.make_valid(layer.shapes[row]))
             layer.features[row].setGeometry(from_shape(layer.shapes[row]))
@@ -186,6 +194,15 @@ def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
     layer.lonlat = layer.shapes if transform.isShortCircuited() else reproject(layer.shapes, transform, layer.name)
     stop_if(feedback.isCanceled)
+
+
+def invalid_rows(shapes: np.ndarray, cancelled) -> np.ndarray:
+    """Return the rows of shapes that are not valid; a nation's ZIPs take seconds, so that a cancel is heard between."""
+    valid = np.ones(len(shapes), dtype=bool)
+    for start in range(0, len(shapes), 2000):
+        stop_if(cancelled)
+        valid[start : start + 2000] = shapely.is_valid(shapes[start : start + 2000])
+    return np.flatnonzero(~valid)
 
 
 def points_of(layer: Layer, context) -> np.ndarray | None:

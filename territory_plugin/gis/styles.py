@@ -144,8 +144,24 @@ def workload_zips(heaviest: float, column: str = fields.WORKLOAD.name) -> Style:
 
 
 def with_volume(largest: float) -> Style:
-    """Return the style of providers with claims volume: circles whose area is the volume."""
-    return providers(largest, fields.VOLUME.name, "Providers with volume")
+    """Return the style of providers with claims volume: circles as large as it, hollow where it is assumed."""
+
+    def dress(layer):
+        if layer.geometryType() != Qgis.GeometryType.Point:
+            return
+        volume, assumed = f'"{fields.VOLUME.name}"', f'coalesce("{fields.VOLUME_ASSUMED.name}", false)'
+        hollow = {"color": "255,255,255,120", "outline_color": PALETTE[0], "outline_width": "0.2"}
+        root = QgsRuleBasedRenderer.Rule(None)
+        for label, rule, look in (
+            ("Published volume", f"{volume} is not null and not {assumed}", {}),
+            ("Assumed volume", f"{volume} is not null and {assumed}", hollow),
+            ("No published volume", f"{volume} is null", {"color": "#c3c8cc", "outline_style": "no"}),
+        ):
+            symbol = circle(largest, fields.VOLUME.name, **look)
+            root.appendChild(QgsRuleBasedRenderer.Rule(symbol, 0, 0, rule, label))
+        layer.setRenderer(QgsRuleBasedRenderer(root))
+
+    return Style("Providers with volume", 30, dress)
 
 
 def practices(largest: float) -> Style:
@@ -159,18 +175,7 @@ def providers(heaviest: float, column: str = fields.WORKLOAD.name, title: str = 
     def dress(layer):
         if layer.geometryType() != Qgis.GeometryType.Point:
             return
-        symbol = QgsMarkerSymbol.createSimple(
-            {
-                "name": "circle",
-                "color": "34,49,63,150",
-                "outline_color": "255,255,255,160",
-                "outline_width": "0.1",
-            }
-        )
-        symbol.setDataDefinedSize(QgsProperty.fromExpression(
-            f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{column}\", 0)) / {max(heaviest, 1e-9)!r})"
-        ))  # fmt: skip
-        layer.setRenderer(QgsSingleSymbolRenderer(symbol))
+        layer.setRenderer(QgsSingleSymbolRenderer(circle(heaviest, column)))
 
     return Style(title, 30, dress)
 
@@ -192,6 +197,45 @@ def places() -> Style:
         layer.setRenderer(QgsRuleBasedRenderer(root))
 
     return Style("Providers", 28, dress)
+
+
+def accounts() -> Style:
+    """Return the style of providers or ZIPs with accounts: customers, those only a competitor has, and the others."""
+
+    def dress(layer):
+        make = {Qgis.GeometryType.Point: account_point, Qgis.GeometryType.Polygon: account_fill}.get(
+            layer.geometryType()
+        )
+        if make is None:
+            return
+        customer, rival = (
+            f'coalesce("{column.name}", false)' for column in (fields.IS_CUSTOMER, fields.HAS_COMPETITOR)
+        )
+        if layer.fields().lookupField(fields.HAS_COMPETITOR.name) < 0:
+            rival = "false"
+        root = QgsRuleBasedRenderer.Rule(None)
+        for label, rule, colour in (
+            ("Customer", customer, PALETTE[0]),
+            ("Competitor only", f"{rival} and not {customer}", PALETTE[1]),
+            ("No account", f"not {customer} and not {rival}", "#c3c8cc"),
+        ):
+            if rule != f"false and not {customer}":
+                root.appendChild(QgsRuleBasedRenderer.Rule(make(colour), 0, 0, rule, label))
+        layer.setRenderer(QgsRuleBasedRenderer(root))
+
+    return Style("With accounts", 29, dress)
+
+
+def account_point(colour: str) -> QgsMarkerSymbol:
+    return QgsMarkerSymbol.createSimple(
+        {"name": "circle", "size": "1.8", "color": colour, "outline_color": "255,255,255,200", "outline_width": "0.1"}
+    )
+
+
+def account_fill(colour: str) -> QgsFillSymbol:
+    return QgsFillSymbol.createSimple(
+        {"color": colour, "outline_color": "255,255,255,170", "outline_width": "0.08", "joinstyle": "round"}
+    )
 
 
 def unplaced() -> Style:
@@ -292,8 +336,8 @@ def isolates() -> Style:
     return Style("Units without a neighbour", 22, dress)
 
 
-def unmatched() -> Style:
-    """Return the style of providers that found no ZIP."""
+def unmatched(title: str = "Providers without a ZIP") -> Style:
+    """Return the style of what found no match."""
 
     def dress(layer):
         if layer.geometryType() == Qgis.GeometryType.Point:
@@ -301,7 +345,7 @@ def unmatched() -> Style:
                 {"name": "cross2", "color": "#c0392b", "outline_color": "#c0392b", "size": "2.2"}
             )))  # fmt: skip
 
-    return Style("Providers without a ZIP", 32, dress)
+    return Style(title, 32, dress)
 
 
 # ------------------------------------------------------------------ their parts
@@ -315,6 +359,16 @@ def by_territory(colours, symbol) -> QgsCategorizedSymbolRenderer:
     ]
     categories.append(QgsRendererCategory(None, symbol(QColor("#b0b4b8")), "no territory"))
     return QgsCategorizedSymbolRenderer(fields.TERRITORY.name, categories)
+
+
+def circle(largest: float, column: str, **look: str) -> QgsMarkerSymbol:
+    """Return a circle whose area is a column's value, the largest 4 mm wide."""
+    usual = {"name": "circle", "color": "34,49,63,150", "outline_color": "255,255,255,160", "outline_width": "0.1"}
+    symbol = QgsMarkerSymbol.createSimple({**usual, **look})
+    symbol.setDataDefinedSize(QgsProperty.fromExpression(
+        f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{column}\", 0)) / {max(largest, 1e-9)!r})"
+    ))  # fmt: skip
+    return symbol
 
 
 def territory_fill(colour: QColor) -> QgsFillSymbol:

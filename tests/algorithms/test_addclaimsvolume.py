@@ -78,13 +78,13 @@ def test_parameters_that_scripts_rely_on(territories_provider):
         "SPECIALTY_FIELD", "FLOOR", "SEVERAL_ROWS", "OUTPUT", "AUDIT", "AUDIT_JSON",
     } == definitions.keys()  # fmt: skip
     outputs = {definition.name() for definition in algorithm.outputDefinitions()}
-    assert {"READ", "KEPT", "DROPPED", "WITH_VOLUME", "WITHOUT_VOLUME", "TOTAL_VOLUME"} <= outputs
+    assert {"READ", "KEPT", "DROPPED", "WITH_VOLUME", "WITHOUT_VOLUME", "TOTAL_VOLUME", "ASSUMED_PCT"} <= outputs
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"HCPCS": "knee"}, ["knee", "no HCPCS codes"]),
+        ({"HCPCS": "knee hip"}, ["knee", "hip", "no HCPCS codes"]),
         ({"HCPCS": "99215-99213"}, ["99215-99213"]),
         ({"HCPCS": "00100"}, ["No provider has a row", "another procedure"]),
         ({"NPI_FIELD": "specialty"}, ["specialty", "no", "NPI"]),
@@ -111,7 +111,7 @@ def test_files_that_cannot_serve(attempt, layer, claims, tmp_path):
     [
         ({}, "days", slice(None)),
         ({"MEASURE": "services", "HCPCS": "27447, 27130"}, "services", ["27447", "27130"]),
-        ({"MEASURE": "beneficiaries", "HCPCS": "99213-99215"}, "people", ["99213", "99214", "99215"]),
+        ({"MEASURE": "beneficiaries", "HCPCS": "99213 - 99214 99215"}, "people", ["99213", "99214", "99215"]),
         ({"MEASURE": "allowed", "HCPCS": "J*; G0008"}, "allowed", ["J3301", "G0008"]),
         ({"MEASURE": "paid", "PLACE": "office"}, "paid", slice(None)),
         ({"PLACE": "facility"}, "days", slice(None)),
@@ -187,6 +187,26 @@ def test_withheld_is_not_zero(run, layer, claims, tmp_path, missing):
     assert {row["volume_assumed"] for row in rows if row["npi"] in known.index} == {False}
     assert outcome.results["WITHOUT_VOLUME"] == 6
     assert "6 of 45" in outcome.warnings
+    assumed = sum(row["volume"] for row in rows if row["volume_assumed"])
+    share = 100 * assumed / outcome.results["TOTAL_VOLUME"]
+    assert outcome.results["ASSUMED_PCT"] == pytest.approx(share)
+    assert (f"{share:.1f} % of the total volume is assumed" in outcome.warnings) == (missing != "leave")
+
+
+def test_where_most_volume_is_assumed_the_log_and_the_audit_say_so(run, layer, claims, tmp_path):
+    few = claims[claims["npi"].isin(numbers(2))]
+    outcome = run("addclaimsvolume", {
+        "INPUT": layer, "CLAIMS": save(few, tmp_path), "MISSING": "median", "OUTPUT": "memory:",
+        "AUDIT": str(tmp_path / "books.html"), "AUDIT_JSON": str(tmp_path / "books.json"),
+    })  # fmt: skip
+    assert outcome.results["ASSUMED_PCT"] == pytest.approx(100 * 43 / 45)
+    assert "95.6 % of the total volume is assumed, 4.4 % is published" in outcome.warnings
+    assert "counts providers rather than what they do" in outcome.warnings
+    assert "the median of all providers stands in" in outcome.warnings  # no specialty field was given
+    notes = json.loads((tmp_path / "books.json").read_text())[0]["notes"]
+    assert notes["rows of the layer with a published volume"] == 2
+    assert notes["rows of the layer whose volume is assumed: 95.6 % of the total volume"] == 43
+    assert "95.6 % of the total volume" in (tmp_path / "books.html").read_text()
 
 
 def test_a_floor_of_ones_own(run, layer, claims, tmp_path):

@@ -1,6 +1,8 @@
 """Import NPPES: parameters, refusals, results against pandas, the thread pool, `qgis_process`."""
 
+import contextlib
 import json
+import sqlite3
 
 import pandas as pd
 import pytest
@@ -78,7 +80,6 @@ def test_parameters_that_scripts_rely_on(territories_provider):
         ({"STATES": "NY, Ontario"}, ["Ontario", "no states"]),
         ({"ZIP_CODES": "10001, 1x"}, ["1x", "no ZIP codes"]),
         ({"SPECIALTIES": "Cardiolgy"}, ["Cardiolgy", "Did you mean Cardiology"]),
-        ({"ZIP_FIELD": None}, ["field that holds their ZIP"]),
         ({"ENTITY": "robot"}, ["robot", "person"]),
         ({"STATES": "VT"}, ["No provider is left", "another state"]),
         ({"LATITUDE_COLUMN": "lat"}, ["both"]),
@@ -88,6 +89,18 @@ def test_refusals_say_what_is_wrong(attempt, parameters, change, said):
     outcome = attempt("importnppes", {**parameters, **change})
     assert outcome.refusal
     assert [word for word in said if word not in outcome.refusal] == []
+
+
+def test_the_zip_of_the_polygons_is_found_by_name_or_asked_for(run, attempt, parameters, memory_layer):
+    square = ["POLYGON((0 0,1 0,1 1,0 0))"]
+    for name in ("ZCTA5CE20", "zip", "geoid20"):
+        layer = memory_layer({"county": ["x"], name: ["90001"]}, square)
+        outcome = run("importnppes", {**parameters, "ZIPS": layer, "ZIP_FIELD": None, "CROSSWALK": None})
+        assert {row["zip"] for row in outcome.rows()} <= {"90001"}
+    refusal = attempt("importnppes", {
+        **parameters, "ZIPS": memory_layer({"label": ["90001"]}, square), "ZIP_FIELD": None,
+    }).refusal  # fmt: skip
+    assert "field that holds their ZIP" in refusal
 
 
 def test_a_file_that_is_not_there_or_empty(attempt, parameters, tmp_path):
@@ -162,8 +175,43 @@ def test_classifications_of_a_taxonomy_table(run, made, memory_layer):
     assert {row["taxonomy"] for row in rows} == {"111N00000X"}
 
 
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Have imports hand rows on by seven, as they do by ten thousand."""
+    from healthcare_territories.territory_plugin.engine import spool
+
+    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", (7,))
+
+
+def test_rows_that_come_in_blocks_are_the_same(run, parameters, zips, small_blocks, monkeypatch, tmp_path):
+    wish = {**parameters, "ZIPS": zips, "ZIP_FIELD": "zip", "AUDIT_JSON": str(tmp_path / "small.json")}
+    small = run("importnppes", wish)
+    monkeypatch.undo()
+    whole = run("importnppes", {**wish, "AUDIT_JSON": str(tmp_path / "whole.json")})
+    assert len(small.rows()) > 7
+    assert small.rows() == whole.rows()
+    assert small.rows("UNPLACED") == whole.rows("UNPLACED")
+    assert (tmp_path / "small.json").read_text() == (tmp_path / "whole.json").read_text()
+
+
 def test_cancel_writes_nothing(attempt, parameters):
     assert "OUTPUT" not in attempt("importnppes", parameters, cancel_after=1).results
+
+
+@pytest.mark.parametrize("form", ["{0}/new.gpkg", "ogr:dbname='{0}/old.gpkg' table=\"new\" (geom)"])
+def test_cancel_while_writing_takes_back_what_was_written(attempt, run, parameters, small_blocks, tmp_path, form):
+    run("importnppes", {**parameters, "OUTPUT": f"ogr:dbname='{tmp_path}/old.gpkg' table=\"old\" (geom)"})
+    wish = {**parameters, "OUTPUT": form.format(tmp_path)}
+    moves = run("importnppes", {**parameters, "OUTPUT": "memory:"}).progress
+    writing = [at for at, percent in enumerate(moves, start=1) if 90 < percent < 99]
+    assert len(writing) > 1
+    assert "OUTPUT" not in attempt("importnppes", wish, cancel_after=writing[0]).results
+    assert not (tmp_path / "new.gpkg").exists()
+    with contextlib.closing(sqlite3.connect(tmp_path / "old.gpkg")) as package:
+        tables = {name for (name,) in package.execute("SELECT table_name FROM gpkg_contents")}
+    assert "old" in tables
+    assert "new" not in tables
+    assert "OUTPUT" in run("importnppes", wish).results
 
 
 def test_twenty_runs_in_the_thread_pool(pool_runs, parameters, zips):

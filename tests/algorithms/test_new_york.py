@@ -89,6 +89,9 @@ def test_from_files_to_balanced_territories_step_by_step(step, market):
     median = volumes.median()
     total = volumes.sum() + median * (len(market["points"]) - len(volumes))
     assert with_volume["TOTAL_VOLUME"] == pytest.approx(total)
+    # the extract of Part B has three of New York's OB/GYNs: the run says that nearly all volume is assumed
+    assert with_volume["ASSUMED_PCT"] == pytest.approx(100 - 100 * volumes.sum() / total)
+    assert with_volume["ASSUMED_PCT"] > 99
 
     weighted, providers = step(
         "weightproviders", "weighted", INPUT=providers, SPECIALTY_FIELD="taxonomy", SPECIALTY_PRESET="ob/gyn",

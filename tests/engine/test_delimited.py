@@ -52,6 +52,20 @@ def test_the_nppes_file_reads_as_the_csv_reader_has_it(tmp_path, end, last):
     assert (file.read, file.malformed) == (3000, 0)
 
 
+@pytest.mark.parametrize("quoted", [False, True])
+def test_records_passed_over_by_their_first_field_are_those_and_no_others(tmp_path, quoted):
+    #  wanted, not wanted, not wanted over two lines, wanted over two lines, no ten digits, a longer number
+    firsts = ["1003000126", "1003000134", "1003000142", "1003000126", "100300012", "10030001260", "1003000134x"]
+    seconds = ["a", 'say ""hi"", b', "two\nlines", "two\n1003000134,lines", "c", "d", "e"]
+    sign = '"' if quoted else ""
+    text = "npi,what\n" + "".join(f'{sign}{a}{sign},"{b}"\n' for a, b in zip(firsts, seconds))
+    with DelimitedFile(write(tmp_path, text)) as file:
+        rows = [file.text(fields[0]) for fields in file.rows(1, wanted={b"1003000126"})]
+    # the one over two lines comes too: only a look at all of it tells where it ends
+    assert rows == ["1003000126", "1003000142", "1003000126", "100300012", "10030001260", "1003000134x"]
+    assert (file.read, file.passed_over, file.malformed) == (7, 1, 0)
+
+
 @pytest.mark.parametrize("pack", ["zip", "gz", "plain"])
 def test_packed_or_plain_is_the_same_and_progress_ends_at_one(tmp_path, pack):
     text = "".join(nppes_file.lines(20_000, seed=4)).encode()

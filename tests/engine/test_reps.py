@@ -180,6 +180,14 @@ def test_lists_of_zips_and_regions(text, units):
     assert notes == []
 
 
+def test_numbers_of_other_columns_are_no_regions():
+    """A workload of 99999 is not the ZIP 99999."""
+    columns = {**REGIONS, "workload": ["99999"] * 8}
+    assert "a (99999): what the rep must have is not in the market" in refusal(
+        {"id": ["a"], "must_have": ["99999"]}, regions=columns
+    )
+
+
 def test_a_zip_that_was_divided_means_all_its_pieces():
     units = ["10001-1", "10001-2", *UNITS[2:]]
     reps, _ = read_reps(pd.DataFrame({"id": ["a"], "must_have": ["10001"]}), units)

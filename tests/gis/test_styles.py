@@ -259,6 +259,38 @@ def test_providers_are_circles_whose_area_is_the_workload(styles, memory_layer):
     assert quarter - none == pytest.approx((most - none) / 2)
 
 
+def labels_of(layer):
+    """Return the label of the rule that draws each feature, by the text of its first field."""
+    found = {}
+    for feature in layer.getFeatures():
+        scope = QgsExpressionContext()
+        scope.setFields(layer.fields())
+        scope.setFeature(feature)
+        rules = layer.renderer().rootRule().children()
+        found[feature[0]] = [rule.label() for rule in rules if QgsExpression(rule.filterExpression()).evaluate(scope)]
+    return found
+
+
+def test_assumed_volume_is_told_from_published_volume(styles, memory_layer):
+    columns = {"npi": list("pan"), "volume": [9.0, 4.0, None], "volume_assumed": [False, True, False]}
+    layer = memory_layer(columns, ["POINT(0 0)"] * 3, kind="Point")
+    styles.with_volume(9.0).dress(layer)
+    assert labels_of(layer) == {"p": ["Published volume"], "a": ["Assumed volume"], "n": ["No published volume"]}
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("Point", "POINT(0 0)"), ("Polygon", "POLYGON((0 0,1 0,1 1,0 0))")])
+@pytest.mark.parametrize("rivals", [False, True])
+def test_customers_are_told_from_those_whom_only_a_competitor_has(styles, memory_layer, kind, shape, rivals):
+    columns = {"npi": list("crbn"), "is_customer": [True, False, True, False]}
+    if rivals:
+        columns["has_competitor"] = [False, True, True, False]
+    layer = memory_layer(columns, [shape] * 4, kind=kind)
+    styles.accounts().dress(layer)
+    rival = ["Competitor only"] if rivals else ["No account"]
+    assert labels_of(layer) == {"c": ["Customer"], "r": rival, "b": ["Customer"], "n": ["No account"]}
+    assert len(layer.renderer().rootRule().children()) == 2 + rivals
+
+
 @pytest.mark.parametrize("made", ["providers", "unmatched"])
 def test_tables_have_nothing_to_style_and_no_error(styles, memory_layer, made):
     layer = memory_layer({"workload": [1.0]})

@@ -15,7 +15,7 @@ from .certificates import Certificates
 from .exact import Proof
 from .objective import Weights
 from .plan import Plan
-from .rules import Rules
+from .rules import NO_RULES, Rules
 from .solve import EFFORTS, solve
 from .travel_bound import travel_bound
 from .watch import Watch
@@ -27,7 +27,7 @@ def certificates(
     *,
     workload: str = "workload",
     tolerance: float = 0.05,
-    rules: Rules = Rules(),
+    rules: Rules = NO_RULES,
 ) -> Certificates:
     """Return what the graph, its workloads and the rules allow, before any search.
 
@@ -54,7 +54,7 @@ def balance_territories(
     *,
     workload: str = "workload",
     tolerance: float = 0.05,
-    rules: Rules = Rules(),
+    rules: Rules = NO_RULES,
     seed: int = 0,
     effort: str = "default",
     boundary: float = 1.0,

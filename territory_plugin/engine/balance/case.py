@@ -115,7 +115,7 @@ class Case:
             tolerance=aimed(self.tolerance),
             anchor=anchor,
             oversize=oversize,
-            stuck={index: proven[self.ids[unit]] for index, unit in enumerate(region.units) if self.ids[unit] in proven},
+            stuck={at: proven[self.ids[unit]] for at, unit in enumerate(region.units) if self.ids[unit] in proven},
             fixed=fixed,
             least=None if np.isnan(duty.least).all() else duty.least[members],
             most=None if np.isnan(duty.most).all() else duty.most[members],
@@ -163,9 +163,7 @@ class Case:
         held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
         return np.where(held, self.duty.fixed, -1)
 
-    def plan(
-        self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about
-    ) -> Plan:
+    def plan(self, assignment: np.ndarray, problems: list[Problem], proofs: Sequence[Proof] = (), **about) -> Plan:
         """Return the plan of an assignment that has a territory for each unit.
 
         Territories of reps keep the reps' order; others are numbered from north-west to south-east.
@@ -303,7 +301,8 @@ class Case:
                 if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
                     reason += f" {len(inside) - 1:,} units beside it have no other way to a territory."
             elif locked > (1 + plan.tolerance) * plan.target[territory]:
-                reason = f"{off:+.1f} %: the units locked to it alone hold {100 * locked / plan.target[territory]:.0f} %."
+                alone = 100 * locked / plan.target[territory]
+                reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."
             elif plan.within_tolerance[territory]:
                 if component.oversize:
                     names = name_some([unit.unit for unit in component.oversize], 3)

@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 
 import numpy as np
 
+from .. import apportionment
 from ..errors import TerritoryError, name_some
 from .contiguity import components
 from .feasibility import Duties
@@ -87,6 +88,8 @@ class Certificates:
     tolerance : float
     shared_target : float
         What the units that outweigh a territory leave to each of the others, all over the map.
+    seats : tuple of str
+        How many territories each region gets whose borders are closed, and why.
     """
 
     territories: int
@@ -95,6 +98,7 @@ class Certificates:
     least_deviation: float
     tolerance: float = field(default=0.05)
     shared_target: float = 0.0
+    seats: tuple[str, ...] = ()
 
     @property
     def oversize(self) -> tuple[Oversize, ...]:
@@ -111,8 +115,8 @@ class Certificates:
 
     def messages(self) -> list[str]:
         """Return what the person should know before the search starts, one sentence each."""
-        said = []
-        if len(self.components) > 1:
+        said = list(self.seats)
+        if len(self.components) > 1 and not said:
             carried = ", ".join(str(part.territories) for part in self.components[:8])
             more = "" if len(self.components) <= 8 else ", …"
             said.append(
@@ -470,7 +474,10 @@ def certify(
     if sum(own) > room:
         empty = [part for part, seated in zip(parts, seats) if not seated]
         raise TerritoryError(_too_many_parts(ids, empty, room - sum(map(len, seats)), bool(duty.frozen.any())))
-    counts = apportion(loads, sizes, room, own)
+    if region_of is None:
+        counts, seats_of = apportion(loads, sizes, room, own), ()
+    else:
+        counts, seats_of = _apportion_by_region([region_of[part[0]] for part in parts], loads, sizes, room, own)
     regions = _seat_the_others(parts, counts, seats, loads, workload, duty)
 
     fair = total / territories
@@ -516,7 +523,37 @@ def certify(
     if len(parts) == 1:
         bound = max(bound, certified[0].least_deviation)
     shared = common if common > 0 else fair
-    return Certificates(territories, fair, tuple(certified), bound, tolerance, shared), settled
+    return Certificates(territories, fair, tuple(certified), bound, tolerance, shared, seats_of), settled
+
+
+def _apportion_by_region(
+    names: list[str], loads: list[float], sizes: list[int], room: int, own: list[int]
+) -> tuple[list[int], tuple[str, ...]]:
+    """Return how many territories each component carries where borders are closed, and the reasons.
+
+    Regions share by largest remainders, as people count seats; a region's parts share what it gets.
+    """
+    parts: dict[str, list[int]] = {}
+    for at, name in enumerate(names):
+        parts.setdefault(name, []).append(at)
+    found = apportionment.apportion(
+        {name: sum(loads[at] for at in here) for name, here in sorted(parts.items())},
+        room,
+        {name: sum(own[at] for at in here) for name, here in parts.items()},
+    )
+    counts = [0] * len(names)
+    for name, here in parts.items():
+        share = min(found[name].territories, sum(sizes[at] for at in here))
+        inside = apportion(*([values[at] for at in here] for values in (loads, sizes)), share, [own[at] for at in here])
+        for at, count in zip(here, inside):
+            counts[at] = count
+    short = room - sum(counts)
+    if short:
+        raise TerritoryError(
+            f"{room:,} territories are too many where none may cross a border: {short:,} would find no unit. Ask for "
+            "fewer, or let territories cross."
+        )
+    return counts, tuple(f"{seats}." for seats in found.values())
 
 
 def _too_many_parts(ids, parts: list[list[int]], room: int, locked: bool) -> str:
@@ -566,10 +603,10 @@ def _seat_the_others(parts, counts: list[int], seats: list[list[int]], loads: li
                 key = int(duty.current[unit]), at
                 held[key] = held.get(key, 0.0) + float(workload[unit])
         for (territory, at), _ in sorted(held.items(), key=lambda item: (-item[1], item[0])):
-            if territory >= 0 and territory not in seated and len(regions[at]) < counts[at]:
-                if not duty.frozen[territory]:
-                    regions[at].append(territory)
-                    seated.add(territory)
+            open_to = territory >= 0 and territory not in seated and not duty.frozen[territory]
+            if open_to and len(regions[at]) < counts[at]:
+                regions[at].append(territory)
+                seated.add(territory)
     others = [at for at in np.flatnonzero(~duty.frozen).tolist() if at not in seated]
     others.sort(key=lambda at: (-share[at], at))
     mean = sum(loads) / float(share[~duty.frozen].sum()) or 1.0

@@ -168,7 +168,7 @@ def join_fixed(problem: Problem) -> np.ndarray:
     while True:
         try:
             return _join_in_order(problem, first)
-        except NotJoined as error:
+        except NotJoined as error:  # noqa: PERF203
             # the ways of others may stand in its own: it goes first
             if error.territory in first:
                 raise

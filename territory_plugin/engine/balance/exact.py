@@ -420,14 +420,8 @@ def alike(problem: Problem, territories: Sequence[int] | None = None) -> bool:
     """Answer whether any of the territories may be any set of units."""
     some = list(range(problem.territories)) if territories is None else list(territories)
     target = problem.target[some]
-    ruled = problem.regions or problem.limits_of or problem.current is not None or problem.barred is not None
-    homes = problem.home is not None and np.isfinite(problem.home[some]).any()
-    limits = [each for each in (problem.least, problem.most) if each is not None]
     return bool(
-        not ruled
-        and not homes
-        and not any(np.isfinite(each[some]).any() for each in limits)
-        and not np.isin(problem.fixed, some).any()
+        not problem.has_rules
         and not problem.oversize[some].any()
         and (problem.anchor[some] < 0).all()
         and target.min() > 0

@@ -132,9 +132,11 @@ def duties(
     for unit, rep in sorted(rules.locked.items(), key=lambda item: str(item[0])):
         if rep in index:
             fix(unit, index[rep], f"locked to {rep}")
-    for at in np.flatnonzero(frozen).tolist():
-        if not (fixed == at).any():
-            wrong.append(f"{names[at]} is locked but has no units today: unlock it, or say which it has.")
+    wrong += [
+        f"{names[at]} is locked but has no units today: unlock it, or say which it has."
+        for at in np.flatnonzero(frozen).tolist()
+        if not (fixed == at).any()
+    ]
     wrong += _limits_that_clash(names, loads, fixed, least, most)
 
     barred, gave = _barred(rules, position, nodes, k, distance, home, wrong, fixed, names)

@@ -250,7 +250,6 @@ class WorkingPartition:
 
     def cost(self) -> float:
         """Return the whole cost."""
-        problem = self.problem
         inertia = self.inertia()
         balance = sum(self.balance_cost(territory, load) for territory, load in enumerate(self.load))
         further = sum(term.total() for term in self.terms)

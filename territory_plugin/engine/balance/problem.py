@@ -150,6 +150,12 @@ class Problem:
             return np.zeros(self.territories, dtype=bool)
         return ~np.isnan(self.home[:, 0])
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether anything but balance, travel and boundary tells a unit's place in one territory from another."""
+        given = (self.least, self.most, self.home, self.barred, self.current)
+        return any(each is not None for each in given) or bool(self.regions or self.limits_of)
+
     def restricted(self, assignment: np.ndarray, territories: list[int]) -> tuple[Problem, np.ndarray, np.ndarray]:
         """Return the problem of some territories, all else fixed.
 

@@ -20,7 +20,7 @@ from .contiguity import territory_parts
 from .plan import Plan
 from .problem import Problem
 from .reshaping import FOUNDINGS, disrupted, reshape, starting_assignment
-from .rules import Rules
+from .rules import NO_RULES, Rules
 from .solve import EFFORTS
 from .watch import Watch
 
@@ -70,7 +70,7 @@ def rebalance_territories(
     weight: str | None = None,
     tolerance: float = 0.05,
     most_disruption: float | None = None,
-    rules: Rules = Rules(),
+    rules: Rules = NO_RULES,
     add: int = 0,
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
@@ -128,18 +128,19 @@ def rebalance_territories(
     progress(0.0, "Checking what is possible")
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, seed, effort)
-    case, assignment, proposals = job.run(tolerance, rules, watch.part(0.0, 0.5 if most_disruption is not None else 1.0))
+    first = watch.part(0.0, 0.5 if most_disruption is not None else 1.0)
+    case, assignment, proposals = job.run(tolerance, rules, first)
     messages = list(today.messages)
     if most_disruption is not None:
         found = job.disruption(case, assignment)
         if found > most_disruption * (1 + 1e-9):
-            case, assignment, proposals = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0), case, assignment)
+            case, assignment, proposals = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0))
             reached = job.disruption(case, assignment)
             messages.append(
                 f"The tolerance of {100 * tolerance:g} % would take {100 * found:.1f} % disruption; this is the best "
                 f"balance found with at most {100 * most_disruption:g} %."
                 if reached <= most_disruption * (1 + 1e-9)
-                else f"No plan was found that moves less than {100 * reached:.1f} %: the changes asked for move so much."
+                else f"No plan was found that moves less than {100 * reached:.1f} %: what is asked for moves so much."
             )
     progress(1.0, "Rebalanced")
     return job.result(case, assignment, messages, watch.stopped, proposals, tolerance)
@@ -153,7 +154,7 @@ def trade_off(
     weight: str | None = None,
     tolerance: float = 0.05,
     caps: Sequence[float] = CAPS,
-    rules: Rules = Rules(),
+    rules: Rules = NO_RULES,
     add: int = 0,
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
@@ -221,7 +222,9 @@ class _Today:
         asked = [*remove, *split, *(name for group in merge for name in group)]
         unknown = [name for name in asked if name not in load]
         if unknown:
-            raise TerritoryError(f"There is no territory {name_some(unknown)} today; there are {name_some(existing, 12)}.")
+            raise TerritoryError(
+                f"There is no territory {name_some(unknown)} today; there are {name_some(existing, 12)}."
+            )
         twice = sorted({name for name in asked if asked.count(name) > 1})
         if twice:
             raise TerritoryError(f"{name_some(twice)} is to be changed in two ways: name it once.")
@@ -315,7 +318,8 @@ class _Job:
         fresh = [index[name] for name in self.today.fresh if name in index]
         empty = set(range(len(members))) - set(problem.current[problem.current >= 0].tolist())
         fresh += sorted(empty - set(fresh))
-        chosen = {index[name]: index[donor] for name, donor in self.today.donor.items() if {name, donor} <= index.keys()}
+        donor = self.today.donor
+        chosen = {index[name]: index[old] for name, old in donor.items() if {name, old} <= index.keys()}
         free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
         effort = EFFORTS[self.effort]
         if not (set(range(len(members))) - set(fresh)):
@@ -324,12 +328,12 @@ class _Job:
                 "balance this part of the map anew."
             )
         if len(free) != 1:
-            founding = {**chosen, **self._foundings(problem, fresh, chosen, free)}
+            founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)
             return reshape(problem, start, effort, rng, watch, fresh)
         tried = []
         quick = EFFORTS["quick"]
-        donors = self._donors(problem, starting_assignment(problem, {}) if not fresh else None, fresh)[:FOUNDINGS]
+        donors = self._donors(problem, fresh)[:FOUNDINGS]
         for at, donor in enumerate(donors):
             stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
             start = starting_assignment(problem, {**chosen, free[0]: donor})
@@ -338,25 +342,26 @@ class _Job:
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
         return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh)
 
-    def _donors(self, problem: Problem, start, fresh) -> list[int]:
+    def _donors(self, problem: Problem, fresh: list[int]) -> list[int]:
         """Return the territories of today, those first that have most to give with those around them."""
-        held = np.bincount(problem.current[problem.current >= 0], problem.workload[problem.current >= 0], problem.territories)
+        known = problem.current >= 0
+        held = np.bincount(problem.current[known], problem.workload[known], problem.territories)
         over = np.maximum(held - problem.target, 0.0)
         around: dict[int, set[int]] = {}
         for unit, home in enumerate(problem.current.tolist()):
             around.setdefault(home, set()).update(int(problem.current[other]) for other in problem.neighbours[unit])
-        donors = [at for at in range(problem.territories) if at not in fresh and not problem.oversize[at] and at in around]
+        donors = [at for at in around if at >= 0 and at not in fresh and not problem.oversize[at]]
         return sorted(donors, key=lambda at: (-over[at] - over[sorted(around[at] - {at, -1})].sum() / 2, at))
 
-    def _foundings(self, problem: Problem, fresh, chosen, free) -> dict[int, int]:
+    def _foundings(self, problem: Problem, fresh: list[int], free: list[int]) -> dict[int, int]:
         """Return a donor for each new territory, the next where most is left to give."""
         founding = {}
-        donors = self._donors(problem, None, fresh)
+        donors = self._donors(problem, fresh)
         for at, new in enumerate(free):
             founding[new] = donors[at % len(donors)]
         return founding
 
-    def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch, case=None, assignment=None):
+    def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch):
         """Return the best balanced plan found whose disruption keeps to a cap."""
         low, high = tolerance, 0.99
         loose = [worst for worst, used in self.seen if used <= cap]
@@ -374,10 +379,7 @@ class _Job:
             else:
                 low = middle
         fitting = [each for each in self.kept if each[1] <= cap * (1 + 1e-9)]
-        if fitting:
-            best = min(fitting, key=lambda each: each[:2])
-        else:
-            best = min(self.kept, key=lambda each: each[1])
+        best = min(fitting, key=lambda each: each[:2]) if fitting else min(self.kept, key=lambda each: each[1])
         return best[2], best[3], 0
 
     def _worst(self, case: Case, assignment: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The search for a plan near today's alignment: the same moves and terms, from another start, with a price on change."""
+"""The search for a plan near today's alignment: the same moves and terms, another start, and a price on change."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ COOLER = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(1.0, 1.0
 """Annealing from today's alignment, and on from the best plan so far."""
 MENDS, RECUTS_LESS = 6, 4
 """Mendings at most, and how much fewer recombinations than a search from nothing makes: they disrupt."""
+LAST_PRICE, LAST_AIM = 2.0, 0.95
+"""The same for a last mending, where all that leaves some excess."""
 FREE = 10
 """Units at each border that exact splits share out anew."""
 FOUNDINGS = 4
@@ -51,9 +53,8 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
     present = np.flatnonzero(np.bincount(assignment[assignment >= 0], minlength=k))
     cost = np.full((problem.units, k), np.inf)
     if len(present):
-        middles = np.array(
-            [np.average(problem.location[assignment == t], axis=0, weights=problem.mass[assignment == t]) for t in present]
-        )
+        inside = [assignment == territory for territory in present]
+        middles = np.array([problem.mass[at] @ problem.location[at] / problem.mass[at].sum() for at in inside])
         cost[:, present] = squared_distances(problem.location, middles)
     if problem.barred is not None:
         barred = problem.barred & (problem.fixed[:, None] != np.arange(k))
@@ -110,6 +111,7 @@ def reshape(
         return start, 0
     inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
     weights = Weights(travel=GENTLE, boundary=GENTLE * Weights.boundary)
+    whole = effort
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
@@ -135,6 +137,14 @@ def reshape(
         rank = _rank(problem, found)
         if best is None or rank < best_rank:
             best, best_rank = found, rank
+    if best_rank[0] > 0 and not watch.time_is_up():
+        # what little is missing is worth more disruption: with room to spare, and all that mending can do
+        priced = replace(problem, stay=LAST_PRICE * problem.stay)
+        search = Search(priced, whole, weights, float(inertia), rng, Silent(watch), LAST_AIM)
+        part = search.mend(search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
+        proposals += search.proposals
+        found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
+        best = min(best, found, key=lambda part: _rank(problem, part))
     return np.array(best.assignment), proposals
 
 

@@ -73,3 +73,6 @@ class Rules:
     most_travel: float | None = None
     oversize: str = "own"
     bridge: bool = True
+
+
+NO_RULES = Rules()

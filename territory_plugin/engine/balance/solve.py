@@ -470,7 +470,7 @@ class Search:
     ) -> tuple[Search, np.ndarray, WorkingPartition]:
         """Return the search among some territories, their units, and their partition."""
         part, units, inside = self.problem.restricted(np.array(best.assignment), cluster)
-        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch))
+        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
         search.unit_travel = self.unit_travel
         return search, units, search.working(inside, STRICT)
 

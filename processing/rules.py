@@ -1,0 +1,215 @@
+"""What `balanceterritories` and `rebalanceterritories` share: reps, locks, borders, measures, travel as parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+from qgis.core import (
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterString,
+)
+
+from ..territory_plugin import engine, gis
+from ..territory_plugin.engine.errors import TerritoryError, name_some
+from .base import VECTOR, enum, flag_advanced, real, shares_of
+from .territory_outputs import TerritoriesOutputAlgorithm
+
+BORDER, MEASURE = "border of {}", "measure {}"
+"""Node attributes of the market's graph that rules refer to."""
+
+
+class RulesAlgorithm(TerritoriesOutputAlgorithm):
+    """An algorithm whose plans obey rules."""
+
+    def add_reps(self):
+        """Add the reps, and today's territory in the units."""
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "REPS", self.tr("Reps: homes, capacities, limits (ids name the territories)"), [VECTOR], optional=True
+            )
+        )
+
+    def add_rules(self):
+        """Add locks, borders, further measures, travel and heavy units."""
+        field, source = QgsProcessingParameterField, QgsProcessingParameterFeatureSource
+        for parameter in (
+            field("LOCK_FIELD", self.tr("Locked units (yes, or the id of the rep they stay with)"),
+                  parentLayerParameterName="UNITS", optional=True),
+            source("LOCKED", self.tr("Locked units (a layer, or what is selected in it; same id field)"), [VECTOR],
+                   optional=True),
+            field("BORDER_FIELDS", self.tr("Borders that no territory may cross (state, …)"),
+                  parentLayerParameterName="UNITS", optional=True, allowMultiple=True),
+            field("WHOLE_FIELDS", self.tr("Regions to keep whole where possible (county, metro, …)"),
+                  parentLayerParameterName="UNITS", optional=True, allowMultiple=True),
+            real("WHOLE_PRICE", self.tr("What a further piece of such a region may cost (travel of an average unit)"),
+                 3.0, 0, 1000),
+            QgsProcessingParameterString(
+                "TOLERANCES", self.tr("Tolerance of each workload field for itself (± %: 10, 15; empty: the mix only)"),
+                optional=True,
+            ),
+            source("TRAVEL", self.tr("Travel times (origin, destination, minutes; empty: straight distance)"), [VECTOR],
+                   optional=True),
+            real("MAX_TRAVEL", self.tr("Farthest from a rep's home (minutes with travel times, else km)"), None, 0,
+                 optional=True),
+            enum("OVERSIZE", self.tr("ZIPs heavier than a territory"), {
+                "own": self.tr("are a territory of their own"),
+                "join": self.tr("are part of one that is over target"),
+                "share": self.tr("are shared by several reps"),
+            }, "own"),
+        ):  # fmt: skip
+            self.addParameter(flag_advanced(parameter))
+
+    def add_rule_outputs(self):
+        """Add what rules have cost."""
+        self.addOutput(QgsProcessingOutputNumber("SPLITS", self.tr("Further pieces of regions (splits)")))
+        self.addOutput(QgsProcessingOutputString("RULES", self.tr("Rules that had to give, and regions in pieces")))
+
+    def rule_complaints(self):
+        """Return what is wrong with the rules beyond the checks of QGIS."""
+        complaints = []
+        tolerances = self.string("TOLERANCES")
+        if tolerances:
+            fields = self.strings("WORKLOAD_FIELDS")
+            try:
+                given = shares_of(tolerances)
+            except TerritoryError as error:
+                return [str(error)]
+            if len(given) != len(fields):
+                complaints.append(
+                    self.tr("Give a tolerance for each workload field: {} fields, {} tolerances.").format(
+                        len(fields), len(given)
+                    )
+                )
+            elif any(not 0 < each < 100 for each in given):
+                complaints.append(self.tr("Tolerances must be above 0 and below 100 %."))
+        both = sorted(set(self.strings("BORDER_FIELDS")) & set(self.strings("WHOLE_FIELDS")))
+        if both:
+            complaints.append(
+                self.tr("{} cannot be a border that nothing crosses and one with a price: choose one.").format(
+                    name_some(both)
+                )
+            )
+        if self.parameters.get("MAX_TRAVEL") is not None and self.source("REPS") is None:
+            complaints.append(self.tr("The farthest travel is measured from reps' homes: give the reps."))
+        return complaints
+
+    # ---------------------------------------------------------------- reading
+
+    def read_reps(self, market) -> list:
+        """Return the reps of the table given; none when there is none."""
+        source = self.source("REPS")
+        if source is None:
+            return []
+        layer = market.layer
+        regions = {name: layer.texts(name) for name in layer.fields.names()}
+        return gis.reps.read_reps(source, market.units, layer.lonlat, regions, self.context, self.feedback)
+
+    def read_rules(self, market, reps, current: dict, territories=None):
+        """Return the rules; the market's graph gets what they refer to.
+
+        Parameters
+        ----------
+        market : Market
+        reps : list of engine.reps.Rep
+        current : dict of unit to str
+            Today's territories.
+        territories : int, optional
+            How many are wanted, where reps are made for today's.
+        """
+        locked = self.read_locks(market, reps, current)
+        if (locked or self.choice("OVERSIZE") == "share") and not reps:
+            reps = engine.reps.reps_of(current, territories)
+        if any(rep.locked for rep in reps):
+            frozen = {rep.id for rep in reps if rep.locked}
+            locked = {**{unit: name for unit, name in current.items() if name in frozen}, **locked}
+        if self.choice("OVERSIZE") == "share":
+            reps, messages = engine.reps.share_heavy_units(
+                reps, market.units, market.workload, market.centres, self.number("TOLERANCE") / 100
+            )
+            for message in messages:
+                self.feedback.pushInfo(message)
+        return engine.balance.Rules(
+            reps=tuple(reps),
+            locked=locked,
+            borders=(*self.read_borders(market, "BORDER_FIELDS", None),
+                     *self.read_borders(market, "WHOLE_FIELDS", self.number("WHOLE_PRICE"))),
+            measures=self.read_measures(market),
+            travel=self.read_travel(market, reps),
+            most_travel=None if self.parameters.get("MAX_TRAVEL") is None else self.number("MAX_TRAVEL"),
+            oversize="join" if self.choice("OVERSIZE") == "join" else "own",
+            bridge=self.choice("BRIDGE") != "none",
+        )  # fmt: skip
+
+    def read_locks(self, market, reps, current) -> dict:
+        """Return the rep that each locked unit stays with, from the field and from the layer."""
+        wishes = dict.fromkeys(market.units)
+        source = self.source("LOCKED")
+        if source is not None:
+            layer = self.read("LOCKED", "The layer of locked units", geometry="any")
+            named = layer.texts(self.string("UNIT_FIELD"))
+            strange = sorted({unit for unit in named if unit is not None} - wishes.keys())
+            if strange:
+                self.feedback.pushWarning(
+                    self.tr("{:,} locked units are none of the units: {}.").format(len(strange), name_some(strange))
+                )
+            wishes.update((unit, "yes") for unit in named if unit in wishes)
+        field = self.string("LOCK_FIELD")
+        if field:
+            given = zip(market.units, market.layer.texts(field))
+            wishes.update((unit, wish) for unit, wish in given if wish is not None and wishes[unit] is None)
+        return engine.reps.read_locks(market.units, [wishes[unit] for unit in market.units], current, reps)
+
+    def read_borders(self, market, parameter, price):
+        """Return the borders of some fields, each region a node attribute."""
+        borders = []
+        for field in self.strings(parameter):
+            name = BORDER.format(field)
+            for unit, text in zip(market.units, market.layer.texts(field)):
+                market.graph.nodes[unit][name] = text
+            borders.append(engine.balance.Border(name, price))
+        return borders
+
+    def read_measures(self, market):
+        """Return each workload field as a measure with its own tolerance; none when the mix is all that counts."""
+        measures = []
+        for field, tolerance in zip(market.fields, shares_of(self.string("TOLERANCES"))):
+            name = MEASURE.format(field)
+            for unit, value in zip(market.units, np.nan_to_num(market.layer.numbers(field, market.units)).tolist()):
+                market.graph.nodes[unit][name] = value
+            measures.append(engine.balance.Measure(name, tolerance / 100))
+        return tuple(measures)
+
+    def read_travel(self, market, reps):
+        """Return the minutes from reps' homes, or None without a table."""
+        source = self.source("TRAVEL")
+        if source is None:
+            return None
+        if not any(rep.home for rep in reps):
+            raise TerritoryError(
+                "Travel times are measured from reps' homes, and no rep has one: add homes (a ZIP, or a point)."
+            )
+        return gis.travel.read_rep_minutes(source, market.units, market.centres, reps, self.context, self.feedback)
+
+    # ---------------------------------------------------------------- telling
+
+    def tell_rules(self, plan) -> dict:
+        """Say which rules had to give and which regions are in pieces; return the outputs."""
+        said = list(plan.gave)
+        splits = 0
+        names = plan.names or [str(at + 1) for at in range(plan.territories)]
+        for attribute, regions in plan.pieces.items():
+            pieces = sum(len(held) - 1 for held in regions.values())
+            splits += pieces
+            if regions:
+                most = sorted(regions.items(), key=lambda item: (-len(item[1]), item[0]))
+                shown = name_some((f"{name} ({', '.join(names[at] for at in held)})" for name, held in most), 5)
+                said.append(f"{attribute}: {len(regions):,} regions are in pieces, {pieces:,} splits: {shown}.")
+        for attribute, held in plan.further.items():
+            target = plan.share / plan.share.sum() * held.sum()
+            off = np.abs(held / np.where(target > 0, target, 1.0) - 1)[~plan.oversize]
+            said.append(f"{attribute}: the largest deviation is {100 * off.max(initial=0.0):.1f} %.")
+        for text in said:
+            self.feedback.pushInfo(text)
+        return {"SPLITS": splits, "RULES": "\n".join(said)}

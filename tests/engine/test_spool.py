@@ -1,0 +1,44 @@
+"""Rows come back from a spool as they went in, however many there are."""
+
+import numpy as np
+import pytest
+from healthcare_territories.territory_plugin.engine import spool
+from healthcare_territories.territory_plugin.engine.npi import NpiSet
+from healthcare_territories.territory_plugin.engine.spool import Spool
+
+COLUMNS = ["npi", "site", "name", "active", "longitude"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 50])
+@pytest.mark.parametrize("memory", [1, 1 << 20])
+def test_rows_come_back_in_order_with_their_types(monkeypatch, count, memory):
+    monkeypatch.setattr(spool, "IN_MEMORY", memory)
+    rows = [(f"{at:010d}", at % 3, ["Núñez", None, 'O"Neil\n\x1f'][at % 3], at % 2 == 0, at / 7) for at in range(count)]
+    with Spool(COLUMNS, block=7) as held:
+        for row in rows:
+            held.append(row)
+        assert len(held) == count
+        for _ in range(2):  # as often as asked
+            frames = list(held.frames())
+            assert [len(frame) for frame in frames] == [7] * (count // 7) + [count % 7] * (count % 7 > 0)
+            assert [tuple(row) for frame in frames for row in frame.itertuples(index=False)] == rows
+        whole = held.whole()
+    assert (whole["site"].dtype, whole["longitude"].dtype, len(whole)) == (int, float, count)
+
+
+def test_coordinates_that_are_unknown_are_no_numbers():
+    with Spool(COLUMNS, block=1) as held:
+        held.append(("1", 0, None, None, None))
+        frame = held.whole()
+    assert np.isnan(frame["longitude"][0])
+    assert frame["active"][0] is None
+
+
+def test_npis_seen_before_are_known_again():
+    rng = np.random.default_rng(3)
+    numbers = [f"{number}0" for number in rng.integers(100_000_000, 300_000_000, 2000)]
+    numbers += [*numbers[::3], "1000000000", "2999999990"]
+    seen, known = NpiSet(), set()
+    for number in numbers:
+        assert seen.add(number.encode()) == (number not in known)
+        known.add(number)
