@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .certificates import Certificates
+
+if TYPE_CHECKING:
+    from .travel_bound import TravelBound
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Plan:
         Rules that had to give, with what that means.
     cancelled : bool
         Whether the user ended the search, and this is the best plan so far.
+    travel_bound : TravelBound, optional
+        What is proven about travel, if asked for.
     """
 
     units: tuple
@@ -89,6 +95,7 @@ class Plan:
     further: dict[str, np.ndarray]
     gave: tuple[str, ...]
     cancelled: bool = False
+    travel_bound: TravelBound | None = None
 
     @property
     def territories(self) -> int:
