@@ -149,7 +149,9 @@ def balance_territories(
         seed=seed,
     )
     if bound_travel and not watch.stopped:
-        bound = travel_bound(graph, plan, workload=workload, progress=watch.part(0.85, 1.0).progress, cancelled=cancelled)
+        bound = travel_bound(
+            graph, plan, workload=workload, progress=watch.part(0.85, 1.0).progress, cancelled=cancelled
+        )
         plan = replace(plan, travel_bound=bound)
     progress(1.0, "Balanced")
     return plan

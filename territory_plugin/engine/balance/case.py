@@ -235,9 +235,11 @@ class Case:
         return low, high
 
     def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
-        """Return, by border, the territories of each region that has more than one."""
+        """Return, by border with a price, the territories of each region that has more than one."""
         found = {}
         for border in self.rules.borders:
+            if border.price is None:
+                continue
             code, names = region_codes(self.graph, self.nodes, border.attribute)
             held: dict[int, set[int]] = {}
             for region, territory in zip(code.tolist(), assignment.tolist()):

@@ -60,7 +60,7 @@ class Plan:
     share : ndarray, shape (k,)
         Capacity of each territory, 1 on average.
     pieces : dict of str to dict
-        By border: the regions that lie in several territories, with these.
+        By border with a price: the regions that lie in several territories, with these.
     further : dict of str to ndarray, shape (k,)
         What each territory holds of the further measures.
     gave : tuple of str
