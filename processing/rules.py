@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from qgis.core import (
     QgsProcessingOutputNumber,
@@ -182,17 +184,39 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         return tuple(measures)
 
     def read_travel(self, market, reps):
-        """Return the minutes from reps' homes, or None without a table."""
+        """Return the minutes from reps' homes, or None without a table or homes."""
         source = self.source("TRAVEL")
-        if source is None:
+        if source is None or not any(rep.home for rep in reps):
             return None
-        if not any(rep.home for rep in reps):
-            raise TerritoryError(
-                "Travel times are measured from reps' homes, and no rep has one: add homes (a ZIP, or a point)."
-            )
         return gis.travel.read_rep_minutes(source, market.units, market.centres, reps, self.context, self.feedback)
 
+    def from_centres(self, market, rules, plan):
+        """Return the rules once travel is measured from each territory's best unit, by the table of travel times.
+
+        Without homes the centres follow from the plan: of each of its territories the unit that its workload is
+        nearest to, in minutes.
+        """
+        times = gis.travel.read_travel(self.source("TRAVEL"), market.units, market.centres, self.context, self.feedback)
+        at = plan.as_dict()
+        found = engine.travel.medoids(times, np.array([at[unit] for unit in market.units]), market.workload)
+        reps = rules.reps or [engine.reps.Rep(str(index), str(index)) for index in range(plan.territories)]
+        reps = tuple(replace(rep, home=market.units[centre]) for rep, centre in zip(reps, found))
+        minutes, matrix = engine.travel.rep_minutes(times, market.units, reps)
+        self.feedback.pushInfo(matrix.message())
+        return replace(rules, reps=reps, travel=minutes)
+
     # ---------------------------------------------------------------- telling
+
+    def rep_columns(self, plan, reps, names) -> dict:
+        """Return what the reps' table says of each territory, as further columns."""
+        of = {rep.id: rep for rep in reps}
+        rows = zip(names, plan.names, plan.share.tolist())
+        known = [(name, of[rep], share) for name, rep, share in rows if rep in of]
+        return {
+            gis.fields.REP: {name: rep.name for name, rep, _ in known},
+            gis.fields.HOME: {name: rep.home for name, rep, _ in known},
+            gis.fields.CAPACITY: {name: share for name, _, share in known},
+        }
 
     def tell_rules(self, plan) -> dict:
         """Say which rules had to give and which regions are in pieces; return the outputs."""

@@ -150,8 +150,13 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
 
     # ---------------------------------------------------------------- writing
 
-    def write_territories(self, market, territory, tolerance, progress, *, targets=None, reasons=None, sections=()):
-        """Measure the territories and write them, the units and the report; return the outputs."""
+    def write_territories(
+        self, market, territory, tolerance, progress, *, targets=None, reasons=None, sections=(), also=None
+    ):
+        """Measure the territories and write them, the units and the report; return the outputs.
+
+        `also` holds further columns of the territories: their values by territory.
+        """
         progress(0.0, self.tr("Measuring"))
         layer, graph = market.layer, market.graph
         positions = engine.geodesy.geocentric(market.centres)
@@ -181,7 +186,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         stop_if(self.feedback.isCanceled)
 
         progress(0.7, self.tr("Writing"))
-        results = {"OUTPUT": self.write_polygons(market, territory, full, shapes, colours)}
+        results = {"OUTPUT": self.write_polygons(market, territory, full, shapes, colours, also or {})}
         if self.parameterDefinition("ASSIGNMENT") is not None:
             results["ASSIGNMENT"] = self.write_units(market, territory, colours)
         report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
@@ -196,7 +201,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             "REASONS": "\n".join(f"{name}: {reason}" for name, reason in flags.items() if reason),
         }
 
-    def write_polygons(self, market, territory, full, shapes, colours):
+    def write_polygons(self, market, territory, full, shapes, colours, also):
         """Write the territories with the sums of the workload fields, and the units without one as a row."""
         names = full["territory"].tolist()
         known = {column.name.lower() for column in gis.fields.TERRITORIES}
@@ -206,13 +211,17 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
                 values = np.nan_to_num(market.layer.numbers(field))
                 sums[f"{field}_sum" if field.lower() in known else field] = values
         fields = gis.fields.columns(
-            *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
+            *gis.fields.TERRITORIES, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums), *also
         )
         totals = [engine.measures.sum_by_territory(values, territory, names) for values in sums.values()]
         rows = [
-            ([*gis.territories.attributes(row), *(float(total[row.territory]) for total in totals)], shape)
+            (
+                [*gis.territories.attributes(row), *(float(total[row.territory]) for total in totals),
+                 *(values.get(row.territory) for values in also.values())],
+                shape,
+            )
             for row, shape in zip(full.itertuples(index=False), shapes)
-        ]
+        ]  # fmt: skip
         apart = np.array([name is None for name in territory])
         if apart.any():
             # so that totals in equal totals out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
@@ -13,6 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import TerritoryError
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -135,20 +138,14 @@ class BalanceTerritories(RulesAlgorithm):
         current = dict(zip(market.units, today)) if field else {}
         rules = self.read_rules(market, reps, current, territories)
         seconds = self.number("TIME_LIMIT")
-        plan = engine.balance.balance_territories(
-            market.graph,
-            len(rules.reps) or territories,
-            tolerance=tolerance,
-            rules=rules,
-            seed=self.integer("SEED"),
-            effort=self.choice("EFFORT"),
-            boundary=self.number("BOUNDARY"),
-            time_limit=seconds or None,
-            progress=part(self.progress, 0.15, 0.85),
-            cancelled=self.feedback.isCanceled,
-            on_cancel=self.choice("ON_CANCEL"),
-            bound_travel=self.parameterAsBool(self.parameters, "BOUND_TRAVEL", self.context),
-        )
+        centred = self.source("TRAVEL") is not None and rules.travel is None
+        plan = self.search(market, rules, territories, tolerance, part(self.progress, 0.15, 0.5 if centred else 0.85))
+        if centred and not plan.cancelled:
+            homeless = not rules.reps
+            rules = self.from_centres(market, rules, plan)
+            plan = self.search(market, rules, territories, tolerance, part(self.progress, 0.5, 0.85))
+            if homeless:
+                plan = replace(plan, names=())
         if plan.travel_bound is not None:
             self.feedback.pushInfo(
                 self.tr(
@@ -181,6 +178,7 @@ class BalanceTerritories(RulesAlgorithm):
             # one target for all: neither a unit that outweighs it nor an island too light for it is its own measure
             targets=dict(zip(names, (plan.certificates.shared_target * plan.share).tolist())),
             reasons={names[at]: reason for at, reason in plan.reasons.items()},
+            also=self.rep_columns(plan, rules.reps, names) if reps else None,
         )
         return {
             **results,
@@ -190,6 +188,23 @@ class BalanceTerritories(RulesAlgorithm):
             "RMS_BOUND_KM": plan.travel_bound.rms_km if plan.travel_bound is not None else None,
             "CERTIFICATE": certificate,
         }
+
+    def search(self, market, rules, territories, tolerance, progress):
+        """Return the plan that the engine finds."""
+        return engine.balance.balance_territories(
+            market.graph,
+            len(rules.reps) or territories,
+            tolerance=tolerance,
+            rules=rules,
+            seed=self.integer("SEED"),
+            effort=self.choice("EFFORT"),
+            boundary=self.number("BOUNDARY"),
+            time_limit=self.number("TIME_LIMIT") or None,
+            progress=progress,
+            cancelled=self.feedback.isCanceled,
+            on_cancel=self.choice("ON_CANCEL"),
+            bound_travel=self.parameterAsBool(self.parameters, "BOUND_TRAVEL", self.context),
+        )
 
     def names(self, plan, market, today):
         """Return the name of each territory: its rep's, that of today where most of it stays, or a number."""
@@ -208,7 +223,13 @@ class BalanceTerritories(RulesAlgorithm):
         if reps and all(self.parameters.get(name) is None for name in ("TERRITORIES", "CAPACITY")):
             return len(reps), tolerance
         if self.parameters.get("TERRITORIES") is not None:
-            return self.integer("TERRITORIES"), tolerance
+            wanted = self.integer("TERRITORIES")
+            if reps and len(reps) != wanted:
+                raise TerritoryError(
+                    f"{len(reps):,} reps are given and {wanted:,} territories asked for: leave the number empty, or add "
+                    "vacancies (rows without a name) to the reps."
+                )
+            return wanted, tolerance
         limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]
         capacity = engine.capacity.Capacity(*limits)
         territories = capacity.territories(workload)

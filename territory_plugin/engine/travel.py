@@ -175,6 +175,30 @@ class TravelTimes:
         return reached
 
 
+def medoids(times: TravelTimes, territory: np.ndarray, workload: np.ndarray) -> list[int]:
+    """Return the unit of each territory from which its workload is nearest: the least Σ workload × minutes².
+
+    Parameters
+    ----------
+    times : TravelTimes
+    territory : numpy.ndarray of int, shape (n,)
+        0 to k - 1.
+    workload : numpy.ndarray of float, shape (n,)
+
+    Returns
+    -------
+    list of int, length k
+        Positions of units; of equal ones the first.
+    """
+    found = []
+    for at in range(int(territory.max()) + 1):
+        inside = np.flatnonzero(territory == at)
+        minutes = times.matrix(inside, inside).minutes
+        weight = workload[inside] if workload[inside].any() else np.ones(len(inside))
+        found.append(int(inside[np.argmin(np.einsum("uh,u->h", np.square(minutes), weight).round(6))]))
+    return found
+
+
 def rep_minutes(times: TravelTimes, units: Sequence[str], reps: Sequence[Rep]) -> tuple[pd.DataFrame, TravelMatrix]:
     """Return the minutes from the home of each rep who has one to each unit.
 

@@ -145,6 +145,11 @@ TERRITORIES = (
     AREA_KM2, POLSBY_POPPER, REOCK, RMS_KM, COLOUR,
 )  # fmt: skip
 
+REP = Column("rep", TEXT, "Rep")
+HOME = Column("home", TEXT, "Home of the rep")
+CAPACITY = Column("capacity", REAL, "Capacity (average rep = 1)")
+REPS = (REP, HOME, CAPACITY)
+
 BY = Column("by", TEXT, "Broken down by")
 CATEGORY = Column("category", TEXT, "Category")
 MEASURE = Column("measure", TEXT, "Measure")

@@ -467,9 +467,9 @@ class _Job:
             elif now in self.today.fresh:
                 why[unit] = f"{now} is new"
             elif load[old] > high[old]:
-                why[unit] = f"{old} holds {100 * (load[old] / high[old] - 1):.0f} % more than it may"
+                why[unit] = f"{old} holds {load[old]:,.6g}, and may hold {high[old]:,.6g}"
             elif load.get(now, 0.0) < low[now]:
-                why[unit] = f"{now} lacks {100 * (1 - load.get(now, 0.0) / low[now]):.0f} % of its least"
+                why[unit] = f"{now} holds {load.get(now, 0.0):,.6g}, and should hold {low[now]:,.6g}"
             else:
                 why[unit] = f"{old} passes on to {now} what others need"
         return why
