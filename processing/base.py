@@ -256,7 +256,10 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         self.outputs, self.begun, self.writing = {}, [], False
         self.phase, self.told = "", 0.0
         try:
-            return self.compute()
+            results = self.compute()
+            for output in self.begun:
+                output.sink = None  # closes the file: nobody else does after a run that was cancelled
+            return results
         except Cancelled:
             self.discard()
             return {}

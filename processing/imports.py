@@ -174,6 +174,11 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             "progress": part(self.progress, 0.0, share), "cancelled": self.feedback.isCanceled,
         }  # fmt: skip
 
+    def label(self, name) -> str:
+        """Return the option chosen in an enum parameter, as a person reads it."""
+        definition = self.parameterDefinition(name)
+        return definition.options()[definition.metadata()["keys"].index(self.choice(name))]
+
     def told_wishes(self, *names) -> dict[str, str]:
         """Return the filters as a person reads them, those left empty out."""
         told = {}
@@ -182,9 +187,9 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             if definition.type() == "boolean":
                 text = "yes" if self.flag(name) else "no"
             else:
-                text = self.choice(name) if definition.type() == "enum" else self.string(name)
+                text = self.label(name) if definition.type() == "enum" else self.string(name)
             if text:
-                told[definition.description()] = text
+                told[definition.description().split(" (")[0]] = text
         return told
 
     # ---------------------------------------------------------------- places

@@ -6,6 +6,7 @@ from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
@@ -86,6 +87,7 @@ class BalanceTerritories(RulesAlgorithm):
             enum("ON_CANCEL", self.tr("When cancelled"),
                  {"nothing": self.tr("write nothing"), "best": self.tr("write the best plan so far, to files")},
                  "nothing"),
+            QgsProcessingParameterBoolean("BOUND_TRAVEL", self.tr("Prove how much shorter travel could be"), False),
             *contact_parameters(self.tr),
             QgsProcessingParameterField(
                 "CURRENT_FIELD", self.tr("Territory today (locked units stay there; names are kept)"),
@@ -107,6 +109,7 @@ class BalanceTerritories(RulesAlgorithm):
         self.addOutput(
             QgsProcessingOutputNumber("BEST_POSSIBLE_PCT", self.tr("Lower bound on the largest deviation (%)"))
         )
+        self.addOutput(QgsProcessingOutputNumber("RMS_BOUND_KM", self.tr("Lower bound on the RMS distance (km)")))
         self.addOutput(QgsProcessingOutputBoolean("STOPPED_BY_TIME", self.tr("The time limit stopped the search")))
         self.addOutput(
             QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
@@ -144,7 +147,14 @@ class BalanceTerritories(RulesAlgorithm):
             progress=part(self.progress, 0.15, 0.85),
             cancelled=self.feedback.isCanceled,
             on_cancel=self.choice("ON_CANCEL"),
+            bound_travel=self.parameterAsBool(self.parameters, "BOUND_TRAVEL", self.context),
         )
+        if plan.travel_bound is not None:
+            self.feedback.pushInfo(
+                self.tr(
+                    "No plan balanced like this one has an RMS distance below {:.1f} km; this one has {:.1f}."
+                ).format(plan.travel_bound.rms_km, plan.rms_distance_km)
+            )
         if plan.cancelled:
             self.feedback.pushWarning(
                 self.tr("Cancelled: the best plan so far is written to the outputs that are files.")
@@ -177,6 +187,7 @@ class BalanceTerritories(RulesAlgorithm):
             **self.tell_rules(plan),
             "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_shared_deviation,
             "STOPPED_BY_TIME": plan.stopped_by_time,
+            "RMS_BOUND_KM": plan.travel_bound.rms_km if plan.travel_bound is not None else None,
             "CERTIFICATE": certificate,
         }
 

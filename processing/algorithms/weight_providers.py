@@ -45,6 +45,9 @@ class WeightProviders(TerritoriesAlgorithm):
     OB/GYN, Primary care), or * for all others. The most specific one that fits wins, in that order. CMS's names of
     specialties in the data (ORTHOPEDIC SURGERY) are read as the codes that they stand for.
 
+    A preset picked in the dialog fills the table with its specialties, to be edited there; rows that are typed in win
+    over a preset and over a table.
+
     Practice size: none, linear, square root, 1 + natural logarithm, or bands; a cap limits what the largest
     practices count.
 

@@ -124,7 +124,7 @@ def write_html(path: str, audits: list[Audit], title: str) -> None:
             body.append(f'<table><tr><th>Filter</th><th class="text">asked</th></tr>{asked}</table>')
     page = (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+        f"<style>{STYLE}table {{ margin-top: 1.6rem }}</style></head><body>{''.join(body)}</body></html>\n"
     )
     Path(path).write_text(page, encoding="utf-8")
 

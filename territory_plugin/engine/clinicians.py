@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -148,13 +149,12 @@ def scan_clinicians(
             for names in (ORGANISATION, STREET, STREET_2, CITY, ADDRESS_ID, LAST_NAME, FIRST_NAME, CREDENTIAL)
         )
         places = coordinate_columns(file, latitude, longitude)
-        audit, texts = Audit("Clinicians", file.shown), {}
-        fits, wanted = Remembered(wants(wishes.codes)), {}
+        audit, spool = Audit("Clinicians", file.shown), Spool(COLUMNS)
+        fits, row_of, times, organisations = Remembered(wants(wishes.codes)), {}, array("L"), {}
         state_of = Remembered(state_code)
 
         def text(fields, at):
-            found = file.text(fields[at]) if at is not None else ""
-            return texts.setdefault(found, found) or None
+            return file.text(fields[at]) or None if at is not None else None
 
         for fields in file.rows(len(file.names), progress, cancelled, "Reading clinicians"):
             npi = read_npi(file.text(fields[npi_at]))
@@ -180,34 +180,34 @@ def scan_clinicians(
                 text(fields, named_at) if organisation_at is None else None
             )
             street = text(fields, street_at)
-            key = (npi,)
+            key = (int(npi),)
             if wishes.once_per != "provider":
-                key += (organisation,)
+                key += (organisations.setdefault(organisation, organisation),)
             if wishes.once_per == "site":
                 key += (text(fields, address_at) or (street, text(fields, second_at), code),)
-            if key in wanted:
-                wanted[key][9] += 1
+            if key in row_of:
+                times[row_of[key]] += 1
                 audit.drop(SAME[wishes.once_per])
                 continue
             specialty = from_cms(name)
             who = ", ".join(part for part in (text(fields, last_at), text(fields, first_at)) if part) or None
-            wanted[key] = [
+            row_of[key] = len(spool)
+            times.append(1)
+            spool.append([
                 npi, who, text(fields, credential_at), name, specialty.label if specialty else None,
                 specialty.patterns[0] if specialty else None, text(fields, named_at), organisation,
                 _size(text(fields, members_at), organisation, organisation_at, audit), 1, street, text(fields, city_at),
                 state or text(fields, state_at), code, *_place(file, fields, places),
-            ]  # fmt: skip
+            ])  # fmt: skip
             if specialty is None:
                 audit.note(f"clinicians with a specialty that the plugin does not know: {cms_key(name) or '(none)'}")
-        audit.read, audit.kept = file.read, len(wanted)
+        audit.read, audit.kept = file.read, len(spool)
         if audit.read == 0:
             raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
         audit.drop(MALFORMED, file.malformed)
         audit.note("texts that are not in UTF-8, read as Windows-1252", file.odd_bytes)
         audit.check()
-    spool = Spool(COLUMNS)
-    for key in list(wanted):  # counted to the end, they leave one by one
-        spool.append(wanted.pop(key))
+    spool.late["rows_in_file"] = times
     return spool, audit
 
 

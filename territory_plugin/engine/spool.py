@@ -25,6 +25,12 @@ class Spool:
         Values are text, whole numbers, floats, booleans or None. Those of the columns longitude and latitude
         come back as floats, NaN for None, those of ``site`` as whole numbers.
 
+    Attributes
+    ----------
+    late : dict of str to sequence
+        Columns that are known only when all rows are in, such as counts, by row: they take the place of what
+        the rows said.
+
     Examples
     --------
     >>> spool = Spool(["npi", "site"])
@@ -36,6 +42,7 @@ class Spool:
 
     def __init__(self, columns: Sequence[str], block: int = BLOCK):
         self.columns, self.block = list(columns), block
+        self.late: dict[str, Sequence] = {}
         self._rows: list[Sequence] = []
         self._sizes: list[int] = []
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -61,13 +68,20 @@ class Spool:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Yield the rows as frames of at most `block` rows."""
-        at = 0
+        at = start = 0
         for size in self._sizes:
             self._file.seek(at)
-            yield as_frame(json.loads(self._file.read(size)), self.columns)
+            yield self._frame(json.loads(self._file.read(size)), start)
             at += size
+            start += self.block
         if self._rows:
-            yield as_frame(self._rows, self.columns)
+            yield self._frame(self._rows, start)
+
+    def _frame(self, rows, start) -> pd.DataFrame:
+        frame = as_frame(rows, self.columns)
+        for column, values in self.late.items():
+            frame[column] = pd.Series(list(values[start : start + len(rows)]), dtype=object)
+        return frame
 
     def whole(self) -> pd.DataFrame:
         """Return all rows as one frame."""

@@ -357,3 +357,69 @@ def test_another_process_gives_the_same_plan(chain, qgis_process, tmp_path, read
         assert len(set(of.values())) == 12
         plans.append((of, [(row["territory"], row["colour"]) for row in read_rows(plan)]))
     assert plans[0] == plans[1]
+
+
+# --- cancelled, with the best plan so far wanted
+
+
+def test_cancelled_in_the_thread_pool_the_best_so_far_is_in_the_files(territories_provider, board, tmp_path):
+    """QGIS ends writing quietly when its feedback is cancelled: every unit must be there all the same."""
+    from qgis.core import (
+        QgsApplication,
+        QgsProcessingAlgRunnerTask,
+        QgsProcessingContext,
+        QgsProcessingFeedback,
+        QgsProject,
+        QgsVectorLayer,
+    )
+    from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
+
+    rows = [" ".join(str(1 + (7 * x + 5 * y) % 9) for x in range(20)) for y in range(20)]
+    wishes = asked(
+        board("\n".join(rows)), 12, EFFORT="thorough", TIME_LIMIT=0, ON_CANCEL="best",
+        OUTPUT=str(tmp_path / "plan.gpkg"), ASSIGNMENT=str(tmp_path / "units.gpkg"),
+    )  # fmt: skip
+    instance = QgsApplication.processingRegistry().createAlgorithmById("territories:balanceterritories")
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
+    context.setProject(QgsProject.instance())
+    context.setFeedback(feedback)
+    assert instance.checkParameterValues(wishes, context)[0]
+    task, loop, ended = QgsProcessingAlgRunnerTask(instance, wishes, context, feedback), QEventLoop(), []
+    feedback.progressChanged.connect(
+        lambda percent: feedback.cancel() if percent > 30 else None, Qt.ConnectionType.DirectConnection
+    )
+    task.executed.connect(lambda successful, results: (ended.append(successful), loop.quit()))
+    QgsApplication.taskManager().addTask(task)
+    QTimer.singleShot(120_000, loop.quit)
+    loop.exec()
+    assert feedback.isCanceled()
+    assert ended == [False]  # QGIS calls a cancelled run unsuccessful, and loads nothing
+    plan, units = (QgsVectorLayer(str(tmp_path / name), name, "ogr") for name in ("plan.gpkg", "units.gpkg"))
+    assert plan.featureCount() == 12
+    assert units.featureCount() == 400
+    assert {feature["territory"] for feature in units.getFeatures()} == {
+        feature["territory"] for feature in plan.getFeatures()
+    }
+    assert "Cancelled" in feedback.textLog()
+
+
+def test_cancelled_without_that_wish_nothing_is_in_the_files(attempt, board, tmp_path):
+    outcome = attempt(
+        "balanceterritories", asked(board("1 2 3\n3 2 1"), 2, OUTPUT=str(tmp_path / "plan.gpkg")), cancel_after=2
+    )
+    assert "OUTPUT" not in outcome.results
+    assert not (tmp_path / "plan.gpkg").exists()
+
+
+def test_what_would_help_is_told(run, board):
+    outcome = run("balanceterritories", asked(board("1 1 1 1 1"), 2))
+    assert "What would help: Allow ±20 %" in outcome.results["CERTIFICATE"]
+    assert "What would help: Allow ±20 %" in outcome.infos
+
+
+def test_travel_is_bounded_on_request(run, board):
+    layer = board("1 2 3 1\n3 2 1 2\n1 1 2 3")
+    assert run("balanceterritories", asked(layer, 3)).results["RMS_BOUND_KM"] is None
+    outcome = run("balanceterritories", asked(layer, 3, BOUND_TRAVEL=True))
+    assert 0 < outcome.results["RMS_BOUND_KM"] <= outcome.results["RMS_KM"]
+    assert "No plan balanced like this one" in outcome.infos

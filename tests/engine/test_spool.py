@@ -34,6 +34,15 @@ def test_coordinates_that_are_unknown_are_no_numbers():
     assert frame["active"][0] is None
 
 
+def test_a_column_that_is_known_only_at_the_end():
+    with Spool(["npi", "times"], block=2) as held:
+        for name in "abcde":
+            held.append((name, None))
+        held.late["times"] = [5, 4, 3, 2, 1]
+        assert held.whole()["times"].tolist() == [5, 4, 3, 2, 1]
+        assert [frame["times"].tolist() for frame in held.frames()] == [[5, 4], [3, 2], [1]]
+
+
 def test_npis_seen_before_are_known_again():
     rng = np.random.default_rng(3)
     numbers = [f"{number}0" for number in rng.integers(100_000_000, 300_000_000, 2000)]

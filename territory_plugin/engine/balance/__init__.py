@@ -6,6 +6,7 @@ from .plan import Plan
 from .rebalancing import Rebalance, rebalance_territories, trade_off
 from .rules import Border, Measure, Rules
 from .suggestion import suggestion
+from .travel_bound import TravelBound, travel_bound
 
 __all__ = [
     "Border",
@@ -16,9 +17,11 @@ __all__ = [
     "Plan",
     "Rebalance",
     "Rules",
+    "TravelBound",
     "balance_territories",
     "certificates",
     "rebalance_territories",
     "suggestion",
     "trade_off",
+    "travel_bound",
 ]

@@ -23,6 +23,9 @@ from .problem import Limits, Problem, Regions
 from .rules import Rules
 from .solve import aimed
 
+NARROW = 6
+"""Units at most through which a group of territories touches the rest, for that to count as a narrow place."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -232,9 +235,11 @@ class Case:
         return low, high
 
     def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
-        """Return, by border, the territories of each region that has more than one."""
+        """Return, by border with a price, the territories of each region that has more than one."""
         found = {}
         for border in self.rules.borders:
+            if border.price is None:
+                continue
             code, names = region_codes(self.graph, self.nodes, border.attribute)
             held: dict[int, set[int]] = {}
             for region, territory in zip(code.tolist(), assignment.tolist()):
@@ -269,6 +274,36 @@ class Case:
         np.minimum.at(first, assignment, np.arange(n))
         return np.lexsort((first, np.round(east + south, 6)))
 
+    def _narrows(self, plan: Plan, assignment: np.ndarray) -> dict[int, str]:
+        """Return, for groups of territories that all hold too much or too little, the few contacts that lead out."""
+        off = np.where(plan.oversize | self.duty.frozen, 0.0, plan.adjusted_deviation)
+        side = np.where(off > plan.tolerance / 2, 1, np.where(off < -plan.tolerance / 2, -1, 0))
+        pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for unit, around in enumerate(self.neighbours):
+            for other in around:
+                one, two = int(assignment[unit]), int(assignment[other])
+                if one != two:
+                    pairs.setdefault((one, two), []).append((unit, other))
+        beside: list[tuple[int, ...]] = [() for _ in side]
+        for one, two in pairs:
+            if side[one] == side[two] != 0:
+                beside[one] += (two,)
+        said: dict[int, str] = {}
+        for group in components(beside, np.flatnonzero(side).tolist()):
+            inside = set(group)
+            ways = [way for (one, two), found in pairs.items() if one in inside and two not in inside for way in found]
+            doors = min(({unit for unit, _ in ways}, {other for _, other in ways}), key=len)
+            if len(group) < 2 or not 0 < len(doors) <= NARROW:
+                continue
+            named = name_some([self.ids[unit] for unit in sorted(doors)], NARROW)
+            held = "much" if side[group[0]] > 0 else "little"
+            text = (
+                f"it and {len(group) - 1:,} more, which all hold too {held}, are joined to the rest through "
+                f"{len(doors):,} units only ({named}). Open more contacts there, or move homes or locks."
+            )
+            said.update(dict.fromkeys(group, text))
+        return said
+
     def _reasons(
         self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs: Sequence[Proof]
     ) -> dict[int, str]:
@@ -281,6 +316,7 @@ class Case:
             for each in sorted(proofs, key=lambda each: len(each.units))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
+        narrow = self._narrows(plan, assignment)
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -319,6 +355,8 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
+            elif territory in narrow:
+                reason = f"{off:+.1f} %: {narrow[territory]}"
             elif territory in proven:
                 reason = f"{off:+.1f} %: {proven[territory]}."
             elif component.least_deviation > plan.tolerance:

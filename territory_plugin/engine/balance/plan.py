@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .certificates import Certificates
+
+if TYPE_CHECKING:
+    from .travel_bound import TravelBound
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,15 @@ class Plan:
     share : ndarray, shape (k,)
         Capacity of each territory, 1 on average.
     pieces : dict of str to dict
-        By border: the regions that lie in several territories, with these.
+        By border with a price: the regions that lie in several territories, with these.
     further : dict of str to ndarray, shape (k,)
         What each territory holds of the further measures.
     gave : tuple of str
         Rules that had to give, with what that means.
     cancelled : bool
         Whether the user ended the search, and this is the best plan so far.
+    travel_bound : TravelBound, optional
+        What is proven about travel, if asked for.
     """
 
     units: tuple
@@ -89,6 +95,7 @@ class Plan:
     further: dict[str, np.ndarray]
     gave: tuple[str, ...]
     cancelled: bool = False
+    travel_bound: TravelBound | None = None
 
     @property
     def territories(self) -> int:

@@ -17,11 +17,12 @@ from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
 from .case import Case, case_of
 from .contiguity import territory_parts
+from .objective import Weights
 from .plan import Plan
 from .problem import Problem
 from .reshaping import FOUNDINGS, disrupted, reshape, starting_assignment
 from .rules import NO_RULES, Rules
-from .solve import EFFORTS
+from .solve import EFFORTS, solve
 from .watch import Watch
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -322,11 +323,11 @@ class _Job:
         chosen = {index[name]: index[old] for name, old in donor.items() if {name, old} <= index.keys()}
         free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
         effort = EFFORTS[self.effort]
-        if not (set(range(len(members))) - set(fresh)):
-            raise TerritoryError(
-                f"No territory of {name_some([case.ids[unit] for unit in region.units], 3)} and around is there today: "
-                "balance this part of the map anew."
-            )
+        if len(fresh) == len(members):
+            # none of its territories is there today: a part of the map of its own, balanced anew
+            anew = replace(problem, current=None, stay=None)
+            found, _, made, _ = solve(anew, effort, Weights(), rng, watch)
+            return found, made
         if len(free) != 1:
             founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)

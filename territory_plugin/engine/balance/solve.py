@@ -141,6 +141,8 @@ LARGEST_CLUSTER = 1500
 """Units of a cluster that is mended at most; where hops lead further, fewer are taken."""
 LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
+FEW_LISTED, SETS_PER_UNIT = 30, 50_000
+"""Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 FREE, FREE_OF_FEW = 12, 17
 """Units at each border that exact splits of a small map share out anew; all, where a map has hardly more."""
 
@@ -186,6 +188,8 @@ def solve(
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
+    if not best.improvable():
+        best, _ = search.list_all(best, watch.part(0.98, 0.98))
     if not proofs:
         best, proofs = search.list_clusters(best, watch.part(0.98, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
@@ -406,7 +410,8 @@ class Search:
         Those that exist for the sake of a heavy unit keep their units.
         """
         usual = np.flatnonzero(~self.problem.oversize).tolist()
-        if not best.improvable() or sum(best.count[t] for t in usual) > LISTED_UNITS or watch.time_is_up():
+        few = LISTED_UNITS if best.improvable() else min(FEW_LISTED, self.effort.sets // SETS_PER_UNIT)
+        if not usual or sum(best.count[t] for t in usual) > few or not alike(self.problem, usual) or watch.time_is_up():
             return best, []
         watch.progress(0.0, f"Listing all territories, worst deviation {100 * best.worst():.1f} %")
         search, units, before = self._apart(best, usual, watch)

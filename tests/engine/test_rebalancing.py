@@ -1,0 +1,220 @@
+"""Rebalancing: balance comes back with little moved, and what comes and goes is found in the right place."""
+
+from __future__ import annotations
+
+import itertools
+
+import networkx as nx
+import numpy as np
+import pytest
+from healthcare_territories.territory_plugin.engine.balance import (
+    Rules,
+    balance_territories,
+    rebalance_territories,
+    trade_off,
+)
+from healthcare_territories.territory_plugin.engine.errors import TerritoryError
+from healthcare_territories.territory_plugin.engine.progress import Cancelled
+from healthcare_territories.territory_plugin.engine.reps import Rep
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .test_balance import grid, path, planar_graphs
+
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def territories_of(result) -> dict:
+    """Return the territory of each unit."""
+    return {unit: result.names[at] for unit, at in result.plan.as_dict().items()}
+
+
+def assert_sound(graph, result, current, names) -> None:
+    """Each unit once, every territory there and connected, disruption and moves as they are."""
+    at = territories_of(result)
+    assert set(at) == set(graph)
+    assert set(at.values()) == set(names)
+    for name in names:
+        assert nx.is_connected(graph.subgraph([unit for unit in graph if at[unit] == name])), name
+    load = dict(graph.nodes(data="workload"))
+    moved = [unit for unit in graph if current.get(unit) is not None and current[unit] != at[unit]]
+    assert result.disruption == pytest.approx(sum(load[unit] for unit in moved) / sum(load.values()))
+    assert set(result.why) == {unit for unit in graph if current.get(unit) != at[unit]}
+    assert result.plan.workload.sum() == pytest.approx(sum(load.values()))
+
+
+@MANY
+@given(planar_graphs(), st.integers(2, 5), st.randoms(use_true_random=False))
+def test_any_alignment_comes_out_sound(graph, k, random):
+    units = sorted(graph)
+    k = min(max(k, nx.number_connected_components(graph)), len(units))
+    names = [f"T{at}" for at in range(k)]
+    current = {unit: random.choice([*names, None]) for unit in units}
+    current.update(zip(random.sample(units, len(names)), names))
+    result = rebalance_territories(graph, current, tolerance=0.2, effort="quick")
+    assert_sound(graph, result, current, names)
+    assert result.least_bound <= result.flow_bound + 1e-6 or np.isnan(result.flow_bound)
+    if result.plan.within_tolerance.all() and not result.plan.oversize.any():
+        assert result.disruption >= result.least_bound - 1e-6
+
+
+def test_a_balanced_alignment_stays_as_it_is():
+    graph = grid(4, 4)
+    current = {unit: "West" if unit[1] < "2" else "East" for unit in graph}
+    result = rebalance_territories(graph, current)
+    assert territories_of(result) == current
+    assert result.disruption == 0
+    assert not result.moved.any()
+    assert not result.why
+
+
+def test_only_what_is_too_much_moves():
+    """A holds six of eight: the two at its end go, nothing else."""
+    graph = path([1] * 8)
+    current = {unit: "A" if unit < "g" else "B" for unit in graph}
+    result = rebalance_territories(graph, current)
+    at = territories_of(result)
+    assert {unit for unit in graph if at[unit] != current[unit]} == {"e", "f"}
+    assert result.disruption == pytest.approx(0.25)
+    assert result.flow_bound == pytest.approx(0.25 - 0.05 / 2)
+    assert "A holds" in result.why["e"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_small_maps_move_the_least_possible(seed):
+    """Against all 2^12 alignments of a 3 × 4 map with two territories."""
+    rng = np.random.default_rng(seed)
+    graph = grid(3, 4, lambda row, column: int(rng.integers(1, 9)))
+    units = sorted(graph)
+    current = {unit: "W" if unit[1] < "2" else "E" for unit in units}
+    loads = np.array([graph.nodes[unit]["workload"] for unit in units])
+    total, best = loads.sum(), np.inf
+    for sides in itertools.product((False, True), repeat=len(units)):
+        east = np.array(sides)
+        if abs(2 * loads[east].sum() / total - 1) > 0.05 * 0.998:
+            continue
+        halves = [[unit for unit, inside in zip(units, east == side) if inside] for side in (False, True)]
+        if all(half and nx.is_connected(graph.subgraph(half)) for half in halves):
+            best = min(best, loads[[inside != (current[unit] == "E") for unit, inside in zip(units, east)]].sum())
+    result = rebalance_territories(graph, current)
+    if np.isfinite(best):
+        assert result.plan.within_tolerance.all()
+        assert result.disruption == pytest.approx(best / total)
+
+
+def test_a_rep_who_goes_is_absorbed_and_one_who_comes_is_given_a_fair_share():
+    graph = grid(4, 6)
+    current = {unit: "ABC"[int(unit[1]) // 2] for unit in graph}
+    gone = rebalance_territories(graph, current, remove=["B"])
+    assert_sound(graph, gone, current, "AC")
+    assert gone.disruption == pytest.approx(8 / 24)  # only what B had
+    assert {gone.why[unit] for unit in graph if current[unit] == "B"} == {"B is given up"}
+    more = rebalance_territories(graph, current, add=1, tolerance=0.1)
+    assert_sound(graph, more, current, [*"ABC", "New 1"])
+    assert more.plan.within_tolerance.all()
+
+
+def test_two_become_one_under_the_name_of_the_heavier_and_one_becomes_two():
+    graph = grid(4, 6)
+    current = {unit: "A" if unit[1] < "1" else "B" if unit[1] < "3" else "C" for unit in graph}
+    merged = rebalance_territories(graph, current, merge=[("A", "B")])
+    assert_sound(graph, merged, current, "BC")
+    assert merged.disruption == pytest.approx(4 / 24)
+    split = rebalance_territories(graph, {unit: "A" if unit[1] < "2" else "C" for unit in graph}, split=["C"])
+    at = territories_of(split)
+    assert set(split.names) == {"A", "C", "C 2"}
+    assert all(at[unit] == "A" for unit in graph if unit[1] < "2")
+    assert sorted(split.plan.workload) == [8, 8, 8]
+
+
+def test_disruption_keeps_to_its_cap():
+    graph = path([1] * 20)
+    current = {unit: "A" if unit < "q" else "B" for unit in graph}
+    free = rebalance_territories(graph, current)
+    capped = rebalance_territories(graph, current, most_disruption=0.16)
+    assert free.disruption > 0.16 >= capped.disruption > 0
+    assert capped.plan.max_deviation < 0.6
+    assert any("best balance found with at most 16 %" in text for text in capped.messages)
+
+
+def test_accounts_can_be_what_counts():
+    """e and f weigh the same; e has the accounts, so f goes, by way of the other side."""
+    graph = grid(2, 4)
+    for unit in graph:
+        graph.nodes[unit]["accounts"] = 100 if unit == "02" else 1
+    current = {unit: "A" if unit[1] < "3" else "B" for unit in graph}
+    result = rebalance_territories(graph, current, weight="accounts", tolerance=0.3)
+    assert territories_of(result)["02"] == "A"
+    assert territories_of(result)["12"] == "B"
+
+
+def test_locks_and_homes_hold_in_a_rebalancing():
+    graph = path([1] * 8)
+    current = {unit: "A" if unit < "g" else "B" for unit in graph}
+    rules = Rules(reps=(Rep("A", home="f"), Rep("B", home="h")))
+    result = rebalance_territories(graph, current, rules=rules)
+    assert territories_of(result)["f"] == "A"
+
+
+def test_more_disruption_buys_better_balance():
+    graph = grid(5, 6, lambda row, column: 1 + (7 * row + 3 * column) % 5)
+    current = {unit: "AB"[int(unit[1]) > 1] for unit in graph}
+    table = trade_off(graph, current)
+    assert list(table["most_disruption"]) == [0, 0.02, 0.05, 0.1, 0.2]
+    assert (table["disruption"] <= table["most_disruption"] + 1e-9).all()
+    assert (np.diff(table["max_deviation"]) <= 1e-9).all()
+    assert table["max_deviation"].iloc[-1] < table["max_deviation"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"remove": ["X"]}, "no territory X today; there are A, B"),
+        ({"remove": ["A"], "split": ["A"]}, "A is to be changed in two ways"),
+        ({"merge": [("A",)]}, "Merging takes two"),
+        ({"remove": ["A", "B"]}, "No territory would be left"),
+        ({"weight": "nothing"}, "no number of at least 0 in 'nothing'"),
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused(wish, message):
+    graph = path([1] * 4)
+    with pytest.raises(TerritoryError, match=message):
+        rebalance_territories(graph, {unit: "A" if unit < "c" else "B" for unit in graph}, **wish)
+
+
+def test_no_alignment_is_refused_and_a_torn_one_told():
+    graph = path([1] * 6)
+    with pytest.raises(TerritoryError, match="No unit has a territory today"):
+        rebalance_territories(graph, {})
+    torn = rebalance_territories(graph, dict(zip("abcdef", "ABAABB")))
+    assert any("Not connected today: A (2 parts)" in text for text in torn.messages)
+
+
+def test_same_seed_same_plan_whatever_the_order():
+    graph = grid(5, 5, lambda row, column: 1 + (row * column) % 4)
+    current = {unit: "AB"[int(unit[1]) > 1] for unit in graph}
+    shuffled = nx.Graph()
+    shuffled.add_nodes_from(reversed(list(graph.nodes(data=True))))
+    shuffled.add_edges_from(graph.edges)
+    assert territories_of(rebalance_territories(graph, current)) == territories_of(
+        rebalance_territories(shuffled, dict(reversed(list(current.items()))))
+    )
+
+
+def test_cancel_raises():
+    graph = grid(6, 6)
+    with pytest.raises(Cancelled):
+        rebalance_territories(graph, dict.fromkeys(graph, "A"), add=1, cancelled=lambda: True)
+
+
+def test_less_moves_than_in_a_plan_from_scratch():
+    """A year later: the same map with other workloads."""
+    graph = grid(9, 9, lambda row, column: 5 + (row * 3 + column * 5) % 7)
+    before = balance_territories(graph, 5)
+    current = {unit: f"T{at}" for unit, at in before.as_dict().items()}
+    rng = np.random.default_rng(5)
+    for unit in sorted(graph):
+        graph.nodes[unit]["workload"] *= float(rng.lognormal(0, 0.3))
+    result = rebalance_territories(graph, current)
+    assert result.plan.within_tolerance.all()
+    assert result.disruption <= 2 * result.flow_bound + 0.02
