@@ -1,9 +1,9 @@
-"""The least that has to change hands, by mixed-integer programs: whole small maps, neighbourhoods of large ones.
+"""The least that has to change hands on small maps, by mixed-integer programs.
 
 A program knows workloads and limits, and contiguity by roots: each unit of a territory has a neighbour in it that is
 nearer to the territory's root. That is more than contiguity asks, so different roots are tried in turn; what a program
-finds is always connected, and programs with roots are quick. At last, on small maps, contiguity by separators: whenever
-a territory comes out in parts, the separators that its parts break are added, until none is, or enough were tried.
+finds is always connected, and programs with roots are quick. At last contiguity by separators: whenever a territory
+comes out in parts, the separators that its parts break are added, until none is, or enough were tried.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .watch import Watch
 
 SCALE = 1000.0
 """What all that is at stake weighs in the objective: HiGHS of scipy 1.10 stops early where differences are small."""
-CHOICES = 1200
-"""Choices (unit and territory) of one program at most."""
+CHOICES = 1000
+"""Pairs of unit and territory of a program at most."""
 ROOTS = 6
-"""Sets of roots that are tried without gain before a neighbourhood is given up."""
+"""Sets of roots that are tried without gain before roots are given up."""
 NODES = 300
 """Branches of one program at most: they decide, not the clock, so that plans are the same everywhere."""
 ROUNDS, MORE_NODES = 25, 1000
@@ -32,8 +32,6 @@ GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""
 CLOSE = 1e-6
 """Share of the tolerance that is left for rounding."""
-PASSES = 3
-"""Times that all neighbourhoods of a large map are gone through at most."""
 
 
 def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
@@ -41,14 +39,14 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
 
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
-    A small map is one program; of a large one each territory with those around it, as many as a program takes.
+    A map with more than `CHOICES` pairs of unit and territory is returned as it is.
 
     Parameters
     ----------
     problem : Problem
         With `current` and `stay`.
     assignment : ndarray of int, shape (n,)
-        A plan with connected territories.
+        A plan with connected territories; one outside the limits is given up for any inside.
     rng : Generator
         Chooses roots.
     watch : Watch
@@ -59,23 +57,10 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
     contiguity by predecessors; Oehrlein & Haunert (2017), A cutting-plane method for contiguity-constrained spatial
     aggregation, J. Spatial Information Science 15, for separators.
     """
-    assignment = np.asarray(assignment).copy()
-    k = problem.territories
-    if problem.units * k <= CHOICES:
-        return _improved(problem, assignment, rng, watch)
-    for _ in range(PASSES):
-        before = _cost(problem, assignment)
-        for territory in np.unique(assignment[_moved(problem, assignment)]).tolist():
-            if watch.time_is_up():
-                return assignment
-            cluster = _cluster(problem, assignment, territory)
-            part, units, inside = problem.restricted(assignment, cluster)
-            if not _moved(part, inside).any():
-                continue
-            assignment[units] = np.array(cluster)[_improved(part, inside, rng, watch)]
-        if _cost(problem, assignment) >= before * (1 - GAIN):
-            break
-    return assignment
+    assignment = np.asarray(assignment)
+    if problem.units * problem.territories > CHOICES:
+        return assignment
+    return _improved(problem, assignment, rng, watch)
 
 
 def _moved(problem: Problem, assignment: np.ndarray) -> np.ndarray:
@@ -87,32 +72,13 @@ def _cost(problem: Problem, assignment: np.ndarray) -> float:
     return float(problem.stay[_moved(problem, assignment)].sum())
 
 
-def _cluster(problem: Problem, assignment: np.ndarray, territory: int) -> list[int]:
-    """Return a territory with those that it hands over to, takes from and touches, as many as a program takes."""
-    count = np.bincount(assignment, minlength=problem.territories)
-    moved = _moved(problem, assignment)
-    weight = np.zeros(problem.territories)
-    np.add.at(weight, problem.current[moved & (assignment == territory)], 1e6)
-    np.add.at(weight, assignment[moved & (problem.current == territory)], 1e6)
-    for unit in np.flatnonzero(assignment == territory).tolist():
-        for other in problem.neighbours[unit]:
-            weight[assignment[other]] += 1.0
-    weight[territory] = 0.0
-    cluster, units = [territory], int(count[territory])
-    for other in sorted(np.flatnonzero(weight).tolist(), key=lambda at: (-weight[at], at)):
-        if (units + count[other]) * (len(cluster) + 1) <= CHOICES:
-            cluster.append(other)
-            units += int(count[other])
-    return sorted(cluster)
-
-
 def _improved(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
     """Return the best of the programs with several roots."""
     at_stake = float(problem.stay[problem.current >= 0].sum())
-    best, known = assignment, _cost(problem, assignment)
     if problem.territories < 2 or at_stake <= 0:
-        return best
+        return assignment
     program = _Program(problem)
+    best, known = assignment, _cost(problem, assignment) if program.within(assignment) else np.inf
     without = 0
     while without < ROOTS and known > GAIN * at_stake and not watch.time_is_up():
         roots = _roots(problem, best, without, rng)
@@ -128,7 +94,7 @@ def _improved(problem: Problem, assignment: np.ndarray, rng: np.random.Generator
         if found is None or (program.proven and _cost(problem, found) >= known - GAIN * at_stake):
             break
         if not program.separate(found):
-            best = min(best, found, key=lambda each: _cost(problem, each))
+            best = found if _cost(problem, found) < known else best
             break
     return best
 
@@ -184,6 +150,11 @@ class _Program:
             )
         for unit in range(n):
             self._needs([unit])
+
+    def within(self, assignment: np.ndarray) -> bool:
+        """Answer whether an assignment keeps the limits of workload."""
+        held = np.bincount(assignment, self.problem.workload, self.problem.territories)
+        return bool(((held >= self.low) & (held <= self.high)).all())
 
     def _limit(self, value, low, high) -> None:
         for territory in range(len(low)):

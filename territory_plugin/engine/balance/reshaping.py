@@ -8,6 +8,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .contiguity import repair_contiguity
+from .least_change import least_change
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import Problem
 from .recombination import recombine
@@ -145,6 +146,8 @@ def reshape(
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
+    if whole.finalists and not best.excess() and not problem.regions:
+        return least_change(problem, best.assignment, rng, watch), proposals
     return np.array(best.assignment), proposals
 
 
