@@ -20,14 +20,14 @@ SCALE = 1000.0
 """What all that is at stake weighs in the objective: HiGHS of scipy 1.10 stops early where differences are small."""
 CHOICES = 1000
 """Pairs of unit and territory of a program at most."""
-ROOTS = 6
+ROOTS = 4
 """Sets of roots that are tried without gain before roots are given up."""
-NODES = 300
+NODES = 100
 """Branches of one program at most: they decide, not the clock, so that plans are the same everywhere."""
-ROUNDS, MORE_NODES = 25, 1000
+ROUNDS, MORE_NODES = 20, 150
 """Times that separators are added, and branches of a program that has them."""
 SECONDS = 20.0
-"""Of one program, at most: a stop for machines that are in trouble."""
+"""Of all programs together, at most: a stop for maps, and machines, where programs are hard."""
 GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""
 CLOSE = 1e-6
@@ -78,19 +78,20 @@ def _improved(problem: Problem, assignment: np.ndarray, rng: np.random.Generator
     if problem.territories < 2 or at_stake <= 0:
         return assignment
     program = _Program(problem)
+    ends = Watch(watch.remaining(SECONDS))
     best, known = assignment, _cost(problem, assignment) if program.within(assignment) else np.inf
     without = 0
-    while without < ROOTS and known > GAIN * at_stake and not watch.time_is_up():
+    while without < ROOTS and known > GAIN * at_stake and not (watch.time_is_up() or ends.time_is_up()):
         roots = _roots(problem, best, without, rng)
-        found = program.solve(at_stake, roots, watch.remaining(SECONDS))
+        found = program.solve(at_stake, roots, ends.remaining(SECONDS))
         if found is not None and _cost(problem, found) < known - GAIN * at_stake:
             best, known, without = found, _cost(problem, found), 0
         else:
             without += 1
     for _ in range(ROUNDS):
-        if known <= GAIN * at_stake or watch.time_is_up():
+        if known <= GAIN * at_stake or watch.time_is_up() or ends.time_is_up():
             break
-        found = program.solve(at_stake, None, watch.remaining(SECONDS))
+        found = program.solve(at_stake, None, ends.remaining(SECONDS))
         if found is None or (program.proven and _cost(problem, found) >= known - GAIN * at_stake):
             break
         if not program.separate(found):

@@ -466,7 +466,7 @@ class _Job:
                 why[unit] = f"{old} is given up"
             elif now in self.today.fresh:
                 why[unit] = f"{now} is new"
-            elif load[old] > high[old]:
+            elif load[old] > high[old] > 0:
                 why[unit] = f"{old} holds {load[old]:,.6g}, and may hold {high[old]:,.6g}"
             elif load.get(now, 0.0) < low[now]:
                 why[unit] = f"{now} holds {load.get(now, 0.0):,.6g}, and should hold {low[now]:,.6g}"
