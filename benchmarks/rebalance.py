@@ -9,6 +9,7 @@ import argparse
 import json
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import process_time
 
@@ -86,6 +87,7 @@ def planar(seed: int, units: int) -> nx.Graph:
     return graph
 
 
+@cache
 def small_case(data: Path, seed: int) -> Case | None:
     """Return a map of 60 to 120 ZIPs grown around a random one, out of balance since the noise; None if it is not."""
     rng = np.random.default_rng(seed)
