@@ -18,8 +18,10 @@ from ..territory_plugin.engine.errors import TerritoryError, name_some
 from .base import VECTOR, enum, flag_advanced, real, shares_of
 from .territory_outputs import TerritoriesOutputAlgorithm
 
-BORDER, MEASURE = "border of {}", "measure {}"
-"""Node attributes of the market's graph that rules refer to."""
+MEASURE = "measure {}"
+"""Node attribute of the market's graph that holds a workload field."""
+TAKEN = ("workload", "lon", "lat", "disruption")
+"""Node attributes that hold something else."""
 
 
 class RulesAlgorithm(TerritoriesOutputAlgorithm):
@@ -167,7 +169,7 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         """Return the borders of some fields, each region a node attribute."""
         borders = []
         for field in self.strings(parameter):
-            name = BORDER.format(field)
+            name = f"column {field}" if field in TAKEN else field
             for unit, text in zip(market.units, market.layer.texts(field)):
                 market.graph.nodes[unit][name] = text
             borders.append(engine.balance.Border(name, price))
@@ -218,11 +220,13 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             gis.fields.CAPACITY: {name: share for name, _, share in known},
         }
 
-    def tell_rules(self, plan) -> dict:
-        """Say which rules had to give and which regions are in pieces; return the outputs."""
+    def tell_rules(self, plan, names) -> dict:
+        """Say which rules had to give and which regions are in pieces; return the outputs.
+
+        `names` are those of the territories.
+        """
         said = list(plan.gave)
         splits = 0
-        names = plan.names or [str(at + 1) for at in range(plan.territories)]
         for attribute, regions in plan.pieces.items():
             pieces = sum(len(held) - 1 for held in regions.values())
             splits += pieces
@@ -233,7 +237,7 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         for attribute, held in plan.further.items():
             target = plan.share / plan.share.sum() * held.sum()
             off = np.abs(held / np.where(target > 0, target, 1.0) - 1)[~plan.oversize]
-            said.append(f"{attribute}: the largest deviation is {100 * off.max(initial=0.0):.1f} %.")
+            said.append(f"{attribute.partition(' ')[2]}: the largest deviation is {100 * off.max(initial=0.0):.1f} %.")
         for text in said:
             self.feedback.pushInfo(text)
         return {"SPLITS": splits, "RULES": "\n".join(said)}

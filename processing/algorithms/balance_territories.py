@@ -170,6 +170,7 @@ class BalanceTerritories(RulesAlgorithm):
                 )
             )
         names = self.names(plan, market, today)
+        market.graph.add_edges_from(plan.bridges, kind="bridge")
         results = self.write_territories(
             market,
             [names[at] for at in plan.assignment],
@@ -182,7 +183,7 @@ class BalanceTerritories(RulesAlgorithm):
         )
         return {
             **results,
-            **self.tell_rules(plan),
+            **self.tell_rules(plan, names),
             "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_shared_deviation,
             "STOPPED_BY_TIME": plan.stopped_by_time,
             "RMS_BOUND_KM": plan.travel_bound.rms_km if plan.travel_bound is not None else None,
@@ -226,8 +227,8 @@ class BalanceTerritories(RulesAlgorithm):
             wanted = self.integer("TERRITORIES")
             if reps and len(reps) != wanted:
                 raise TerritoryError(
-                    f"{len(reps):,} reps are given and {wanted:,} territories asked for: leave the number empty, or add "
-                    "vacancies (rows without a name) to the reps."
+                    f"{len(reps):,} reps are given and {wanted:,} territories asked for: leave the number empty, or "
+                    "add vacancies (rows without a name) to the reps."
                 )
             return wanted, tolerance
         limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]

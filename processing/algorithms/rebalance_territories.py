@@ -222,6 +222,7 @@ class RebalanceTerritories(RulesAlgorithm):
         )  # fmt: skip
         table = self.trade_off(market, today, wish) if curve else None
         self.say(result)
+        market.graph.add_edges_from(result.plan.bridges, kind="bridge")
         proposed = [result.names[at] for at in result.plan.assignment]
         return self.write_all(market, self.compared(market, current, proposed, accounts, result), result, table)
 
@@ -342,7 +343,7 @@ class RebalanceTerritories(RulesAlgorithm):
             reasons={label[result.names[at]]: reason for at, reason in result.plan.reasons.items()},
             sections=engine.report.change_sections(change, tolerance),
         )
-        results.update(self.tell_rules(result.plan))
+        results.update(self.tell_rules(result.plan, result.names))
         results["MOVES"] = self.write_moves(market, alignment)
         results["GAINED_LOST"] = self.write_table(
             "GAINED_LOST", gis.fields.GAINED_LOST, alignment.gained_lost.reset_index(), market, gis.styles.gained_lost()

@@ -127,7 +127,7 @@ def test_each_measure_within_its_own_tolerance(run, board):
     for row in outcome.rows("ASSIGNMENT"):
         held[row["territory"]] += row["sales"]
     assert sorted(held.values()) == [6, 6]
-    assert "measure sales: the largest deviation is 0.0 %" in outcome.results["RULES"]
+    assert "sales: the largest deviation is 0.0 %" in outcome.results["RULES"]
 
 
 def test_travel_times_beat_distance(run, board, reps, memory_layer):

@@ -163,6 +163,24 @@ def test_no_territory_crosses_a_closed_border_and_the_seats_are_explained():
     assert not plan.pieces
 
 
+def test_parts_of_a_region_that_only_others_land_joins_are_bridged_and_told():
+    """NJ lies between the halves of NY: one territory of NY spans it, unless bridges are off.
+
+    | Y Y J J Y Y
+    """
+    graph = path([1] * 6)
+    for unit in graph:
+        graph.nodes[unit]["state"] = "NJ" if unit in "cd" else "NY"
+    plan = balance_territories(graph, 2, rules=Rules(borders=(Border("state"),)))
+    at = plan.as_dict()
+    assert at["a"] == at["b"] == at["e"] == at["f"] != at["c"] == at["d"]
+    assert any("state NY has 2 parts" in text for text in plan.gave)
+    assert ("b", "e") in plan.bridges
+    assert all({one, other} <= set("abef") for one, other in plan.bridges)
+    with pytest.raises(TerritoryError, match="form 3 parts"):
+        balance_territories(graph, 2, rules=Rules(borders=(Border("state"),), bridge=False))
+
+
 def test_units_without_a_region_are_refused_where_borders_are_closed():
     graph = grid(2, 3)
     for unit in graph:

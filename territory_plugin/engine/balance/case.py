@@ -51,6 +51,8 @@ class Case:
         Minutes from homes as km that take so long on average, squared.
     joined : tuple of str
         What was bridged because a closed border parted it.
+    bridges : tuple of pairs of units
+        The contacts that were added for that.
     """
 
     graph: nx.Graph
@@ -67,6 +69,7 @@ class Case:
     regions: list[Region]
     home_travel: np.ndarray | None
     joined: tuple[str, ...]
+    bridges: tuple[tuple[Hashable, Hashable], ...]
 
     def values(self, attribute: str) -> np.ndarray:
         """Return a node attribute as numbers, in the order of the units."""
@@ -221,6 +224,7 @@ class Case:
                 measure.attribute: np.bincount(assignment, self.values(measure.attribute), k)
                 for measure in self.rules.measures
             },
+            bridges=self.bridges,
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
@@ -406,10 +410,10 @@ def case_of(
         territories = len(rules.reps)
     nodes, loads, location, neighbours = _arrays(graph, workload)
     ids = [str(node) for node in nodes]
-    region_of, joined = None, ()
+    region_of, joined, bridges = None, (), ()
     closed = [border.attribute for border in rules.borders if border.price is None]
     if closed:
-        region_of, neighbours, joined = _close_borders(graph, nodes, ids, neighbours, closed, rules.bridge)
+        region_of, neighbours, joined, bridges = _close_borders(graph, nodes, ids, neighbours, closed, rules.bridge)
     distance, home_travel = _from_homes(rules, nodes, ids, location, territories)
     duty = duties(rules, nodes, loads, territories, distance)
     if current is not None:
@@ -420,7 +424,7 @@ def case_of(
     )  # fmt: skip
     return Case(
         graph, nodes, ids, loads, location, neighbours, territories, tolerance, rules, duty, proof, regions,
-        home_travel, joined,
+        home_travel, joined, bridges,
     )  # fmt: skip
 
 
@@ -437,15 +441,15 @@ def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge:
         for unit, around in enumerate(neighbours)
     ]
     if not bridge:
-        return region_of, inside, ()
-    joined = []
+        return region_of, inside, (), ()
+    joined, added = [], []
     lon, lat = _values(graph, nodes, "lon"), _values(graph, nodes, "lat")
     contacts = [set(around) for around in inside]
+    whole = {unit: at for at, part in enumerate(components(neighbours)) for unit in part}
     for name in sorted(set(region_of)):
         units = [unit for unit, region in enumerate(region_of) if region == name]
         parts = components(inside, units)
-        whole = components(neighbours, units)
-        if len(parts) == 1 or len(whole) == len(parts):
+        if len(parts) == len({whole[unit] for unit in units}):
             continue
         index = {ids[unit]: unit for unit in units}
         edges = pd.DataFrame(
@@ -453,11 +457,12 @@ def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge:
             columns=["from_unit", "to_unit"],
         )
         bridges = bridge_edges(np.column_stack([lon[units], lat[units]]), [ids[unit] for unit in units], edges)
-        for one, other in zip(bridges["from_unit"], bridges["to_unit"]):
-            contacts[index[one]].add(index[other])
-            contacts[index[other]].add(index[one])
+        for one, other in zip(bridges["from_unit"].map(index).tolist(), bridges["to_unit"].map(index).tolist()):
+            contacts[one].add(other)
+            contacts[other].add(one)
+            added.append((nodes[one], nodes[other]))
         joined.append(f"{name} has {len(parts)} parts that only others' land joins: they are bridged.")
-    return region_of, [tuple(sorted(around)) for around in contacts], tuple(joined)
+    return region_of, [tuple(sorted(around)) for around in contacts], tuple(joined), tuple(added)
 
 
 def _from_homes(rules: Rules, nodes, ids, location, territories: int):

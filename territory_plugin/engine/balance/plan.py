@@ -63,6 +63,8 @@ class Plan:
         By border with a price: the regions that lie in several territories, with these.
     further : dict of str to ndarray, shape (k,)
         What each territory holds of the further measures.
+    bridges : tuple of pairs of units
+        Contacts added inside regions whose borders are closed.
     gave : tuple of str
         Rules that had to give, with what that means.
     cancelled : bool
@@ -93,6 +95,7 @@ class Plan:
     share: np.ndarray
     pieces: dict[str, dict[str, list[int]]]
     further: dict[str, np.ndarray]
+    bridges: tuple[tuple, ...]
     gave: tuple[str, ...]
     cancelled: bool = False
     travel_bound: TravelBound | None = None

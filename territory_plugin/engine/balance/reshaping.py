@@ -152,11 +152,14 @@ def reshape(
 
 
 def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
-    """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed."""
+    """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed.
+
+    On large maps single moves alone: the borders are too many to share out anew.
+    """
     priced = replace(problem, stay=SETTLED * problem.stay)
     part = WorkingPartition(priced, assignment, weights.with_limit(1e4 * SETTLED), unit_travel or 1.0)
     descend(part, watch)
-    while improve_pairs(part, watch, FREE):
+    while problem.units <= MANY_UNITS and improve_pairs(part, watch, FREE):
         descend(part, watch)
     return part
 
