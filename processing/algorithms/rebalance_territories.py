@@ -88,6 +88,13 @@ class RebalanceTerritories(RulesAlgorithm):
             )
         )  # fmt: skip
         for parameter in (
+            real(
+                "COMPACTNESS",
+                self.tr("Short travel against little disruption (0.1: least moves, 2: compact)"),
+                0.5,
+                0,
+                10,
+            ),
             whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
             real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
             *contact_parameters(self.tr),
@@ -204,6 +211,7 @@ class RebalanceTerritories(RulesAlgorithm):
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,
+            "compactness": self.number("COMPACTNESS"),
             "rules": self.read_rules(market, self.read_reps(market), dict(zip(market.units, current))),
             "add": changes.add,
             "remove": changes.remove,

@@ -218,3 +218,23 @@ def test_less_moves_than_in_a_plan_from_scratch():
     result = rebalance_territories(graph, current)
     assert result.plan.within_tolerance.all()
     assert result.disruption <= 2 * result.flow_bound + 0.02
+
+
+def test_compactness_is_bought_with_disruption():
+    """Six strips, the west far too heavy: little moves and long shapes, or more moves and short ones."""
+    graph = nx.Graph()
+    for row, column in itertools.product(range(24), range(24)):
+        load = 9.0 if column < 8 and row < 12 else 1.0
+        graph.add_node(f"{row:02d}{column:02d}", workload=load, lon=-80 + column / 10, lat=40 - row / 10)
+        graph.add_edges_from(
+            (f"{row:02d}{column:02d}", f"{near:02d}{beside:02d}")
+            for near, beside in ((row - 1, column), (row, column - 1))
+            if near >= 0 and beside >= 0
+        )
+    current = {unit: f"T{int(unit[2:]) // 4}" for unit in graph}
+    little = rebalance_territories(graph, current, compactness=0.02)
+    compact = rebalance_territories(graph, current, compactness=5.0)
+    assert little.plan.within_tolerance.all()
+    assert compact.plan.within_tolerance.all()
+    assert little.disruption < compact.disruption
+    assert compact.plan.rms_distance_km < little.plan.rms_distance_km

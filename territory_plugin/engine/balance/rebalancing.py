@@ -25,6 +25,8 @@ from .rules import NO_RULES, Rules
 from .solve import EFFORTS, solve
 from .watch import Watch
 
+COMPACTNESS = 0.5
+"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
 HALVINGS = 5
@@ -71,6 +73,7 @@ def rebalance_territories(
     weight: str | None = None,
     tolerance: float = 0.05,
     most_disruption: float | None = None,
+    compactness: float = COMPACTNESS,
     rules: Rules = NO_RULES,
     add: int = 0,
     remove: Sequence[str] = (),
@@ -100,6 +103,8 @@ def rebalance_territories(
     most_disruption : float, optional
         Share of the weight that may change hands at most; the plan is then the best balanced one found below it.
         What a merged, split or removed territory hands over counts.
+    compactness : float
+        How much short travel and borders count beside little disruption; near 0 is disruption alone.
     rules : Rules
         As for `balance_territories`. Reps name the territories; today's that have no rep are removed, reps without
         one today are added.
@@ -128,7 +133,7 @@ def rebalance_territories(
     watch = Watch(time_limit, progress, cancelled)
     progress(0.0, "Checking what is possible")
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
-    job = _Job(graph, today, workload, weight, seed, effort)
+    job = _Job(graph, today, workload, weight, compactness, seed, effort)
     first = watch.part(0.0, 0.5 if most_disruption is not None else 1.0)
     case, assignment, proposals = job.run(tolerance, rules, first)
     messages = list(today.messages)
@@ -155,6 +160,7 @@ def trade_off(
     weight: str | None = None,
     tolerance: float = 0.05,
     caps: Sequence[float] = CAPS,
+    compactness: float = COMPACTNESS,
     rules: Rules = NO_RULES,
     add: int = 0,
     remove: Sequence[str] = (),
@@ -168,7 +174,7 @@ def trade_off(
 
     Parameters
     ----------
-    graph, current, workload, weight, rules, add, remove, merge, split, seed, progress, cancelled
+    graph, current, workload, weight, compactness, rules, add, remove, merge, split, seed, progress, cancelled
         As for `rebalance_territories`.
     tolerance : float
         The tightest balance of interest.
@@ -183,7 +189,7 @@ def trade_off(
     """
     watch = Watch(None, progress, cancelled)
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
-    job = _Job(graph, today, workload, weight, seed, "quick")
+    job = _Job(graph, today, workload, weight, compactness, seed, "quick")
     job.run(tolerance, rules, watch.part(0.0, 0.2))
     for at, cap in enumerate(caps):
         job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
@@ -279,7 +285,10 @@ class _Job:
         Largest deviation and disruption of every valid plan met.
     """
 
-    def __init__(self, graph, today: _Today, workload: str, weight: str | None, seed: int, effort: str) -> None:
+    def __init__(
+        self, graph, today: _Today, workload: str, weight: str | None, compactness: float, seed: int, effort: str
+    ) -> None:
+        self.compactness = compactness
         self.graph, self.today, self.workload, self.seed, self.effort = graph, today, workload, seed, effort
         self.weight = weight or workload
         self.seen: list[tuple[float, float]] = []
@@ -331,17 +340,19 @@ class _Job:
         if len(free) != 1:
             founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)
-            return reshape(problem, start, effort, rng, watch, fresh)
+            return reshape(problem, start, effort, rng, watch, fresh, self.compactness)
         tried = []
         quick = EFFORTS["quick"]
         donors = self._donors(problem, fresh)[:FOUNDINGS]
         for at, donor in enumerate(donors):
             stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
             start = starting_assignment(problem, {**chosen, free[0]: donor})
-            found, _ = reshape(problem, start, quick, np.random.default_rng(self.seed), stretch, fresh)
+            found, _ = reshape(
+                problem, start, quick, np.random.default_rng(self.seed), stretch, fresh, self.compactness
+            )
             tried.append((*_judged(problem, found), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
-        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh)
+        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness)
 
     def _donors(self, problem: Problem, fresh: list[int]) -> list[int]:
         """Return the territories of today, those first that have most to give with those around them."""

@@ -24,8 +24,6 @@ through chains of territories, which is where much must. Each goes on from its p
 prices stands the share of the tolerance that annealing aims at; what is settled last may use all of it."""
 SETTLED = 100.0
 """The price at which plans are compared, and the last moves made."""
-GENTLE = 0.5
-"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 COOL = Schedule(hot=1.0, cold=0.02, limits=(5.0, 300.0), pressures=(10.0, 1.0))
 COOLER = Schedule(hot=0.5, cold=0.02, limits=(100.0, 300.0), pressures=(1.0, 1.0))
 """Annealing from today's alignment, and on from the best plan so far."""
@@ -86,7 +84,13 @@ def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int:
 
 
 def reshape(
-    problem: Problem, start: np.ndarray, effort: Effort, rng: np.random.Generator, watch: Watch, fresh: list[int]
+    problem: Problem,
+    start: np.ndarray,
+    effort: Effort,
+    rng: np.random.Generator,
+    watch: Watch,
+    fresh: list[int],
+    compactness: float,
 ) -> tuple[np.ndarray, int]:
     """Return the assignment with the least excess and, of those, the least disruption that was found.
 
@@ -101,6 +105,8 @@ def reshape(
     watch : Watch
     fresh : list of int
         Territories that hardly exist yet: what they take from the fullest around them is cut anew first.
+    compactness : float
+        Weight of travel and boundary beside disruption.
 
     Returns
     -------
@@ -111,7 +117,7 @@ def reshape(
     if problem.territories in (1, n):
         return start, 0
     inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
-    weights = Weights(travel=GENTLE, boundary=GENTLE * Weights.boundary)
+    weights = Weights(travel=compactness, boundary=compactness * Weights.boundary)
     whole = effort
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
