@@ -110,6 +110,7 @@ def connected_sets(
     low: float,
     high: float,
     most: int = MOST_SETS,
+    watch: Watch | None = None,
 ) -> tuple[np.ndarray | None, int]:
     """Return all connected sets of units whose workload is from `low` to `high`, zero ones only where needed.
 
@@ -124,6 +125,8 @@ def connected_sets(
         Above zero.
     most : int
         Sets that are looked at.
+    watch : Watch, optional
+        Asked for each size.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def connected_sets(
     seen = 0
     while len(masks):
         seen += len(masks)
-        if seen > most:
+        if seen > most or (watch is not None and watch.time_is_up()):
             return None, most
         found.append(masks[loads >= low])
         grown = [_joined(masks, loads, root, way, load_of, high) for way in ways]
@@ -387,7 +390,7 @@ class _Choices:
         sets = np.zeros((0, problem.units), dtype=bool)
         if self.complete:
             low, high = (1 - self.limit) * target * (1 - CLOSE), (1 + self.limit) * target * (1 + CLOSE)
-            listed, self.seen = connected_sets(problem.neighbours, problem.workload, low, high, most)
+            listed, self.seen = connected_sets(problem.neighbours, problem.workload, low, high, most, watch)
             self.complete = listed is not None
             if self.complete and not watch.time_is_up():
                 sets = listed[completable(listed, problem.neighbours, problem.workload, low, high)]

@@ -65,7 +65,7 @@ EFFORTS = {
         mends=4,
         restarts=0,
         retries=6,
-        sets=20_000,
+        sets=3_000,
     ),
     "default": Effort(
         starts=6,
@@ -78,7 +78,7 @@ EFFORTS = {
         mends=21,
         restarts=120,
         retries=40,
-        sets=100_000,
+        sets=25_000,
     ),
     "thorough": Effort(
         starts=16,
@@ -91,7 +91,7 @@ EFFORTS = {
         mends=63,
         restarts=300,
         retries=300,
-        sets=1_500_000,
+        sets=400_000,
     ),
 }
 
@@ -141,7 +141,9 @@ LARGEST_CLUSTER = 1500
 """Units of a cluster that is mended at most; where hops lead further, fewer are taken."""
 LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
-FEW_LISTED, SETS_PER_UNIT = 30, 50_000
+LISTED_FIRST = 4
+"""How many times more sets are listed for all territories of a small map at once."""
+FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 FREE, FREE_OF_FEW = 12, 17
 """Units at each border that exact splits of a small map share out anew; all, where a map has hardly more."""
@@ -415,7 +417,7 @@ class Search:
             return best, []
         watch.progress(0.0, f"Listing all territories, worst deviation {100 * best.worst():.1f} %")
         search, units, before = self._apart(best, usual, watch)
-        exact = least_worst(before, search.watch, self.effort.sets)
+        exact = least_worst(before, search.watch, LISTED_FIRST * self.effort.sets)
         if exact.assignment is not None:
             after = search.settle(exact.assignment)
             if search.rank_by_worst(after) < search.rank_by_worst(before):

@@ -13,7 +13,8 @@ squared distance. For all places of a square of half-diagonal r around q at once
 
 where c is the set's own centre; the squares are divided until the least of them is exact enough. Places are projected
 on a plane, which makes no distance longer. So every step errs to the safe side, whatever the prices; prices that make
-the bound large come from supergradient steps.
+the bound large come from supergradient steps that see some places only, and from proofs that name the places where sets
+are cheaper still, in turn.
 
 References: Held & Karp (1971), Mathematical Programming 1; Hess et al. (1965), Operations Research 13; Aloise, Hansen &
 Liberti (2012), An improved column generation algorithm for minimum sum-of-squares clustering, Math. Programming 131.
@@ -22,7 +23,7 @@ Liberti (2012), An improved column generation algorithm for minimum sum-of-squar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 import networkx as nx
 import numpy as np
@@ -31,10 +32,12 @@ from ..geodesy import geocentric
 from ..progress import IsCancelled, Progress, ignore, never, stop_if
 from .plan import Plan
 
-STEPS = 150
-"""Steps of the prices."""
-PLACES = 250
-"""Places that sets are looked for at while prices are sought."""
+ROUNDS, STEPS = 8, (150, 75)
+"""Times that prices are sought and the bound proven, and steps of the first and of each further one."""
+PLACES, MORE_PLACES = 400, 80
+"""Places that sets are looked for at while prices are sought, and those that each proof adds."""
+ENOUGH = 0.002
+"""Gain of a round, as a share of the bound, below which no more follow."""
 SQUARES = 3000
 """Squares that are looked at to prove the bound."""
 NEAR = 1e-3
@@ -159,20 +162,40 @@ class _Bound:
 
     def proven(self, home: np.ndarray, found: float, tell) -> float:
         """Return the bound, from prices that start from a plan with the moment of inertia `found`."""
-        if not len(self.weight) or self.k == 0:
+        if not len(self.weight) or self.k == 0 or found <= 0:
             return 0.0
-        home = home[self.free]
-        _, home = np.unique(home, return_inverse=True)
+        _, home = np.unique(home[self.free], return_inverse=True)
         held = np.bincount(home, self.weight)
         middle = np.stack([np.bincount(home, self.weight * axis) / held for axis in self.place.T], axis=1)
-        heavy = np.argsort(-self.weight, kind="stable")[: PLACES // 2]
-        spread = np.linspace(0, len(self.weight) - 1, min(len(self.weight), PLACES // 2)).astype(int)
+        heavy = np.argsort(-self.weight, kind="stable")[: PLACES // 4]
+        spread = np.linspace(0, len(self.weight) - 1, min(len(self.weight), PLACES // 4)).astype(int)
         places = np.concatenate([middle, self.place[np.unique(np.concatenate([heavy, spread]))]])
         own = np.square(self.place - middle[home]).sum(axis=1)
-        price = own + np.bincount(home, self.weight * own)[home] / held[home]
-        best, best_price, reach = -np.inf, price, 1.0
-        squares = np.square(self.place[:, None, :] - places[None]).sum(axis=2)
-        for step in range(STEPS):
+        self.scale = (np.bincount(home, self.weight * own) / held)[home]
+        price, best, gained = own + self.scale, 0.0, 0.0
+        for turn in range(ROUNDS):
+            price = self._priced(price, places, found, turn)
+            certain, cheap = self._certain(price)
+            tell((turn + 1) / ROUNDS)
+            best, before = max(best, certain), best
+            # prices jump between rounds: only two poor ones in a row end the search
+            if turn > 1 and best - before < ENOUGH * best and gained < ENOUGH * best:
+                break
+            gained = best - before
+            values, _ = self._cheapest(self._squares(places) - price[:, None], self.limits)
+            places = np.concatenate([places[np.argsort(values, kind="stable")[:PLACES]], cheap])
+        return best
+
+    def _squares(self, places: np.ndarray) -> np.ndarray:
+        """Return squared distances to places, shape (n, places)."""
+        return np.square(self.place[:, None, :] - places[None]).sum(axis=2)
+
+    def _priced(self, price: np.ndarray, places: np.ndarray, found: float, turn: int) -> np.ndarray:
+        """Return prices with a larger bound, as far as these places tell."""
+        squares, steps = self._squares(places), STEPS[min(turn, 1)]
+        first = 0.3 if turn == 0 else 0.1 * 0.6**turn
+        best, best_price = -np.inf, price
+        for step in range(steps):
             self.pause()
             values, sets = self._cheapest(squares - price[:, None], self.limits)
             value = float((self.weight * price).sum()) + self.k * values.min()
@@ -183,21 +206,13 @@ class _Bound:
                 taken += part
             if value > best:
                 best, best_price = value, price
-            elif step % 10 == 9:
-                reach *= 0.7
-            # the cheapest sets count together, so that steps do not jump between them
-            blur = max(1e-12, 0.02 * abs(found) / max(1, self.k))
-            share = np.exp((values.min() - values) / blur)
-            share /= share.sum()
-            slope = 1.0 - taken - self.k * (sets * share).sum(axis=1)
-            length = float((self.weight * slope * slope).sum())
-            if length <= 1e-12 * self.weight.sum():
-                break
-            price = price + reach * max(found - value, 1e-3 * found) / length * slope
-            tell(0.8 * step / STEPS)
-        # sums of such numbers are rounded: so much of the bound is not claimed
-        rounding = float((self.weight * (np.abs(best_price) + np.square(self.place).sum(axis=1))).sum())
-        return max(0.0, self._certain(best_price) - 1e-11 * rounding)
+            # the cheapest sets count together, fewer and fewer, so that steps do not jump between them
+            share = step / max(1, steps - 1)
+            blur = max(0.003, (0.3 if turn == 0 else 0.03) * 0.01**share) * found / self.k
+            mix = np.exp((values.min() - values) / blur)
+            slope = 1.0 - taken - self.k * (sets * (mix / mix.sum())).sum(axis=1)
+            price = price + first * 0.03**share * self.scale * np.clip(slope, -3.0, 1.0)
+        return best_price
 
     def _cheapest(self, cost: np.ndarray, limits) -> tuple[np.ndarray, np.ndarray]:
         """Return the least Σ weight × cost of shares of units between the limits, for each column; and the shares."""
@@ -222,14 +237,13 @@ class _Bound:
         value, share = self._cheapest((square - price)[:, None], (0.0, most))
         return float(value[0]), share[:, 0]
 
-    def _certain(self, price: np.ndarray) -> float:
-        """Return the bound at some prices, over all places."""
+    def _certain(self, price: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the bound at some prices, over all places, and places here and there where sets are cheapest."""
         value = float((self.weight * price).sum())
         value += sum(self._beside(place, weight, most, price)[0] for place, weight, most in self.room)
         low, high = self.place.min(axis=0), self.place.max(axis=0)
         half = max(float((high - low).max()) / 2, 1e-6)
         heap = [(-np.inf, *((low + high) / 2).tolist(), half)]
-        heapify(heap)
         for count in range(0, SQUARES, 4):
             lowest, x, y, half = heap[0]
             # what the smallest square loses at most is not worth more squares
@@ -240,8 +254,17 @@ class _Bound:
             heappop(heap)
             half /= 2
             middles = np.array([[x + a * half, y + b * half] for a in (-1, 1) for b in (-1, 1)])
-            squares = np.square(self.place[:, None, :] - middles[None]).sum(axis=2) - 2 * half * half
-            values, _ = self._cheapest(squares - price[:, None], self.limits)
+            values, _ = self._cheapest(self._squares(middles) - 2 * half * half - price[:, None], self.limits)
             for least, (across, up) in zip(values.tolist(), middles.tolist()):
                 heappush(heap, (max(least, lowest), across, up, half))
-        return value + self.k * heap[0][0]
+        apart: list[np.ndarray] = []
+        for _, x, y, _ in sorted(heap):
+            here = np.array([x, y])
+            width = 0.04 * self.scale[np.argmin(np.square(self.place - here).sum(axis=1))]
+            if all(np.square(here - other).sum() > width for other in apart):
+                apart.append(here)
+                if len(apart) == MORE_PLACES:
+                    break
+        # sums of such numbers are rounded: so much of the bound is not claimed
+        rounding = float((self.weight * (np.abs(price) + np.square(self.place).sum(axis=1))).sum())
+        return max(0.0, value + self.k * heap[0][0] - 1e-11 * rounding), np.array(apart)
