@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import (
+    Measure,
     Rules,
     balance_territories,
     rebalance_territories,
@@ -238,3 +239,15 @@ def test_compactness_is_bought_with_disruption():
     assert compact.plan.within_tolerance.all()
     assert little.disruption < compact.disruption
     assert compact.plan.rms_distance_km < little.plan.rms_distance_km
+
+
+def test_a_further_measure_holds_in_a_rebalancing():
+    """B lacks workload. The north has the accounts; what comes to B must leave the accounts as they are shared."""
+    graph = grid(4, 6)
+    for unit in graph:
+        graph.nodes[unit]["accounts"] = 3 if unit[0] < "2" else 0
+    current = {unit: "A" if unit[1] < "4" else "B" for unit in graph}
+    rules = Rules(measures=(Measure("accounts", 0.1),))
+    result = rebalance_territories(graph, current, rules=rules, tolerance=0.1)
+    assert result.plan.within_tolerance.all()
+    assert sorted(result.plan.further["accounts"]) == [18, 18]

@@ -26,7 +26,7 @@ NODES = 100
 """Branches of one program at most: they decide, not the clock, so that plans are the same everywhere."""
 ROUNDS, MORE_NODES = 20, 150
 """Times that separators are added, and branches of a program that has them."""
-SECONDS = 20.0
+SECONDS = 60.0
 """Of all programs together, at most: a stop for maps, and machines, where programs are hard."""
 GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""

@@ -152,7 +152,8 @@ def reshape(
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
-    if whole.finalists and not best.excess() and not problem.regions:
+    # the programs know nothing of regions and further measures
+    if whole.finalists and not best.excess() and not (problem.regions or problem.limits_of):
         return least_change(problem, best.assignment, rng, watch), proposals
     return np.array(best.assignment), proposals
 
