@@ -317,3 +317,16 @@ def test_a_territory_without_workload_is_founded_anew():
     after = search.resettle(before)
     assert connected(problem, after.assignment)
     assert after.excess() < 0.2 * before.excess()
+
+
+@pytest.mark.parametrize("size", [1, 5, 64, 65, 300])
+def test_newton_s_equations_are_solved_small_and_large(size):
+    """A ring of springs, some a thousand times as stiff, hardly held: as Newton's equations of neighbouring centres."""
+    rng = np.random.default_rng(size)
+    stiffness = 10.0 ** rng.uniform(-3, 0, size)
+    matrix = np.diag(stiffness + np.roll(stiffness, 1)) + 1e-6 * np.eye(size)
+    for at in range(size):
+        matrix[at, (at + 1) % size] -= stiffness[at]
+        matrix[(at + 1) % size, at] -= stiffness[at]
+    right = rng.normal(size=size)
+    assert matrix @ solved(matrix, right) == pytest.approx(right, abs=1e-6)

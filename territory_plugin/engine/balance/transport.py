@@ -13,7 +13,8 @@ vertex a solver's version returns.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse.linalg import spsolve
 
 from .watch import Watch
 
@@ -197,7 +198,8 @@ class Transport:
             # without BLAS, whose threads wait for each other on a busy machine and may round differently
             coupled = np.einsum("ui,uj->ij", share * stiffness[:, None], share)
         hessian = np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled
-        return hessian + 1e-3 * pull.mean() / len(pull)
+        # prices count up to a constant: the small ones fix it, the large ones stay sparse
+        return hessian if self._sparse else hessian + 1e-3 * pull.mean() / len(pull)
 
     def _newton(self, blur: np.ndarray, steps: int) -> None:
         """Improve prices by at most `steps` damped Newton steps."""
@@ -211,6 +213,7 @@ class Transport:
             if np.abs(miss).max() < NEAR_ENOUGH * self.capacity.mean() or self.watch.time_is_up():
                 break
             step = solved(self._hessian(share, stiffness), miss)
+            step -= step.mean() if self._sparse else 0.0
             local = self.per_centre(drawn * blur[:, None]) / np.maximum(load, 1e-9 * self.capacity)
             longest = float((np.abs(step) / np.maximum(local, blur.min())).max())
             length = min(1.0, REACH / longest) if longest > 0 else 0.0
@@ -227,10 +230,16 @@ class Transport:
 
 
 def solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return x for matrix · x = right, of a symmetric positive definite matrix, by elimination.
+    """Return x for matrix · x = right, of a symmetric positive definite matrix.
 
-    LAPACK rounds differently with another number of threads, and plans must not depend on that.
+    LAPACK rounds differently with another number of threads, and plans must not depend on that: small ones are
+    eliminated here, large ones, which are sparse, by SuperLU.
     """
+    return _eliminated(matrix, right) if len(right) <= ALL_CANDIDATES else spsolve(csc_matrix(matrix), right)
+
+
+def _eliminated(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return `solved` by elimination."""
     work = np.column_stack([matrix, right])
     size = len(right)
     for row in range(size - 1):
