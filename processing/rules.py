@@ -35,6 +35,14 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             )
         )
 
+    def add_effort(self):
+        """Add how much work the search does."""
+        self.addParameter(
+            enum("EFFORT", self.tr("Effort"), {
+                "quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough"),
+            }, "default")
+        )  # fmt: skip
+
     def add_rules(self):
         """Add locks, borders, further measures, travel and heavy units."""
         field, source = QgsProcessingParameterField, QgsProcessingParameterFeatureSource
@@ -208,6 +216,15 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         return replace(rules, reps=reps, travel=minutes)
 
     # ---------------------------------------------------------------- telling
+
+    def tell_time(self, plan):
+        """Warn where the time limit stopped the search."""
+        if plan.stopped_by_time:
+            self.feedback.pushWarning(
+                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
+                    self.number("TIME_LIMIT")
+                )
+            )
 
     def rep_columns(self, plan, reps, names) -> dict:
         """Return what the reps' table says of each territory, as further columns."""

@@ -75,12 +75,7 @@ class BalanceTerritories(RulesAlgorithm):
         )
         self.add_reps()
         self.add_tolerance()
-        self.addParameter(
-            enum(
-                "EFFORT", self.tr("Effort"),
-                {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
-            )
-        )  # fmt: skip
+        self.add_effort()
         for parameter in (
             real("CAPACITY_MIN", self.tr("Least workload of a territory"), None, 0, optional=True),
             real("CAPACITY_MAX", self.tr("Most workload of a territory"), None, 0, optional=True),
@@ -137,7 +132,6 @@ class BalanceTerritories(RulesAlgorithm):
         today = gis.alignment.today(market.layer.texts(field), market.units, self.feedback) if field else None
         current = dict(zip(market.units, today)) if field else {}
         rules = self.read_rules(market, reps, current, territories)
-        seconds = self.number("TIME_LIMIT")
         centred = self.source("TRAVEL") is not None and rules.travel is None
         plan = self.search(market, rules, territories, tolerance, part(self.progress, 0.15, 0.5 if centred else 0.85))
         if centred and not plan.cancelled:
@@ -163,12 +157,7 @@ class BalanceTerritories(RulesAlgorithm):
         )
         if certificate:
             self.feedback.pushInfo(certificate)
-        if plan.stopped_by_time:
-            self.feedback.pushWarning(
-                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
-                    seconds
-                )
-            )
+        self.tell_time(plan)
         names = self.names(plan, market, today)
         market.graph.add_edges_from(plan.bridges, kind="bridge")
         results = self.write_territories(
