@@ -16,7 +16,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, whole
+from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, usual, whole
 
 
 class SplitHeavyZips(TerritoriesAlgorithm):
@@ -48,8 +48,9 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         limit.setDefaultUnit(Qgis.DistanceUnit.Kilometers)
         for parameter in (
             source("ZIPS", self.tr("ZIPs with workload"), [POLYGONS]),
-            field("ZIP_FIELD", self.tr("ZIP"), parentLayerParameterName="ZIPS"),
-            field("WORKLOAD_FIELD", self.tr("Workload"), parentLayerParameterName="ZIPS"),
+            usual(field("ZIP_FIELD", self.tr("ZIP"), parentLayerParameterName="ZIPS"), gis.fields.ZIP5.name),
+            usual(field("WORKLOAD_FIELD", self.tr("Workload"), parentLayerParameterName="ZIPS"),
+                  gis.fields.WORKLOAD.name),
             source("PROVIDERS", self.tr("Providers"), [VECTOR]),
             field("PROVIDER_ZIP_FIELD", self.tr("ZIP of the provider (empty: by location)"),
                   parentLayerParameterName="PROVIDERS", optional=True),
