@@ -121,6 +121,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         provider_fields, _ = self.beside(providers.fields, gis.fields.columns(gis.fields.ZIP_PIECE))
         placed = self.write("PROVIDERS_OUTPUT", provider_fields, providers.wkb_type, providers.crs,
             (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(providers.features, names)),
+            gis.styles.in_pieces(),
         )  # fmt: skip
         return {
             "OUTPUT": output, "PROVIDERS_OUTPUT": placed, "SPLIT_COUNT": len(division.pieces),
@@ -142,7 +143,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
     def limit(self, workload):
         if self.parameters.get("LIMIT") is not None:
             return self.number("LIMIT")
-        target = workload.sum() / self.integer("TERRITORIES")
+        target = float(workload.sum()) / self.integer("TERRITORIES")
         if not target > 0:
             raise TerritoryError(f"The sum of “{self.string('WORKLOAD_FIELD')}” is 0: there is nothing to divide.")
         limit = target * self.number("SHARE") / 100
