@@ -5,7 +5,6 @@ python -m benchmarks.rebalance --write
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ from territory_plugin.engine.reps import Rep
 from .adjacency import NATION, unpacked
 from .exact import least_disruption
 from .instances import state_graph
-from .judge import as_markdown, judge, load, machine, packages
+from .judge import as_markdown, judge, machine, packages
+from .pages import publish, wishes_parser
 from .scaling import national_graph
 
 SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
@@ -437,9 +437,7 @@ TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nati
 
 def main() -> None:
     """Measure everything and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser = wishes_parser(__doc__, "rebalance", TABLES)
     parser.add_argument("--effort", default="default")
     parser.add_argument("--seeds", type=int, default=40, help="small cases that are looked at")
     parser.add_argument("--solver-seconds", type=float, default=90.0, help="for HiGHS, each")
@@ -449,17 +447,7 @@ def main() -> None:
     parser.add_argument("--workload", default="population")
     parser.add_argument("--reps", type=int, default=300, help="of the nation")
     parser.add_argument("--nation-sigmas", nargs="+", type=float, default=[0.15])
-    parser.add_argument("--write", type=Path, nargs="?", const=Path("docs/benchmarks/rebalance.md"))
-    wishes = parser.parse_args()
-    tables, loads = {}, [load()]
-    for name in wishes.tables:
-        tables[name] = TABLES[name](wishes)
-        loads.append(load())
-    text = page(tables, loads, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    publish(TABLES, page, parser.parse_args())
 
 
 if __name__ == "__main__":

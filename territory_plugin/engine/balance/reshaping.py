@@ -173,7 +173,12 @@ def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float,
 
 def _rank(problem: Problem, part: WorkingPartition) -> tuple[float, float, float]:
     """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
-    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9), part.cost()
+    return (*judged(problem, part), part.cost())
+
+
+def judged(problem: Problem, part: WorkingPartition) -> tuple[float, float]:
+    """Return the excess and the disruption of a plan, rounded so that sums in another order are the same."""
+    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9)
 
 
 def disrupted(problem: Problem, assignment) -> float:
