@@ -177,7 +177,7 @@ def solve(
     if n > MANY_UNITS:
         # one long annealing from one of few starts
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
-        effort = replace(effort, starts=1 + effort.starts // 4, tries=1, sketch=together, finalists=0)
+        effort = replace(effort, starts=1 + effort.starts // 8, tries=1, sketch=together, finalists=0)
     centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
@@ -339,24 +339,33 @@ class Search:
         return best
 
     def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> tuple[int, int] | None:
-        """Return a territory of the touching ones that lack most together, and one of those that hold most too much."""
-        problem = self.problem
+        """Return a territory of the touching ones that lack most together, and one where most is held too much.
+
+        Or one of those that hold most too much together, and one where most is lacking.
+        """
+        problem, bad = self.problem, set(best.improvable())
         off = [(load - target) * best.per_target for load, target in zip(best.load, best.target)]
-        groups = {}
+        free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
+        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
+        found = []
         for sign in (-1, 1):
-            among = [
-                t
-                for t, share in enumerate(off)
-                if sign * share > problem.tolerance / 2 and not problem.oversize[t] and problem.anchor[t] < 0
-            ]
-            found = components(touching, among)
-            groups[sign] = max(found, key=lambda group: sum(sign * off[t] for t in group), default=[])
-            if sum(sign * off[t] for t in groups[sign]) < MISPLACED:
-                return None
-        donors = [t for t in groups[1] if best.count[t] > 1]
-        if not donors:
+            groups = components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
+            sums = [sign * sum(off[t] for t in group) if bad & set(group) else 0.0 for group in groups]
+            largest = max(sums, default=0.0)
+            found.append((largest, groups[sums.index(largest)] if sums else []))
+        if max(found)[0] < MISPLACED:
             return None
-        return min(groups[-1], key=lambda t: (best.load[t], t)), max(donors, key=lambda t: (best.load[t], -t))
+        (lack, empty), (_, full) = found
+        if lack < MISPLACED:
+            empty = [t for t in free if t not in full]
+            empty = [min(empty, key=lambda t: (around[t], t))] if empty else []
+        elif found[1][0] < MISPLACED:
+            full = [t for t in free if t not in empty and best.count[t] > 1]
+            full = [max(full, key=lambda t: (around[t], -t))] if full else []
+        full = [t for t in full if best.count[t] > 1]
+        if not empty or not full:
+            return None
+        return min(empty, key=lambda t: (best.load[t], t)), max(full, key=lambda t: (best.load[t], -t))
 
     def _refounded(
         self, best: WorkingPartition, touching: list[list[int]], starved: int, donor: int
@@ -364,7 +373,7 @@ class Search:
         """Return the partition in which a territory was given up and founded anew by splitting another, if better."""
         near = self._around(best, touching, starved, NEAR)
         if donor not in near:
-            near = self._around(best, touching, starved, 2) | self._around(best, touching, donor, 2)
+            near = self._around(best, touching, starved, 2) | self._around(best, touching, donor, NEAR)
         search, units, before = self._apart(best, sorted(near), self.watch)
         cluster = sorted(near)
         trial = search.refound(before, cluster.index(starved), cluster.index(donor))
@@ -411,7 +420,7 @@ class Search:
         budget = RESETTLED * max(FEW_UNITS, problem.units)
         anneal(working, budget, SKETCH, self.rng, Silent(self.watch), self.effort.recuts)
         self.proposals += budget
-        return self.polish(working.assignment)
+        return self.pass_on(self.polish(working.assignment))
 
     def _around(self, best: WorkingPartition, touching: list[list[int]], territory: int, hops: int) -> set[int]:
         """Return a territory and those around it, fewer hops away where there would be too many units."""
