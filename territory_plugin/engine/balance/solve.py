@@ -136,6 +136,8 @@ FREE_MENDED = 10
 """Units at each border that exact splits share out anew where mending goes on."""
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
+SETTLINGS = 3
+"""How often founding anew, passing on and mending follow each other at most."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
 RESETTLED = 30
@@ -191,8 +193,7 @@ def solve(
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.pass_on(search.resettle(min(pool, key=search.rank)))
-    best = search.pass_on(search.mend(best, watch.part(0.9, 0.95)))
+    best = search.settle_all(min(pool, key=search.rank), watch.part(0.9, 0.95))
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
@@ -277,8 +278,10 @@ class Search:
         gained in one is not lost to another.
         """
         most = self.proposals + max(MENDING[0], int(MENDING[1] * self.proposals))
+        excess = []
         for turn in range(self.effort.mends):
-            if self.proposals >= most:
+            excess.append(self.rank(best)[0])
+            if self.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
                 break
             bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
@@ -304,6 +307,16 @@ class Search:
                 if search.rank(after) < search.rank(before):
                     assignment[units] = np.array(sorted(cluster))[after.assignment]
             best = self.working(assignment, STRICT)
+        return best
+
+    def settle_all(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
+        for turn in range(SETTLINGS):
+            moved = self.resettle(best)
+            if (turn and moved is best) or not moved.improvable() or self.watch.time_is_up():
+                return moved
+            stretch = watch.part(turn / SETTLINGS, (turn + 1) / SETTLINGS)
+            best = self.pass_on(self.mend(self.pass_on(moved), stretch))
         return best
 
     def pass_on(self, best: WorkingPartition) -> WorkingPartition:
