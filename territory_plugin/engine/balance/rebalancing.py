@@ -20,13 +20,11 @@ from .contiguity import territory_parts
 from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
-from .reshaping import FOUNDINGS, judged, reshape, starting_assignment
+from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
 from .solve import EFFORTS, solve
 from .watch import Watch
 
-COMPACTNESS = 0.5
-"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
 HALVINGS = 5

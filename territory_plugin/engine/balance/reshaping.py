@@ -17,6 +17,8 @@ from .splits import improve_pairs
 from .transport import squared_distances
 from .watch import Silent, Watch
 
+COMPACTNESS = 0.5
+"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 CHAINS = ((1.0, (10.0, 30.0)), (0.98, (2.0, 10.0)))
 """What it costs, in the travel of an average unit, that one of average weight changes hands. Twice from today's
 alignment: dear, which finds the least where little must move; and cheap at first, so that workload finds its way
@@ -152,8 +154,13 @@ def reshape(
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
-    # the programs know nothing of regions and further measures
-    if whole.finalists and not best.excess() and not (problem.regions or problem.limits_of):
+    # the programs know nothing of regions, further measures and shapes
+    if (
+        n <= MANY_UNITS
+        and whole.finalists
+        and compactness <= COMPACTNESS
+        and not (problem.regions or problem.limits_of)
+    ):
         return least_change(problem, best.assignment, rng, watch), proposals
     return np.array(best.assignment), proposals
 
