@@ -140,6 +140,8 @@ SETTLINGS = 3
 """How often founding anew, passing on and mending follow each other at most."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+PLACES = 2
+"""Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
 """Proposals per unit around a territory that was founded anew."""
 NEAR = 4
@@ -337,48 +339,64 @@ class Search:
         for starved in best.improvable():
             if problem.anchor[starved] >= 0 or best.load[starved] >= STARVED * problem.target[starved]:
                 continue
-            near = best.within_hops([starved], NEAR, touching) - {starved}
-            donors = [t for t in sorted(near) if best.count[t] > 1 and problem.anchor[t] < 0]
-            if donors:
-                donor = max(donors, key=lambda t: best.load[t] - best.target[t])
-                best = self._refounded(best, touching, starved, donor)
-                touching = best.touching()
+            near = sorted(best.within_hops([starved], NEAR, touching) - {starved})
+            donors = [max(near, key=lambda t: best.load[t] - best.target[t])] if near else []
+            donors += [t for t in self._fullest(best, touching) if t not in (*donors, starved)]
+            best, touching = self._first_better(best, touching, [(starved, donor) for donor in donors])
         for _ in range(self.effort.mends):
-            pair = self._misplaced(best, touching)
-            trial = best if pair is None else self._refounded(best, touching, *pair)
-            if trial is best:
+            before = best
+            best, touching = self._first_better(best, touching, self._misplaced(best, touching))
+            if best is before:
                 break
-            best, touching = trial, trial.touching()
         return best
 
-    def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> tuple[int, int] | None:
-        """Return a territory of the touching ones that lack most together, and one where most is held too much.
+    def _first_better(self, best: WorkingPartition, touching: list[list[int]], pairs: list[tuple[int, int]]):
+        """Return the partition after the first pair of given up and split territories that helps, and who touches."""
+        for starved, donor in pairs:
+            if self.problem.anchor[donor] < 0 and best.count[donor] > 1:
+                trial = self._refounded(best, touching, starved, donor)
+                if trial is not best:
+                    return trial, trial.touching()
+        return best, touching
 
-        Or one of those that hold most too much together, and one where most is lacking.
+    def _fullest(self, best: WorkingPartition, touching: list[list[int]], sign: int = 1) -> list[int]:
+        """Return the territories that hold most too much together with those around; with sign -1, too little."""
+        problem = self.problem
+        off = [sign * (load - target) * best.per_target for load, target in zip(best.load, best.target)]
+        free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
+        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
+        chosen: list[int] = []
+        for t in sorted(free, key=lambda t: (-around[t], t)):
+            if not set(touching[t]) & set(chosen):
+                chosen.append(t)
+            if len(chosen) == PLACES:
+                break
+        return chosen
+
+    def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> list[tuple[int, int]]:
+        """Return pairs of a territory where much is lacking and of one where much is held too much.
+
+        Those that lack, or hold too much, most together have one of the pair, if it is enough for one territory.
         """
         problem, bad = self.problem, set(best.improvable())
         off = [(load - target) * best.per_target for load, target in zip(best.load, best.target)]
         free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
-        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
-        found = []
+        groups, sums = {}, {}
         for sign in (-1, 1):
-            groups = components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
-            sums = [sign * sum(off[t] for t in group) if bad & set(group) else 0.0 for group in groups]
-            largest = max(sums, default=0.0)
-            found.append((largest, groups[sums.index(largest)] if sums else []))
-        if max(found)[0] < MISPLACED:
-            return None
-        (lack, empty), (_, full) = found
-        if lack < MISPLACED:
-            empty = [t for t in free if t not in full]
-            empty = [min(empty, key=lambda t: (around[t], t))] if empty else []
-        elif found[1][0] < MISPLACED:
-            full = [t for t in free if t not in empty and best.count[t] > 1]
-            full = [max(full, key=lambda t: (around[t], -t))] if full else []
-        full = [t for t in full if best.count[t] > 1]
-        if not empty or not full:
-            return None
-        return min(empty, key=lambda t: (best.load[t], t)), max(full, key=lambda t: (best.load[t], -t))
+            found = [
+                (sign * sum(off[t] for t in group), group)
+                for group in components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
+                if bad & set(group)
+            ]
+            sums[sign], groups[sign] = max(found, default=(0.0, []))
+        if max(sums.values()) < MISPLACED:
+            return []
+        empty, full = self._fullest(best, touching, -1), self._fullest(best, touching)
+        if sums[-1] >= MISPLACED:
+            empty = [min(groups[-1], key=lambda t: (best.load[t], t))]
+        if sums[1] >= MISPLACED:
+            full = [max(groups[1], key=lambda t: (best.load[t], -t)), *full]
+        return [(one, other) for one in empty for other in dict.fromkeys(full) if one != other]
 
     def _refounded(
         self, best: WorkingPartition, touching: list[list[int]], starved: int, donor: int
