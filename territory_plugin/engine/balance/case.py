@@ -317,7 +317,7 @@ class Case:
         proof = plan.certificates
         proven = {
             territory: each
-            for each in sorted(proofs, key=lambda each: len(each.units))
+            for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
         narrow = self._narrows(plan, assignment)
