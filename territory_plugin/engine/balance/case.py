@@ -359,6 +359,8 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
+            elif territory in proven and not proven[territory].territories:
+                reason = f"{off:+.1f} %: {proven[territory]}."
             elif territory in narrow:
                 reason = f"{off:+.1f} %: {narrow[territory]}"
             elif territory in proven:

@@ -30,6 +30,8 @@ CHANCE = 0.1
 """What chance weighs beside one territory outside."""
 MOST_SEEN, MOST_COLUMNS, MOST_NODES, GAP = 40_000, 6_000, 20, 0.02
 """Sets that are looked at, sets to choose from, branches, and when a choice is good enough."""
+SEEN_FOR_ONE = 40
+"""Sets that are looked at take the effort of one to choose from."""
 CLOSE = 1e-9
 
 
@@ -133,7 +135,7 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
     coarse = CoarseUnits(part, rng, within)
     rows, inside, seen = _listed(part, coarse, limit, min(problem.units, PER_TERRITORY * k), MOST_SEEN, MOST_COLUMNS)
     if not len(rows):
-        return Choice(None, seen)
+        return Choice(None, seen // SEEN_FOR_ONE)
     load = np.einsum("su,u->s", inside, problem.workload)
     over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
     # one more outside is worse than any sum of excess; chance tells those apart that are as good

@@ -91,8 +91,8 @@ EFFORTS = {
         restarts=120,
         retries=40,
         sets=25_000,
-        regroups=60,
-        columns=50_000,
+        regroups=80,
+        columns=60_000,
         pieces=100_000,
     ),
     "thorough": Effort(
