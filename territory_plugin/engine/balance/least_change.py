@@ -23,6 +23,8 @@ SCALE = 1000.0
 A target of excess weighs as much, where there is some."""
 CHOICES = 1000
 """Pairs of unit and territory of a program that knows all of them, at most."""
+RANDOM = 2
+"""From this one on, ways to choose roots are random."""
 GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""
 CLOSE = 1e-6
@@ -39,22 +41,26 @@ class Branches:
         Sets of roots that are tried at most, and without gain before roots are given up.
     nodes : int
         Branches of one program with roots at most.
-    rounds, more_nodes : int
-        Times that separators are added, and branches of a program that has them.
+    rounds, more_nodes, together : int
+        Times that separators are added, branches of a program that has them, and of all of these.
+    more_roots : int
+        Sets of roots that are tried in vain once that has not ended.
     """
 
     roots: int
     without: int
     nodes: int
-    rounds: int
-    more_nodes: int
+    rounds: int = 0
+    more_nodes: int = 0
+    together: int = 0
+    more_roots: int = 0
 
 
-SMALL = Branches(roots=20, without=4, nodes=100, rounds=20, more_nodes=150)
+SMALL = Branches(roots=20, without=4, nodes=100, rounds=25, more_nodes=150, together=250, more_roots=12)
 """Of a map whose every choice is known to one program."""
-WHOLE, WHOLE_CHOICES = Branches(roots=4, without=2, nodes=30, rounds=0, more_nodes=0), 4000
+WHOLE, WHOLE_CHOICES = Branches(roots=4, without=2, nodes=30), 4000
 """Of a larger one, where each unit may go to territories beside it; and choices at most."""
-CLUSTER = Branches(roots=4, without=2, nodes=20, rounds=0, more_nodes=0)
+CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
@@ -255,28 +261,45 @@ def _improved(
     watch: Watch,
 ) -> np.ndarray:
     """Return the best of the programs with several roots, and of those with separators."""
-    best, known = assignment, _rank(problem, assignment)
     program = _Program(problem, may)
-    without = 0
-    for turn in range(branches.roots):
-        if without == branches.without or known <= (0.0, 1) or watch.time_is_up():
-            break
-        found = program.solve(_roots(problem, best, without, rng), branches.nodes, watch, best if turn % 2 else None)
-        if found is not None and _rank(problem, found) < known:
-            best, known, without = found, _rank(problem, found), 0
-        else:
-            without += 1
-        if found is None and known[0] > 0 and not program.spare:
-            program = _Program(problem, may, elastic=True)
+    best = _by_roots(program, assignment, 0, branches.without, branches, rng, watch)
+    known, before = _rank(problem, best), program.branches
     for _ in range(branches.rounds):
-        if known <= (0.0, 1) or watch.time_is_up():
+        if program.branches - before >= branches.together:
             break
+        if known <= (0.0, 1) or watch.time_is_up():
+            return best
         found = program.solve(None, branches.more_nodes, watch)
         if found is None or (program.proven and _rank(problem, found) >= known):
-            break
+            return best
         if not program.separate(found):
-            best = found if _rank(problem, found) < known else best
+            return found if _rank(problem, found) < known else best
+    return _by_roots(program, best, RANDOM, branches.more_roots, branches, rng, watch)
+
+
+def _by_roots(
+    program: _Program,
+    assignment: np.ndarray,
+    first: int,
+    without: int,
+    branches: Branches,
+    rng: np.random.Generator,
+    watch: Watch,
+) -> np.ndarray:
+    """Return the best of programs with roots, from the `first` way to choose them, until so many gained nothing."""
+    problem = program.problem
+    best, known, vain = assignment, _rank(problem, assignment), 0
+    for turn in range(branches.roots):
+        if vain == without or known <= (0.0, 1) or watch.time_is_up():
             break
+        roots = _roots(problem, best, first + vain, rng)
+        found = program.solve(roots, branches.nodes, watch, best if turn % 2 else None)
+        if found is not None and _rank(problem, found) < known:
+            best, known, vain = found, _rank(problem, found), 0
+        else:
+            vain += 1
+        if found is None and known[0] > 0 and not program.spare:
+            program = _Program(problem, program.may, elastic=True)
     return best
 
 
@@ -321,7 +344,7 @@ class _Program:
         leaves = (problem.current[self.unit] >= 0) & (self.territory != problem.current[self.unit])
         self.price = SCALE * np.where(leaves, problem.stay[self.unit], 0.0) / _at_stake(problem)
         self.spare = 0
-        self.proven, self.bound = False, 0.0
+        self.proven, self.bound, self.branches = False, 0.0, 0
         self.separators: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         self.rows: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         for unit in range(n):
@@ -405,6 +428,7 @@ class _Program:
             options=options,
         )
         self.proven = found.status == 0
+        self.branches += found.mip_node_count or 1
         dual = getattr(found, "mip_dual_bound", None)
         self.bound = np.inf if found.status == 2 else float(dual) if dual is not None else 0.0
         if found.x is None:
