@@ -75,7 +75,9 @@ def improve_pairs(part: WorkingPartition, watch: Watch, free: int = FREE, among:
             return changed
 
 
-def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -> tuple[list[int], list[int]] | None:
+def best_split(
+    part: WorkingPartition, one: int, other: int, free: int = FREE, units: list[int] | None = None
+) -> tuple[list[int], list[int]] | None:
     """Return the units that go to `one` and to `other` in the best split of the two, None if none is better.
 
     Parameters
@@ -85,9 +87,12 @@ def best_split(part: WorkingPartition, one: int, other: int, free: int = FREE) -
         Territories that touch.
     free : int
         As in `improve_pairs`.
+    units : list of int, optional
+        Their units in order, where they are known.
     """
     assignment, neighbours = part.assignment, part.neighbours
-    units = [unit for unit, home in enumerate(assignment) if home in (one, other)]
+    if units is None:
+        units = [unit for unit, home in enumerate(assignment) if home in (one, other)]
     chosen = _nearest_border(part, units, free)
     size = len(chosen)
     if not size:
