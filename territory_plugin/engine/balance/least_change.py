@@ -23,6 +23,8 @@ SCALE = 1000.0
 A target of excess weighs as much, where there is some."""
 CHOICES = 1000
 """Pairs of unit and territory of a program that knows all of them, at most."""
+RANDOM = 2
+"""From this one on, ways to choose roots are random."""
 GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""
 CLOSE = 1e-6
@@ -39,22 +41,26 @@ class Branches:
         Sets of roots that are tried at most, and without gain before roots are given up.
     nodes : int
         Branches of one program with roots at most.
-    rounds, more_nodes : int
-        Times that separators are added, and branches of a program that has them.
+    rounds, more_nodes, together : int
+        Times that separators are added, branches of a program that has them, and of all of these.
+    more_roots : int
+        Sets of roots that are tried in vain once that has not ended.
     """
 
     roots: int
     without: int
     nodes: int
-    rounds: int
-    more_nodes: int
+    rounds: int = 0
+    more_nodes: int = 0
+    together: int = 0
+    more_roots: int = 0
 
 
-SMALL = Branches(roots=20, without=4, nodes=100, rounds=20, more_nodes=150)
+SMALL = Branches(roots=20, without=4, nodes=100, rounds=25, more_nodes=150, together=250, more_roots=12)
 """Of a map whose every choice is known to one program."""
-WHOLE, WHOLE_CHOICES = Branches(roots=1, without=1, nodes=30, rounds=0, more_nodes=0), 4000
+WHOLE, WHOLE_CHOICES = Branches(roots=4, without=2, nodes=30), 4000
 """Of a larger one, where each unit may go to territories beside it; and choices at most."""
-CLUSTER = Branches(roots=4, without=2, nodes=20, rounds=0, more_nodes=0)
+CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
@@ -97,6 +103,38 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
     return _by_clusters(problem, assignment, rng, watch)
 
 
+def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
+    """Return what changes cost at least in every plan within the limits whose units stay near.
+
+    Near means that a unit joins no territory that is farther than so many contacts today. Units stay whole; contiguity
+    is relaxed to separators: a unit of a set too light for a territory needs one around the set. The bound is the
+    dual one of a mixed-integer program, so it holds however early its branches end.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`; units without a territory today may go anywhere.
+    hops : int
+    nodes, rounds : int
+        Branches of each program, and how often separators that its plan breaks are added.
+    watch : Watch
+
+    Returns
+    -------
+    float
+        In the unit of `stay`; infinity where no such plan exists.
+    """
+    may = _near(problem, problem.current, hops)
+    program = _Program(problem, may)
+    best = 0.0
+    for _ in range(rounds):
+        found = program.solve(None, nodes, watch)
+        best = max(best, program.bound)
+        if found is None or not program.separate(found) or watch.time_is_up():
+            break
+    return best * _at_stake(problem) / SCALE
+
+
 def _at_stake(problem: Problem) -> float:
     return float(problem.stay[problem.current >= 0].sum())
 
@@ -131,20 +169,23 @@ def _allowed(problem: Problem) -> np.ndarray:
 
 
 def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
-    """Return the allowed choices that lead to a territory which is, today or in the plan, so many contacts away."""
+    """Return the allowed choices that lead to a territory which is, today or in the plan, so many contacts away.
+
+    Units that have none in the plan may go anywhere.
+    """
     near = np.zeros((problem.units, problem.territories), dtype=bool)
     units = np.arange(problem.units)
-    near[units, assignment] = True
-    known = problem.current >= 0
-    near[units[known], problem.current[known]] = True
+    for at in (assignment, problem.current):
+        near[units[at >= 0], at[at >= 0]] = True
     one = np.repeat(units, [len(around) for around in problem.neighbours])
     other = np.array([unit for around in problem.neighbours for unit in around], dtype=int)
     for _ in range(hops):
         grown = near.copy()
         np.logical_or.at(grown, one, near[other])
         near = grown
+    near[assignment < 0] = True
     near &= _allowed(problem)
-    near[units, assignment] = True
+    near[units[assignment >= 0], assignment[assignment >= 0]] = True
     return near
 
 
@@ -220,28 +261,45 @@ def _improved(
     watch: Watch,
 ) -> np.ndarray:
     """Return the best of the programs with several roots, and of those with separators."""
-    best, known = assignment, _rank(problem, assignment)
     program = _Program(problem, may)
-    without = 0
-    for _ in range(branches.roots):
-        if without == branches.without or known <= (0.0, 1) or watch.time_is_up():
-            break
-        found = program.solve(_roots(problem, best, without, rng), branches.nodes, watch)
-        if found is not None and _rank(problem, found) < known:
-            best, known, without = found, _rank(problem, found), 0
-        else:
-            without += 1
-        if found is None and known[0] > 0 and not program.spare:
-            program = _Program(problem, may, elastic=True)
+    best = _by_roots(program, assignment, 0, branches.without, branches, rng, watch)
+    known, before = _rank(problem, best), program.branches
     for _ in range(branches.rounds):
-        if known <= (0.0, 1) or watch.time_is_up():
+        if program.branches - before >= branches.together:
             break
+        if known <= (0.0, 1) or watch.time_is_up():
+            return best
         found = program.solve(None, branches.more_nodes, watch)
         if found is None or (program.proven and _rank(problem, found) >= known):
-            break
+            return best
         if not program.separate(found):
-            best = found if _rank(problem, found) < known else best
+            return found if _rank(problem, found) < known else best
+    return _by_roots(program, best, RANDOM, branches.more_roots, branches, rng, watch)
+
+
+def _by_roots(
+    program: _Program,
+    assignment: np.ndarray,
+    first: int,
+    without: int,
+    branches: Branches,
+    rng: np.random.Generator,
+    watch: Watch,
+) -> np.ndarray:
+    """Return the best of programs with roots, from the `first` way to choose them, until so many gained nothing."""
+    problem = program.problem
+    best, known, vain = assignment, _rank(problem, assignment), 0
+    for turn in range(branches.roots):
+        if vain == without or known <= (0.0, 1) or watch.time_is_up():
             break
+        roots = _roots(problem, best, first + vain, rng)
+        found = program.solve(roots, branches.nodes, watch, best if turn % 2 else None)
+        if found is not None and _rank(problem, found) < known:
+            best, known, vain = found, _rank(problem, found), 0
+        else:
+            vain += 1
+        if found is None and known[0] > 0 and not program.spare:
+            program = _Program(problem, program.may, elastic=True)
     return best
 
 
@@ -286,7 +344,7 @@ class _Program:
         leaves = (problem.current[self.unit] >= 0) & (self.territory != problem.current[self.unit])
         self.price = SCALE * np.where(leaves, problem.stay[self.unit], 0.0) / _at_stake(problem)
         self.spare = 0
-        self.proven = False
+        self.proven, self.bound, self.branches = False, 0.0, 0
         self.separators: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         self.rows: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         for unit in range(n):
@@ -310,19 +368,25 @@ class _Program:
                 self.spare += 2
             self.rows.append((columns, values, float(low[territory]), float(high[territory])))
 
-    def _towards_roots(self, roots: list[int]) -> list:
-        """Return rows that keep each root in its territory, and every other unit behind one nearer to it."""
+    def _towards_roots(self, roots: list[int], plan: np.ndarray | None) -> list:
+        """Return rows that keep each root in its territory, and every other unit behind one nearer to it.
+
+        With a plan, nearer within its territory, and outside it nearer to that: so it is one of those that remain.
+        """
         problem, rows = self.problem, []
         for territory, root in enumerate(roots):
             may = self.may[:, territory].tolist()
             at = self.at[:, territory].tolist()
             far = {root: 0}
             reached = [root]
-            for unit in reached:
-                for other in problem.neighbours[unit]:
-                    if other not in far and may[other]:
-                        far[other] = far[unit] + 1
-                        reached.append(other)
+            held = may if plan is None else (plan == territory).tolist()
+            for inside in (True, False):
+                beyond = max(far.values())
+                for unit in reached:
+                    for other in problem.neighbours[unit]:
+                        if other not in far and may[other] and (held[other] or not inside):
+                            far[other] = (far[unit] if inside else max(far[unit], beyond)) + 1
+                            reached.append(other)
             rows.append((np.array([at[root]]), np.ones(1), 1.0, 1.0))
             for unit in np.flatnonzero(self.may[:, territory]).tolist():
                 if unit != root:
@@ -334,14 +398,17 @@ class _Program:
                     rows.append((np.array([*ways, at[unit]]), np.append(-np.ones(len(ways)), 1.0), -np.inf, 0.0))
         return rows
 
-    def solve(self, roots: list[int] | None, nodes: int, watch: Watch) -> np.ndarray | None:
-        """Return the best assignment, as far as the branches reach: with these roots, or with the separators so far.
+    def solve(
+        self, roots: list[int] | None, nodes: int, watch: Watch, plan: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return the best assignment, as far as the branches reach: with the separators so far, or with these roots.
 
-        `proven` says afterwards whether none is better.
+        With roots, units are counted from them within a plan.
+        `proven` says afterwards whether none is better, `bound` what none is below.
         """
         if roots and not self.may[roots, np.arange(len(roots))].all():
             return None
-        every = [*self.rows, *(self._towards_roots(roots) if roots else self.separators)]
+        every = [*self.rows, *(self._towards_roots(roots, plan) if roots else self.separators)]
         columns = np.concatenate([row[0] for row in every])
         values = np.concatenate([row[1] for row in every])
         rows = np.repeat(np.arange(len(every)), [len(row[0]) for row in every])
@@ -361,6 +428,9 @@ class _Program:
             options=options,
         )
         self.proven = found.status == 0
+        self.branches += found.mip_node_count or 1
+        dual = getattr(found, "mip_dual_bound", None)
+        self.bound = np.inf if found.status == 2 else float(dual) if dual is not None else 0.0
         if found.x is None:
             return None
         taken = np.flatnonzero(found.x[:count] > 0.5)

@@ -356,8 +356,9 @@ class _Job:
         chosen = {index[name]: index[old] for name, old in donor.items() if {name, old} <= index.keys()}
         free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
         effort = EFFORTS[self.effort]
-        if len(fresh) == len(members):
-            # none of its territories is there today: a part of the map of its own, balanced anew
+        donors = self._donors(problem, fresh)[:FOUNDINGS]
+        if len(fresh) == len(members) or (free and not donors):
+            # none of its territories is there today, or none but those of oversize units: balanced anew
             anew = replace(problem, current=None, stay=None)
             found, _, made, _ = solve(anew, effort, Weights(), rng, watch)
             return found, made
@@ -367,7 +368,6 @@ class _Job:
             return reshape(problem, start, effort, rng, watch, fresh, self.compactness)
         tried = []
         quick = EFFORTS["quick"]
-        donors = self._donors(problem, fresh)[:FOUNDINGS]
         for at, donor in enumerate(donors):
             stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
             start = starting_assignment(problem, {**chosen, free[0]: donor})

@@ -9,9 +9,11 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
 from .chains import pass_on
+from .coarse import fewest_outside_coarse
 from .contiguity import assign_to_centres, components
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
+from .pockets import Pocket, Pockets
 from .problem import AIM, SAFETY, Problem
 from .recombination import recombine
 from .splits import improve_pairs
@@ -39,6 +41,10 @@ class Effort:
         tolerance, and as long as it is not.
     sets : int
         Connected sets that are listed to find, and prove, the least largest deviation of few territories.
+    regroups, columns : int
+        Choices of all territories of a neighbourhood at once, and sets that there are to choose from, together.
+    pieces : int
+        Pieces of a pocket of the map that are listed to prove that it cannot be within the tolerance.
     """
 
     starts: int
@@ -52,6 +58,9 @@ class Effort:
     restarts: int
     retries: int
     sets: int
+    regroups: int
+    columns: int
+    pieces: int
 
 
 EFFORTS = {
@@ -67,6 +76,9 @@ EFFORTS = {
         restarts=0,
         retries=6,
         sets=3_000,
+        regroups=10,
+        columns=8_000,
+        pieces=3_000,
     ),
     "default": Effort(
         starts=6,
@@ -80,6 +92,9 @@ EFFORTS = {
         restarts=120,
         retries=40,
         sets=25_000,
+        regroups=80,
+        columns=60_000,
+        pieces=100_000,
     ),
     "thorough": Effort(
         starts=16,
@@ -93,6 +108,9 @@ EFFORTS = {
         restarts=300,
         retries=300,
         sets=400_000,
+        regroups=300,
+        columns=600_000,
+        pieces=600_000,
     ),
 }
 
@@ -152,6 +170,10 @@ LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
 LISTED_FIRST = 4
 """How many times more sets are listed for all territories of a small map at once."""
+REGROUPED = (6, 9, 12, 15, 7, 11, 17, 5, 13)
+"""Territories that are chosen anew together, in turn."""
+FEW_PIECES = 3_000
+"""Pieces of a pocket that are listed while others are still sought."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 FREE, FREE_OF_FEW = 12, 17
@@ -200,9 +222,11 @@ def solve(
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
     if not best.improvable():
-        best, _ = search.list_all(best, watch.part(0.98, 0.98))
+        best, _ = search.list_all(best, watch.part(0.97, 0.97))
     if not proofs:
-        best, proofs = search.list_clusters(best, watch.part(0.98, 1.0))
+        best, proofs = search.regroup(best, watch.part(0.97, 0.99))
+    if not proofs:
+        best, proofs = search.list_clusters(best, watch.part(0.99, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
 
 
@@ -223,7 +247,10 @@ class Search:
     """
 
     def __init__(self, problem, effort, weights, travel, rng, watch, aim: float = AIM) -> None:
-        self.problem, self.effort, self.weights, self.rng, self.watch = problem, effort, weights, rng, watch
+        self.problem, self.effort, self.rng, self.watch = problem, effort, rng, watch
+        # a wide tolerance is room to use: deviation counts in tolerances then
+        wide = max(1.0, problem.tolerance / aimed(USUAL_TOLERANCE))
+        self.weights = replace(weights, pressure=Weights.pressure / wide**2)
         self.unit_travel = travel / problem.units or 1.0
         self.proposals = 0
         dear = max(1.0, USUAL_TOLERANCE / problem.tolerance) * max(1.0, weights.boundary / Weights.boundary)
@@ -517,6 +544,58 @@ class Search:
         proof = Proof(tuple(units.tolist()), len(usual), exact.bound, 0)
         return best, [proof] if exact.bound else []
 
+    def regroup(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+        """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
+
+        One of them is taken together with some of those around it, and all are chosen anew, from coarse units that
+        differ from turn to turn. Plans that are as good are gone on from, too; the best one counts.
+        """
+        problem = self.problem
+        usual = np.flatnonzero(~problem.oversize).tolist()
+        if not best.improvable() or len(usual) < 2 or not alike(problem, usual):
+            return best, []
+        pockets = _Excuses(Pockets(problem), Silent(watch))
+        left, now = self.effort.columns, best
+        for turn in range(self.effort.regroups):
+            bad = pockets.unexcused(now, FEW_PIECES)
+            if not bad or left <= 0 or watch.time_is_up():
+                break
+            watch.progress(
+                turn / self.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
+            )
+            cluster = self._drawn_around(now, bad[turn % len(bad)], turn)
+            search, units, before = self._apart(now, cluster, watch)
+            found = fewest_outside_coarse(before, self.rng, search.watch, turn // 2 % 2 == 0)
+            left -= found.sets
+            if found.assignment is None:
+                continue
+            after = search.settle(found.assignment)
+            if _misses(after) <= _misses(before):
+                now = self._with(now, units, np.array(cluster)[after.assignment])
+                best = min(best, now, key=lambda part: (*_misses(part), self.rank(part)))
+        pockets.unexcused(best, self.effort.pieces)
+        outside = set(best.outside())
+        proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
+        held = np.array(best.assignment)
+        return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
+
+    def _drawn_around(self, best: WorkingPartition, territory: int, turn: int) -> list[int]:
+        """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
+        problem, cluster = self.problem, [territory]
+        size = REGROUPED[turn % len(REGROUPED)]
+        while len(cluster) < size:
+            near = sorted(best.within_hops(cluster, 1) - set(cluster))
+            near = [t for t in near if not problem.oversize[t]]
+            if not near:
+                break
+            chance = self.rng.random(len(near))
+            weigh = np.array([best.count[t] for t in near]) if turn % 2 == 0 else np.ones(len(near))
+            cluster.append(near[int(np.argmin(-np.log1p(-chance) * weigh))])
+            if sum(best.count[t] for t in cluster) > LARGEST_CLUSTER:
+                cluster.pop()
+                break
+        return sorted(cluster)
+
     def list_clusters(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
         """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
 
@@ -597,6 +676,50 @@ class Search:
         """Return what makes one partition better than another where the worst territory counts first."""
         excess = [max(load - high, low - load, 0.0) for load, low, high in zip(part.load, part.low, part.high)]
         return round(max(excess) * part.per_target, 9), *self.rank(part)
+
+
+class _Excuses:
+    """What pockets of the map show of the territories outside."""
+
+    def __init__(self, pockets: Pockets, watch: Watch) -> None:
+        self.pockets, self.watch = pockets, watch
+        self.found: list[Pocket] = []
+        self.asked: dict[int, int] = {}
+
+    def unexcused(self, part: WorkingPartition, pieces: int) -> list[int]:
+        """Return the territories outside that may be nearer to their target, as far as so many pieces can tell."""
+        bad = part.improvable()
+        heaviest: dict[int, int] = {}
+        for unit, home in enumerate(part.assignment):
+            if self.pockets.open[unit] and part.workload[unit] > part.workload[heaviest.get(home, unit)] - 1e-12:
+                heaviest.setdefault(home, unit)
+                if part.workload[unit] > part.workload[heaviest[home]]:
+                    heaviest[home] = unit
+        excused: set[int] = set()
+        for t in bad:
+            unit = heaviest.get(t)
+            if unit is None:
+                continue
+            off = abs(part.load[t] - part.target[t]) * part.per_target
+            if not any(each.excuses(part.assignment, t, off) for each in self.found) and (
+                self.asked.get(unit, 0) < pieces
+            ):
+                self.asked[unit] = pieces
+                pocket = self.pockets.around(unit, off, pieces, self.watch)
+                self.found += [] if pocket is None else [pocket]
+        # each pocket excuses one territory
+        for each in self.found:
+            for t in bad:
+                off = abs(part.load[t] - part.target[t]) * part.per_target
+                if t not in excused and each.excuses(part.assignment, t, off):
+                    excused.add(t)
+                    break
+        return [t for t in bad if t not in excused]
+
+
+def _misses(part: WorkingPartition) -> tuple[int, float]:
+    """Return how many territories are outside, and by how much together."""
+    return len(part.outside()), round(part.excess(), 9)
 
 
 def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:
