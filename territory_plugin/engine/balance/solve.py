@@ -582,9 +582,9 @@ class Search:
     def _drawn_around(self, best: WorkingPartition, territory: int, turn: int) -> list[int]:
         """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
         problem, cluster = self.problem, [territory]
-        size = REGROUPED[turn % len(REGROUPED)]
+        size, touching = REGROUPED[turn % len(REGROUPED)], best.touching()
         while len(cluster) < size:
-            near = sorted(best.within_hops(cluster, 1) - set(cluster))
+            near = sorted(best.within_hops(cluster, 1, touching) - set(cluster))
             near = [t for t in near if not problem.oversize[t]]
             if not near:
                 break
@@ -616,9 +616,9 @@ class Search:
             )
             cluster = [worst]
             while left > 0 and not watch.time_is_up():
-                size = len(cluster)
+                size, touching = len(cluster), best.touching()
                 while cluster is not None and len(cluster) < 1.4 * size:
-                    cluster = self._wider(best, cluster)
+                    cluster = self._wider(best, cluster, touching)
                 if cluster is None:
                     break
                 search, units, before = self._apart(best, cluster, watch)
@@ -653,10 +653,10 @@ class Search:
         assignment[units] = territories
         return self.working(assignment, STRICT)
 
-    def _wider(self, best: WorkingPartition, cluster: list[int]) -> list[int] | None:
+    def _wider(self, best: WorkingPartition, cluster: list[int], touching: list[list[int]]) -> list[int] | None:
         """Return a cluster and the territory with the fewest units beside it; None when there is none, or too many."""
         problem = self.problem
-        near = sorted(best.within_hops(cluster, 1) - set(cluster))
+        near = sorted(best.within_hops(cluster, 1, touching) - set(cluster))
         near = [t for t in near if alike(problem, [*cluster, t])]
         if not near:
             return None
