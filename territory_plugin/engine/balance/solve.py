@@ -9,6 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
 from .coarse import fewest_outside_coarse
+from .coarsening import coarsened
 from .contiguity import assign_to_centres
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
@@ -35,6 +36,8 @@ class Effort:
         Recombinations tried per batch of proposals.
     mends : int
         Annealings around the territories that are still outside the tolerance.
+    smoothings : int
+        Coarse maps that are annealed where borders are dear.
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
@@ -54,6 +57,7 @@ class Effort:
     refine: int
     recuts: int
     mends: int
+    smoothings: int
     restarts: int
     retries: int
     sets: int
@@ -72,6 +76,7 @@ EFFORTS = {
         refine=0,
         recuts=10,
         mends=4,
+        smoothings=1,
         restarts=0,
         retries=6,
         sets=3_000,
@@ -88,6 +93,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
+        smoothings=8,
         restarts=120,
         retries=40,
         sets=25_000,
@@ -104,6 +110,7 @@ EFFORTS = {
         refine=1000,
         recuts=40,
         mends=63,
+        smoothings=40,
         restarts=300,
         retries=300,
         sets=400_000,
@@ -147,6 +154,15 @@ SMALL_UNITS, FEW_UNITS, MANY_UNITS = 120, 400, 4000
 `MANY_UNITS` it grows with the root of their number."""
 MENDING = 1_200_000, 0.25
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+HEAT = 0.6
+"""How much hotter annealing begins, by the price of a cut edge."""
+SMOOTH = 5.0
+"""How much dearer than usual borders are where coarse maps are annealed for them."""
+COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
+"""Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
+FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
+"""How to anneal both, in prices of a cut edge."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
 FREE_MENDED = 10
@@ -206,9 +222,10 @@ def solve(
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
     pool.sort(key=search.rank)
     for index in range(min(effort.finalists, len(pool))):
-        stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
+        stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.mend(search.resettle(min(pool, key=search.rank)), watch.part(0.9, 0.95))
+    best = search.smooth(min(pool, key=search.rank), watch.part(0.88, 0.9))
+    best = search.mend(search.resettle(best), watch.part(0.9, 0.95))
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
@@ -287,9 +304,40 @@ class Search:
         n = self.problem.units
         budget = per_unit * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
         part = self.working(assignment)
+        # where borders are dear, what was warm is cold; small maps are searched again and again instead
+        heat = max(1.0, HEAT * self.weights.boundary) if n > FEW_UNITS else 1.0
+        schedule = replace(schedule, hot=heat * schedule.hot, cold=heat**0.5 * schedule.cold)
         anneal(part, budget, schedule, self.rng, watch, self.effort.recuts)
         self.proposals += budget
         return self.polish(part.assignment)
+
+    def smooth(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with shorter borders, where those are dear, by annealing on coarse maps.
+
+        Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
+        short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
+        """
+        edge, problem = self.weights.boundary, self.problem
+        if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
+            return best
+        count, now = COARSE_UNITS * problem.territories, best
+        for turn in range(self.effort.smoothings):
+            if watch.time_is_up() or problem.units < 2 * count:
+                break
+            watch.progress(turn / self.effort.smoothings, f"Smoothing borders, worst {100 * best.worst():.1f} %")
+            coarse, at, inside = coarsened(problem, now.assignment, count, self.rng)
+            search = Search(coarse, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
+            search.unit_travel = self.unit_travel
+            blobs = search.working(inside)
+            anneal(blobs, COARSE_MOVES * coarse.units, _by_edge(COARSE, edge), self.rng, search.watch)
+            part = self.working(np.array(blobs.assignment)[at])
+            anneal(part, FINE_MOVES * problem.units, _by_edge(FINE, edge), self.rng, Silent(watch), self.effort.recuts)
+            self.proposals += COARSE_MOVES * coarse.units + FINE_MOVES * problem.units
+            now = self.polish(part.assignment)
+            best = min(best, now, key=self.rank)
+            if turn % 2:
+                now = best
+        return best
 
     def mend(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
         """Return a partition with less excess, by annealing around the territories that have some.
@@ -623,6 +671,14 @@ class _Excuses:
                     excused.add(t)
                     break
         return [t for t in bad if t not in excused]
+
+
+def _by_edge(schedule: Schedule, edge: float) -> Schedule:
+    """Return a schedule whose temperatures and limits are in prices of a cut edge."""
+    low, high = schedule.limits
+    return replace(
+        schedule, hot=edge * schedule.hot, cold=edge * schedule.cold, limits=(max(20.0, edge * low), edge * high)
+    )
 
 
 def _misses(part: WorkingPartition) -> tuple[int, float]:
