@@ -8,7 +8,6 @@ graph as it was read: that each territory is connected, and that each holds betw
 
 from __future__ import annotations
 
-import argparse
 import glob
 import json
 from pathlib import Path
@@ -25,6 +24,7 @@ from territory_plugin.engine.balance import balance_territories
 from territory_plugin.engine.geodesy import distance_km, geocentric
 
 from .judge import as_markdown, load, machine, packages
+from .pages import publish, wishes_parser
 
 
 def district_graph(data: Path, level: str, state: str) -> nx.Graph:
@@ -428,24 +428,12 @@ TABLES = {"cuts": cut_edge_rows, "inertia": inertia_rows, "precincts": precinct_
 
 def main() -> None:
     """Measure everything and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser = wishes_parser(__doc__, "optimality", TABLES)
     parser.add_argument("--seconds", type=float, default=60.0, help="of CPU, for the best of seeds")
     parser.add_argument("--solver-seconds", type=float, default=180.0, help="for HiGHS")
     parser.add_argument("--boundary", type=float, default=50.0, help="boundary weight of the single runs")
     parser.add_argument("--boundaries", type=float, nargs="+", default=[50.0, 200.0, 10.0], help="of the best of seeds")
-    parser.add_argument("--write", type=Path, nargs="?", const=Path("docs/benchmarks/optimality.md"))
-    wishes = parser.parse_args()
-    tables, loads = {}, [load()]
-    for name in wishes.tables:
-        tables[name] = TABLES[name](wishes)
-        loads.append(load())
-    text = page(tables, loads, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    publish(TABLES, page, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python -m benchmarks.rebalance --write
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import dataclass
@@ -20,14 +19,20 @@ from scipy.spatial import Delaunay
 
 from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
 from territory_plugin.engine.balance import Rebalance, Rules, balance_territories, rebalance_territories
+from territory_plugin.engine.balance.case import case_of
+from territory_plugin.engine.balance.least_change import bound_on_change
+from territory_plugin.engine.balance.watch import Watch
 from territory_plugin.engine.reps import Rep
 
 from .adjacency import NATION, unpacked
 from .exact import least_disruption
 from .instances import state_graph
-from .judge import as_markdown, judge, load, machine, packages
+from .judge import as_markdown, judge, machine, packages
+from .pages import publish, wishes_parser
 from .scaling import national_graph
 
+HOPS, ROUNDS = 2, 2
+"""Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
 SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
 LIGHT = 0.35
 """Heaviest unit of a small map, in targets: heavier ones make balance a matter of that unit alone."""
@@ -164,6 +169,25 @@ def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
     return found, process_time() - begin
 
 
+def whole_zip_bound(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> tuple[float, float]:
+    """Return the share of the workload that must change hands, as ZIPs are whole, and the CPU seconds that took.
+
+    Over plans in which each ZIP stays or joins a territory that lies at most `HOPS` contacts from it today; those of a
+    rep who goes may go anywhere.
+    """
+    begin = process_time()
+    now = {unit: name for unit, name in case.current.items() if name not in gone}
+    rules = Rules(reps=tuple(Rep(name, name) for name in sorted(set(now.values()))))
+    made = case_of(case.graph, None, "workload", TOLERANCE, rules, now)
+    if len(made.regions) > 1:
+        raise ValueError(f"{case.name} is in several parts")
+    loads = made.loads
+    problem = made.problem(0, current=made.duty.current, stay=loads)
+    handed = float(loads[made.duty.current < 0].sum())
+    moved = bound_on_change(problem, HOPS, nodes, ROUNDS, Watch())
+    return (moved + handed) / float(loads.sum()), process_time() - begin
+
+
 def sound(case: Case, found: Rebalance, tolerance: float = TOLERANCE) -> bool:
     """Answer whether every territory is connected and within the tolerance, from the graph alone."""
     members: dict = {}
@@ -194,21 +218,32 @@ def state_rows(wishes) -> list[dict]:
         for territories in wishes.territories:
             for sigma in (0.15, 0.35):
                 case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, sigma, [territories, 2])
-                rows.append(measured(case, sigma, wishes.effort))
+                rows.append(measured(case, sigma, wishes.effort, bound_nodes=wishes.bound_nodes))
                 print(rows[-1], flush=True)
     return rows
 
 
-def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE) -> dict:
-    """Return the measures of one rebalancing beside its bounds."""
+def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound_nodes: int = 0) -> dict:
+    """Return the measures of one rebalancing beside its bounds; that of whole ZIPs where branches are given for it."""
     found, seconds = timed(case, effort, tolerance=tolerance)
-    return {
+    row = {
         "instance": case.name, "σ": sigma, "worst today": f"{100 * case.worst:.1f} %",
         "proven bound": f"{100 * found.least_bound:.2f} %", "flow bound": f"{100 * found.flow_bound:.2f} %",
         "ours": f"{100 * found.disruption:.2f} %",
         "× flow bound": f"{found.disruption / found.flow_bound:.2f}" if found.flow_bound > 0 else "",
         "worst after": deviation(found), "units moved": int(found.moved.sum()), "CPU s": f"{seconds:.1f}",
     }  # fmt: skip
+    return {**row, **beside_whole_zips(case, found, bound_nodes)} if bound_nodes else row
+
+
+def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str, ...] = ()) -> dict:
+    """Return the bound of whole ZIPs, and how far above it a plan is."""
+    bound, seconds = whole_zip_bound(case, nodes, gone)
+    return {
+        "bound of whole ZIPs": f"{100 * bound:.2f} %" if np.isfinite(bound) else "no such plan",
+        "× that": f"{found.disruption / bound:.2f}" if np.isfinite(bound) and bound > 0 else "",
+        "bound's CPU s": f"{seconds:.1f}",
+    }
 
 
 def merge_rows(wishes) -> list[dict]:
@@ -231,6 +266,7 @@ def merge_rows(wishes) -> list[dict]:
                     "ours": f"{100 * found.disruption:.2f} %",
                     "× flow bound": f"{100 * found.disruption / best['share_pct']:.2f}",
                     "worst after": deviation(found), "ranking CPU s": f"{ranking:.2f}", "CPU s": f"{seconds:.1f}",
+                    **beside_whole_zips(case, found, wishes.bound_nodes, (best["removed"],)),
                 }
             )  # fmt: skip
             print(rows[-1], flush=True)
@@ -437,9 +473,7 @@ TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nati
 
 def main() -> None:
     """Measure everything and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser = wishes_parser(__doc__, "rebalance", TABLES)
     parser.add_argument("--effort", default="default")
     parser.add_argument("--seeds", type=int, default=40, help="small cases that are looked at")
     parser.add_argument("--solver-seconds", type=float, default=90.0, help="for HiGHS, each")
@@ -447,19 +481,10 @@ def main() -> None:
     parser.add_argument("--states", nargs="+", default=list(SMALL_STATES))
     parser.add_argument("--territories", nargs="+", type=int, default=[20, 50])
     parser.add_argument("--workload", default="population")
+    parser.add_argument("--bound-nodes", type=int, default=60, help="branches of each program of the bound")
     parser.add_argument("--reps", type=int, default=300, help="of the nation")
     parser.add_argument("--nation-sigmas", nargs="+", type=float, default=[0.15])
-    parser.add_argument("--write", type=Path, nargs="?", const=Path("docs/benchmarks/rebalance.md"))
-    wishes = parser.parse_args()
-    tables, loads = {}, [load()]
-    for name in wishes.tables:
-        tables[name] = TABLES[name](wishes)
-        loads.append(load())
-    text = page(tables, loads, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    publish(TABLES, page, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -446,6 +446,15 @@ def flag_advanced(parameter):
     return parameter
 
 
+def usual(parameter, field):
+    """Return the parameter of a field, which a dialog sets to `field` where the layer has it, and else leaves open.
+
+    Without it, dialogs take a layer's first field, such as the feature id. Elsewhere the field has to be given.
+    """
+    parameter.setGuiDefaultValueOverride(field)
+    return parameter
+
+
 def with_widget(parameter, kind):
     """Return the parameter, with a widget that `territory_plugin.gui` registers for it in the desktop."""
     parameter.setMetadata({**parameter.metadata(), "widget_wrapper": {"widget_type": f"territories:{kind}"}})

@@ -35,14 +35,24 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             )
         )
 
+    def add_effort(self):
+        """Add how much work the search does."""
+        self.addParameter(
+            enum("EFFORT", self.tr("Effort"), {
+                "quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough"),
+            }, "default")
+        )  # fmt: skip
+
     def add_rules(self):
         """Add locks, borders, further measures, travel and heavy units."""
         field, source = QgsProcessingParameterField, QgsProcessingParameterFeatureSource
         for parameter in (
             field("LOCK_FIELD", self.tr("Locked units (yes, or the id of the rep they stay with)"),
                   parentLayerParameterName="UNITS", optional=True),
-            source("LOCKED", self.tr("Locked units (a layer, or what is selected in it; same id field)"), [VECTOR],
+            source("LOCKED", self.tr("Locked units or customers (a layer, or what is selected in it)"), [VECTOR],
                    optional=True),
+            field("LOCKED_REP_FIELD", self.tr("Rep whom they stay with (empty: today's)"),
+                  parentLayerParameterName="LOCKED", optional=True),
             field("BORDER_FIELDS", self.tr("Borders that no territory may cross (state, …)"),
                   parentLayerParameterName="UNITS", optional=True, allowMultiple=True),
             field("WHOLE_FIELDS", self.tr("Regions to keep whole where possible (county, metro, …)"),
@@ -151,14 +161,10 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         wishes = dict.fromkeys(market.units)
         source = self.source("LOCKED")
         if source is not None:
-            layer = self.read("LOCKED", "The layer of locked units", geometry="any")
-            named = layer.texts(self.string("UNIT_FIELD"))
-            strange = sorted({unit for unit in named if unit is not None} - wishes.keys())
-            if strange:
-                self.feedback.pushWarning(
-                    self.tr("{:,} locked units are none of the units: {}.").format(len(strange), name_some(strange))
-                )
-            wishes.update((unit, "yes") for unit in named if unit in wishes)
+            wishes.update(gis.locks.read_locked(
+                source, market.units, market.layer.lonlat, self.string("UNIT_FIELD"), self.string("LOCKED_REP_FIELD"),
+                current, reps, self.context, self.feedback,
+            ))  # fmt: skip
         field = self.string("LOCK_FIELD")
         if field:
             given = zip(market.units, market.layer.texts(field))
@@ -208,6 +214,15 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         return replace(rules, reps=reps, travel=minutes)
 
     # ---------------------------------------------------------------- telling
+
+    def tell_time(self, plan):
+        """Warn where the time limit stopped the search."""
+        if plan.stopped_by_time:
+            self.feedback.pushWarning(
+                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
+                    self.number("TIME_LIMIT")
+                )
+            )
 
     def rep_columns(self, plan, reps, names) -> dict:
         """Return what the reps' table says of each territory, as further columns."""

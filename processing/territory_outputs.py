@@ -18,7 +18,7 @@ from qgis.core import (
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
-from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, shares_of
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, shares_of, usual
 
 MEASURES = {
     "TERRITORY_COUNT": ("Territories", "territories"),
@@ -64,7 +64,8 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         source, field = QgsProcessingParameterFeatureSource, QgsProcessingParameterField
         for parameter in (
             source("UNITS", self.tr("Units (ZIPs with workload)"), [POLYGONS]),
-            field("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="UNITS"),
+            usual(field("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="UNITS"),
+                  gis.fields.ZIP5.name),
             field("WORKLOAD_FIELDS", self.tr("Workload"), parentLayerParameterName="UNITS", allowMultiple=True),
             QgsProcessingParameterString(
                 "SHARES", self.tr("Shares of several workload fields (60, 10, 30; empty: equal)"), optional=True

@@ -461,6 +461,8 @@ def attempt(territories_provider):
             results, done = instance.run(parameters, context, feedback)
             refusal = "" if done else "\n".join(feedback.errors)
             assert done or refusal or feedback.isCanceled(), "failed without a word"
+            strange = {name: type(value) for name, value in results.items() if type(value).__module__ == "numpy"}
+            assert strange == {}, "QGIS drops these from the results that it shows"
         return Outcome(
             results, refusal, "\n".join(feedback.infos), "\n".join(feedback.warnings), feedback.moves, context
         )

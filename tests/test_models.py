@@ -27,37 +27,44 @@ def test_a_model_loads_and_all_its_steps_exist(territories_provider, path):
     assert valid, issues
 
 
-def test_providers_to_territories_runs_all_five_steps(qgis_process, tmp_path):
-    outputs = {
-        "territories": tmp_path / "territories.gpkg",
-        "zips_by_territory": tmp_path / "zips.gpkg",
-        "adjacency": tmp_path / "adjacency.gpkg",
-        "weighted_providers": tmp_path / "providers.gpkg",
-        "providers_without_a_zip": tmp_path / "unmatched.gpkg",
-        "report": tmp_path / "report.html",
-    }
-    done = qgis_process(
-        "territories:Providers to territories",
-        {
-            "PROVIDERS": f"{SAMPLE}/sample.gpkg|layername=providers",
-            "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",
-            "SPECIALTY_FIELD": "Healthcare Provider Taxonomy Code_1",
-            "SPECIALTY_WEIGHTS": str(SAMPLE / "specialty_weights.csv"),
-            "SIZE_FIELD": "practice_size",
-            "ZIPS": f"{SAMPLE}/sample.gpkg|layername=zips",
-            "ZIP_FIELD": "zip",
-            "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"),
-            "TERRITORIES": 12,
-            **{name: str(path) for name, path in outputs.items()},
-        },
-        by_json=True,
-        timeout=300,
-    )
-    assert done.status == 0, done.messages
-    assert [name for name, path in outputs.items() if not path.exists()] == []
-    from qgis.core import QgsVectorLayer
+@pytest.fixture
+def on_the_sample(qgis_process, tmp_path):
+    """Return ``run("name of the model", wishes, outputs)``: its layers by the names in `outputs`, and its report."""
 
-    layers = {name: QgsVectorLayer(str(path), name) for name, path in outputs.items() if path.suffix == ".gpkg"}
+    def run(model, wishes, outputs):
+        paths = {name: tmp_path / f"{name}.gpkg" for name in outputs} | {"report": tmp_path / "report.html"}
+        done = qgis_process(
+            f"territories:{model}",
+            {
+                "PROVIDERS": f"{SAMPLE}/sample.gpkg|layername=providers",
+                "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",
+                "SPECIALTY_FIELD": "Healthcare Provider Taxonomy Code_1",
+                "SPECIALTY_WEIGHTS": str(SAMPLE / "specialty_weights.csv"),
+                "SIZE_FIELD": "practice_size",
+                "ZIPS": f"{SAMPLE}/sample.gpkg|layername=zips",
+                "ZIP_FIELD": "zip",
+                "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"),
+                **wishes,
+                **{name: str(path) for name, path in paths.items()},
+            },
+            by_json=True,
+            timeout=300,
+        )
+        assert done.status == 0, done.messages
+        assert [name for name, path in paths.items() if not path.exists()] == []
+        from qgis.core import QgsVectorLayer
+
+        return {name: QgsVectorLayer(str(paths[name]), name) for name in outputs}, paths["report"].read_text()
+
+    return run
+
+
+def test_providers_to_territories_runs_all_five_steps(on_the_sample):
+    layers, report = on_the_sample(
+        "Providers to territories",
+        {"TERRITORIES": 12},
+        ("territories", "zips_by_territory", "adjacency", "weighted_providers", "providers_without_a_zip"),
+    )
     territories = {feature["territory"]: feature for feature in layers["territories"].getFeatures()}
     assert len(territories) == 12
     assert {feature["territory"] for feature in layers["zips_by_territory"].getFeatures()} == set(territories)
@@ -65,47 +72,25 @@ def test_providers_to_territories_runs_all_five_steps(qgis_process, tmp_path):
     lost = sum(feature["workload"] or 0 for feature in layers["providers_without_a_zip"].getFeatures())
     assert sum(feature["workload"] for feature in territories.values()) == pytest.approx(weighed - lost)
     assert all(abs(feature["deviation_pct"]) <= 5 for feature in territories.values())
-    assert all(name in outputs["report"].read_text() for name in territories)
+    assert all(name in report for name in territories)
 
 
-def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(qgis_process, tmp_path):
+def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(on_the_sample):
     """Last year: the reps of the sample. This year's list is the sample's own."""
-    outputs = {
-        "territories": tmp_path / "territories.gpkg",
-        "zips_by_territory": tmp_path / "zips.gpkg",
-        "zips_that_change_hands": tmp_path / "moves.gpkg",
-        "gained_and_lost": tmp_path / "gained_lost.gpkg",
-        "adjacency": tmp_path / "adjacency.gpkg",
-        "weighted_providers": tmp_path / "providers.gpkg",
-        "providers_without_a_zip": tmp_path / "unmatched.gpkg",
-        "report": tmp_path / "report.html",
-    }
-    done = qgis_process(
-        "territories:Annual rebalance",
+    layers, report = on_the_sample(
+        "Annual rebalance",
         {
-            "PROVIDERS": f"{SAMPLE}/sample.gpkg|layername=providers",
-            "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",
-            "SPECIALTY_FIELD": "Healthcare Provider Taxonomy Code_1",
-            "SPECIALTY_WEIGHTS": str(SAMPLE / "specialty_weights.csv"),
-            "SIZE_FIELD": "practice_size",
-            "ZIPS": f"{SAMPLE}/sample.gpkg|layername=zips",
-            "ZIP_FIELD": "zip",
-            "CROSSWALK": str(SAMPLE / "zip_crosswalk.csv"),
             "ALIGNMENT": f"{SAMPLE}/sample.gpkg|layername=zips",
             "ALIGNMENT_UNIT_FIELD": "zip",
             "ALIGNMENT_TERRITORY_FIELD": "rep",
             "TOLERANCE": 15,
             "REMOVE": "r20",
-            **{name: str(path) for name, path in outputs.items()},
         },
-        by_json=True,
-        timeout=300,
-    )
-    assert done.status == 0, done.messages
-    assert [name for name, path in outputs.items() if not path.exists()] == []
-    from qgis.core import QgsVectorLayer
-
-    layers = {name: QgsVectorLayer(str(path), name) for name, path in outputs.items() if path.suffix == ".gpkg"}
+        (
+            "territories", "zips_by_territory", "zips_that_change_hands", "gained_and_lost", "adjacency",
+            "weighted_providers", "providers_without_a_zip",
+        ),
+    )  # fmt: skip
     territories = {feature["territory"]: feature for feature in layers["territories"].getFeatures()}
     assert len(territories) == 19
     assert all(abs(feature["deviation_pct"]) <= 15 for feature in territories.values())
@@ -119,4 +104,4 @@ def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(qgis_pr
     table = list(layers["gained_and_lost"].getFeatures())
     assert sum(feature["workload_after"] for feature in table) == pytest.approx(weighed - lost)
     assert sum(feature["workload_before"] for feature in table) == pytest.approx(weighed - lost)
-    assert "What changes hands" in outputs["report"].read_text()
+    assert "What changes hands" in report

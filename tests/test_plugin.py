@@ -46,6 +46,22 @@ def test_every_algorithm_is_complete(territories_provider):
     assert incomplete == {}
 
 
+def test_no_dialog_takes_a_layers_first_field(territories_provider):
+    """A field that must be given is the usual one where the layer has it, and is asked for elsewhere."""
+    from qgis.core import QgsProcessingParameterField
+
+    asked = {
+        f"{algorithm.name()}.{parameter.name()}": parameter.defaultValueForGui()
+        for algorithm in algorithms(territories_provider)
+        for parameter in algorithm.parameterDefinitions()
+        if isinstance(parameter, QgsProcessingParameterField)
+        and not parameter.allowMultiple()
+        and not parameter.flags() & parameter.Flag.FlagOptional
+    }
+    assert asked["balanceterritories.UNIT_FIELD"] == "zip"
+    assert [name for name, field in asked.items() if not field] == []
+
+
 def test_every_algorithm_file_is_offered(territories_provider):
     files = {path.stem for path in (ROOT / "processing" / "algorithms").glob("[!_]*.py")}
     modules = {type(algorithm).__module__.rpartition(".")[2] for algorithm in algorithms(territories_provider)}

@@ -75,12 +75,7 @@ class BalanceTerritories(RulesAlgorithm):
         )
         self.add_reps()
         self.add_tolerance()
-        self.addParameter(
-            enum(
-                "EFFORT", self.tr("Effort"),
-                {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
-            )
-        )  # fmt: skip
+        self.add_effort()
         for parameter in (
             real("CAPACITY_MIN", self.tr("Least workload of a territory"), None, 0, optional=True),
             real("CAPACITY_MAX", self.tr("Most workload of a territory"), None, 0, optional=True),
@@ -137,9 +132,11 @@ class BalanceTerritories(RulesAlgorithm):
         today = gis.alignment.today(market.layer.texts(field), market.units, self.feedback) if field else None
         current = dict(zip(market.units, today)) if field else {}
         rules = self.read_rules(market, reps, current, territories)
-        seconds = self.number("TIME_LIMIT")
         centred = self.source("TRAVEL") is not None and rules.travel is None
-        plan = self.search(market, rules, territories, tolerance, part(self.progress, 0.15, 0.5 if centred else 0.85))
+        plan = self.search(
+            market, rules, territories, tolerance, part(self.progress, 0.15, 0.5 if centred else 0.85),
+            certified=self.tell_certificates,
+        )  # fmt: skip
         if centred and not plan.cancelled:
             homeless = not rules.reps
             rules = self.from_centres(market, rules, plan)
@@ -158,17 +155,10 @@ class BalanceTerritories(RulesAlgorithm):
             )
             self.feedback = Deaf(self.feedback)
         advice = engine.balance.suggestion(plan)
-        certificate = "\n".join(
-            [*plan.certificates.messages(), *([self.tr("What would help: ") + advice] if advice else [])]
-        )
-        if certificate:
-            self.feedback.pushInfo(certificate)
-        if plan.stopped_by_time:
-            self.feedback.pushWarning(
-                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
-                    seconds
-                )
-            )
+        if advice:
+            advice = self.tr("What would help: ") + advice
+            self.feedback.pushInfo(advice)
+        self.tell_time(plan)
         names = self.names(plan, market, today)
         market.graph.add_edges_from(plan.bridges, kind="bridge")
         results = self.write_territories(
@@ -187,10 +177,15 @@ class BalanceTerritories(RulesAlgorithm):
             "BEST_POSSIBLE_PCT": 100 * plan.certificates.least_shared_deviation,
             "STOPPED_BY_TIME": plan.stopped_by_time,
             "RMS_BOUND_KM": plan.travel_bound.rms_km if plan.travel_bound is not None else None,
-            "CERTIFICATE": certificate,
+            "CERTIFICATE": "\n".join([*plan.certificates.messages(), *([advice] if advice else [])]),
         }
 
-    def search(self, market, rules, territories, tolerance, progress):
+    def tell_certificates(self, certificates):
+        """Say before the search what is possible, and what stands in the way."""
+        for message in certificates.messages():
+            self.feedback.pushInfo(message)
+
+    def search(self, market, rules, territories, tolerance, progress, **more):
         """Return the plan that the engine finds."""
         return engine.balance.balance_territories(
             market.graph,
@@ -205,6 +200,7 @@ class BalanceTerritories(RulesAlgorithm):
             cancelled=self.feedback.isCanceled,
             on_cancel=self.choice("ON_CANCEL"),
             bound_travel=self.parameterAsBool(self.parameters, "BOUND_TRAVEL", self.context),
+            **more,
         )
 
     def names(self, plan, market, today):

@@ -13,7 +13,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import name_some
 from ...territory_plugin.engine.progress import part
-from ..base import LINES, TerritoriesAlgorithm, contact_parameters
+from ..base import LINES, TerritoriesAlgorithm, contact_parameters, usual
 
 
 class BuildAdjacencyGraph(TerritoriesAlgorithm):
@@ -43,9 +43,8 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
                 "INPUT", self.tr("Units (ZIP polygons)"), [QgsProcessing.SourceType.TypeVectorPolygon]
             )
         )
-        self.addParameter(
-            QgsProcessingParameterField("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="INPUT")
-        )
+        unit = QgsProcessingParameterField("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="INPUT")
+        self.addParameter(usual(unit, gis.fields.ZIP5.name))
         for parameter in contact_parameters(self.tr):
             self.addParameter(parameter)
         self.addParameter(

@@ -11,7 +11,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, VECTOR, contact_parameters, flag_advanced
+from ..base import POLYGONS, VECTOR, contact_parameters, flag_advanced, usual
 from ..territory_outputs import TerritoriesOutputAlgorithm
 
 
@@ -39,11 +39,10 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
 
     def initAlgorithm(self, config=None):
         self.add_unit_parameters()
-        self.addParameter(
-            QgsProcessingParameterField(
-                "TERRITORY_FIELD", self.tr("Territory of the unit"), parentLayerParameterName="UNITS"
-            )
+        territory = QgsProcessingParameterField(
+            "TERRITORY_FIELD", self.tr("Territory of the unit"), parentLayerParameterName="UNITS"
         )
+        self.addParameter(usual(territory, gis.fields.TERRITORY.name))
         self.add_tolerance()
         for parameter in contact_parameters(self.tr):
             self.addParameter(flag_advanced(parameter))

@@ -81,12 +81,7 @@ class RebalanceTerritories(RulesAlgorithm):
         self.add_tolerance()
         self.add_disruption()
         self.add_changes()
-        self.addParameter(
-            enum(
-                "EFFORT", self.tr("Effort"),
-                {"quick": self.tr("quick"), "default": self.tr("default"), "thorough": self.tr("thorough")}, "default",
-            )
-        )  # fmt: skip
+        self.add_effort()
         for parameter in (
             real(
                 "COMPACTNESS",
@@ -229,7 +224,9 @@ class RebalanceTerritories(RulesAlgorithm):
             **wish,
         )  # fmt: skip
         table = self.trade_off(market, today, wish) if curve else None
-        self.say(result)
+        for message in result.messages:
+            self.feedback.pushInfo(message)
+        self.tell_time(result.plan)
         market.graph.add_edges_from(result.plan.bridges, kind="bridge")
         proposed = [result.names[at] for at in result.plan.assignment]
         return self.write_all(market, self.compared(market, current, proposed, accounts, result), result, table)
@@ -289,17 +286,6 @@ class RebalanceTerritories(RulesAlgorithm):
             market.graph, today, caps=CAPS, progress=part(self.progress, 0.4, 0.85), **wish
         )
         return (100 * table).set_axis([column.name for column in gis.fields.TRADE_OFF], axis=1)
-
-    def say(self, result):
-        """Tell what the engine has to say, and that time was short where it was."""
-        for message in result.messages:
-            self.feedback.pushInfo(message)
-        if result.plan.stopped_by_time:
-            self.feedback.pushWarning(
-                self.tr("The time limit of {:g} s stopped the search early: another run may end elsewhere.").format(
-                    self.number("TIME_LIMIT")
-                )
-            )
 
     def compared(self, market, current, proposed, accounts, result) -> Alignment:
         """Return today's alignment beside the new one."""

@@ -16,7 +16,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, whole
+from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, usual, whole
 
 
 class SplitHeavyZips(TerritoriesAlgorithm):
@@ -48,8 +48,9 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         limit.setDefaultUnit(Qgis.DistanceUnit.Kilometers)
         for parameter in (
             source("ZIPS", self.tr("ZIPs with workload"), [POLYGONS]),
-            field("ZIP_FIELD", self.tr("ZIP"), parentLayerParameterName="ZIPS"),
-            field("WORKLOAD_FIELD", self.tr("Workload"), parentLayerParameterName="ZIPS"),
+            usual(field("ZIP_FIELD", self.tr("ZIP"), parentLayerParameterName="ZIPS"), gis.fields.ZIP5.name),
+            usual(field("WORKLOAD_FIELD", self.tr("Workload"), parentLayerParameterName="ZIPS"),
+                  gis.fields.WORKLOAD.name),
             source("PROVIDERS", self.tr("Providers"), [VECTOR]),
             field("PROVIDER_ZIP_FIELD", self.tr("ZIP of the provider (empty: by location)"),
                   parentLayerParameterName="PROVIDERS", optional=True),
@@ -120,6 +121,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         provider_fields, _ = self.beside(providers.fields, gis.fields.columns(gis.fields.ZIP_PIECE))
         placed = self.write("PROVIDERS_OUTPUT", provider_fields, providers.wkb_type, providers.crs,
             (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(providers.features, names)),
+            gis.styles.in_pieces(),
         )  # fmt: skip
         return {
             "OUTPUT": output, "PROVIDERS_OUTPUT": placed, "SPLIT_COUNT": len(division.pieces),
@@ -141,7 +143,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
     def limit(self, workload):
         if self.parameters.get("LIMIT") is not None:
             return self.number("LIMIT")
-        target = workload.sum() / self.integer("TERRITORIES")
+        target = float(workload.sum()) / self.integer("TERRITORIES")
         if not target > 0:
             raise TerritoryError(f"The sum of “{self.string('WORKLOAD_FIELD')}” is 0: there is nothing to divide.")
         limit = target * self.number("SHARE") / 100

@@ -18,7 +18,7 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
-from ..base import TerritoriesAlgorithm, flag_advanced
+from ..base import TerritoriesAlgorithm, flag_advanced, usual
 
 
 class SumProvidersToZips(TerritoriesAlgorithm):
@@ -49,7 +49,8 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             field("WORKLOAD_FIELDS", self.tr("Fields to sum"), parentLayerParameterName="PROVIDERS",
                   allowMultiple=True, optional=True),
             source("ZIPS", self.tr("ZIP polygons"), [polygon]),
-            field("ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS"),
+            usual(field("ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS"),
+                  gis.fields.ZIP5.name),
             source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [vector],
                    optional=True),
             field("CROSSWALK_ZIP_FIELD", self.tr("ZIP in the crosswalk (empty: found by name)"),

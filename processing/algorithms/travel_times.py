@@ -19,7 +19,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import LINES, TerritoriesAlgorithm, enum, flag_advanced, real
+from ..base import LINES, TerritoriesAlgorithm, enum, flag_advanced, real, usual
 
 TABLE = QgsProcessing.SourceType.TypeVector
 PLACES = QgsProcessing.SourceType.TypeVectorAnyGeometry
@@ -60,7 +60,8 @@ class TravelTimes(TerritoriesAlgorithm):
         for parameter in (
             source("ROADS", self.tr("Roads"), [LINES]),
             source("UNITS", self.tr("Units (ZIP polygons)"), [PLACES]),
-            field("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="UNITS"),
+            usual(field("UNIT_FIELD", self.tr("Unit id (ZIP)"), parentLayerParameterName="UNITS"),
+                  gis.fields.ZIP5.name),
             source("ORIGINS", self.tr("Origins, such as homes of reps (empty: each unit)"), [PLACES], optional=True),
             field("ORIGIN_FIELD", self.tr("Origin id"), parentLayerParameterName="ORIGINS", optional=True),
             real("MAX_MINUTES", self.tr("Most minutes (0: no limit)"), 120.0, 0),

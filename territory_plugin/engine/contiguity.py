@@ -640,17 +640,31 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
             looked_at += [s, t]
         # where borders meet at a vertex, one of them may go on inside the other's unit
         rows = np.unique(np.concatenate(looked_at))
-        middles = (chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2
-        at, covering = shapely.STRtree(geometries).query(shapely.points(middles))
-        owner = borders.unit[chains.segments[rows[at]]]
-        foreign = owner != covering
-        at, owner, covering = at[foreign], owner[foreign], covering[foreign]
-        asked = geometries[np.unique(covering)]
-        shapely.prepare(asked)
-        inside = shapely.contains_xy(geometries[covering], *middles[at].T)
-        shapely.destroy_prepared(asked)
-        suspects += [owner[inside], covering[inside]]
+        found, along = _inside_others(geometries, borders, chains, rows)
+        suspects += found
+        # or run along a border that others share before it does
+        of_chain = np.unique(np.searchsorted(chains.begin, rows[along], side="right") - 1)
+        more = np.setdiff1d(ranges(chains.begin[of_chain], chains.count[of_chain]), rows)
+        suspects += _inside_others(geometries, borders, chains, more)[0]
     return np.unique(np.concatenate(suspects)).astype(np.int64)
+
+
+def _inside_others(
+    geometries: np.ndarray, borders: Borders, chains: FreeChains, rows: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the units of free segments whose middle is inside another unit, and of those, and which run along one."""
+    middles = (chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2
+    points = shapely.points(middles)
+    at, covering = shapely.STRtree(geometries).query(points)
+    owner = borders.unit[chains.segments[rows[at]]]
+    foreign = owner != covering
+    at, owner, covering = at[foreign], owner[foreign], covering[foreign]
+    asked = geometries[np.unique(covering)]
+    shapely.prepare(asked)
+    inside = shapely.contains_xy(geometries[covering], *middles[at].T)
+    beside = shapely.dwithin(geometries[covering], points[at], 2 / STEPS_PER_DEGREE) & ~inside
+    shapely.destroy_prepared(asked)
+    return [owner[inside], covering[inside]], np.unique(at[beside])
 
 
 def _inside_is_left(borders: Borders) -> np.ndarray:

@@ -182,7 +182,7 @@ class _Reader:
         if self.wrong:
             raise TerritoryError("The reps table cannot be used as it is:\n" + "\n".join(self.wrong))
         if vacancies := [name for name, person in zip(ids, names) if not person]:
-            self.notes.append(f"{len(vacancies):,} territories are vacant: {name_some(vacancies)}.")
+            self.notes.append(f"Vacant territories ({len(vacancies):,}): {name_some(vacancies)}.")
         reps = [
             Rep(*row) for row in zip(ids, names, homes, share.tolist(), minimum, maximum, locked, must_have, forbidden)
         ]

@@ -199,6 +199,16 @@ def places() -> Style:
     return Style("Providers", 28, dress)
 
 
+def in_pieces() -> Style:
+    """Return the style of providers with the piece of their ZIP: small points."""
+
+    def dress(layer):
+        if layer.geometryType() == Qgis.GeometryType.Point:
+            layer.setRenderer(QgsSingleSymbolRenderer(account_point(PALETTE[0])))
+
+    return Style("Providers with their piece", 28, dress)
+
+
 def accounts() -> Style:
     """Return the style of providers or ZIPs with accounts: customers, those only a competitor has, and the others."""
 

@@ -12,6 +12,17 @@ POSTAL = "Provider Business Practice Location Address Postal Code"
 TAXONOMY = "Healthcare Provider Taxonomy Code_1"
 
 
+@pytest.fixture
+def alignment(board):
+    """Return ``alignment(picture, workload=None)``: units whose `rep` is the letter in the picture."""
+
+    def make(picture, workload=None, **more):
+        count = len(picture.split()) - picture.split().count("_")
+        return board(picture, column="rep", workload=workload or [1.0] * count, **more)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def sample():
     """Return where the sample's layers and tables are, and its long column names."""

@@ -165,6 +165,7 @@ def test_what_whole_units_allow_is_told(run, board):
     assert outcome.results["MAX_DEVIATION_PCT"] == pytest.approx(100 / 3)
     assert outcome.results["BEST_POSSIBLE_PCT"] == pytest.approx(100 / 3)
     assert "33.3 %" in outcome.results["CERTIFICATE"]
+    assert outcome.infos.index("33.3 %") < outcome.infos.index("within tolerance")
     assert all(row["reason"] for row in outcome.rows())
 
 

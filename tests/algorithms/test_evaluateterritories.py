@@ -23,17 +23,6 @@ def asked(layer, **more):
     }  # fmt: skip
 
 
-@pytest.fixture
-def alignment(board):
-    """Return ``alignment(picture, workload=None)``: units whose `rep` is the letter in the picture."""
-
-    def make(picture, workload=None, **more):
-        count = len(picture.split()) - picture.split().count("_")
-        return board(picture, column="rep", workload=workload or [1.0] * count, **more)
-
-    return make
-
-
 def by_name(outcome):
     return {row["territory"]: row for row in outcome.rows()}
 

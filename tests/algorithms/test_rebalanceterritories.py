@@ -20,17 +20,6 @@ def asked(layer, **more):
     }  # fmt: skip
 
 
-@pytest.fixture
-def alignment(board):
-    """Return ``alignment(picture, workload=None)``: units whose `rep` is the letter in the picture."""
-
-    def make(picture, workload=None, **more):
-        count = len(picture.split()) - picture.split().count("_")
-        return board(picture, column="rep", workload=workload or [1.0] * count, **more)
-
-    return make
-
-
 def rook(units):
     """Return which units share a stretch of border, from the polygons alone."""
     graph = nx.Graph()

@@ -81,6 +81,42 @@ def test_units_locked_by_a_field_and_by_a_layer(run, board, memory_layer):
     assert free == dict(zip(sorted(free), "WWWWEEEE"))  # names are those of today
 
 
+def test_customers_stay_with_their_rep(run, board, memory_layer):
+    """
+    today      W W W W W W E E
+    customers    E       W        by places, or by a column of ZIPs
+    """
+    today = list("WWWWWWEE")
+    points = memory_layer(
+        {"account": ["Clinic", "Practice", "Hospital"], "rep": ["W", None, "no"]},
+        ["POINT(-99.45 39.95)", "POINT(-99.95 39.95)", "POINT(-99.35 39.95)"],
+        kind="Point",
+    )
+    outcome = balanced(
+        run, board(ROW, today=today), 2, CURRENT_FIELD="today", LOCKED=points, LOCKED_REP_FIELD="rep", TOLERANCE=60
+    )
+    of = territory_of(outcome)
+    assert of["00005"] == "W"
+    assert of["00000"] == "W"
+    table = memory_layer({"zip": ["00005", "99999"], "rep": ["W", "W"]})
+    outcome = balanced(
+        run, board(ROW, today=today), 2, CURRENT_FIELD="today", LOCKED=table, LOCKED_REP_FIELD="rep", TOLERANCE=60
+    )
+    assert territory_of(outcome)["00005"] == "W"
+    assert "in none of the units (1): 99999" in outcome.warnings
+
+
+def test_customers_of_two_reps_in_one_unit_are_refused(refused, board, memory_layer):
+    points = memory_layer(
+        {"rep": ["W", None, "E"]}, ["POINT(-99.65 39.95)", "POINT(-99.65 39.94)", "POINT(-99.64 39.95)"], kind="Point"
+    )
+    wish = {**asked(board(ROW, today=list("WWWWWWEE")), 2), "CURRENT_FIELD": "today", "LOCKED": points}
+    message = refused("balanceterritories", {**wish, "LOCKED_REP_FIELD": "rep"})
+    assert "00003 (E, W)" in message
+    bare = memory_layer({"rep": ["W"]})
+    assert "no field “zip” and no places" in refused("balanceterritories", {**wish, "LOCKED": bare})
+
+
 def test_a_locked_territory_is_left_alone(run, board, reps):
     table = reps(id=["W", "M", "E"], name=["a", "b", "c"], locked=["yes", "no", "no"])
     layer = board(ROW, today=list("WMMMMMEE"))

@@ -63,6 +63,18 @@ def assert_sound(graph: nx.Graph, plan, territories: int) -> None:
         assert plan.reasons[territory]
 
 
+def test_what_is_possible_is_told_before_the_search():
+    """One of three equal units is a third more than its share of two: known before a centre is placed."""
+    events = []
+    balance_territories(
+        grid(1, 3), 2, progress=lambda fraction, text="": events.append(text), certified=lambda it: events.append(it)
+    )
+    told = next(at for at, event in enumerate(events) if not isinstance(event, str))
+    assert events[told].least_deviation == pytest.approx(1 / 3)
+    assert set(events[:told]) == {"Checking what is possible"}
+    assert len(events) > told + 1
+
+
 @st.composite
 def planar_graphs(draw) -> nx.Graph:
     """Draw a triangulation with random holes and workloads; sometimes in two parts, often skewed."""

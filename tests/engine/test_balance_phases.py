@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import coarse_cells, weighted_bisection
+from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
+from healthcare_territories.territory_plugin.engine.balance.near_transport import NearTransport, blocks_of
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
@@ -186,8 +188,8 @@ def test_transport_on_a_line_cuts_where_the_capacities_say():
     assert (np.diff(nearest) >= 0).all()
 
 
-@pytest.mark.parametrize("territories", [5, 90])
-def test_transport_meets_capacities_dense_and_sparse(territories):
+@pytest.mark.parametrize(("territories", "method"), [(5, Transport), (5, NearTransport), (90, NearTransport)])
+def test_transport_meets_capacities_among_all_and_among_near_centres(territories, method):
     rng = np.random.default_rng(territories)
     points = rng.normal(size=(1500, 3)) * [200, 100, 1]
     workload = rng.lognormal(0, 0.5, 1500)
@@ -198,10 +200,39 @@ def test_transport_meets_capacities_dense_and_sparse(territories):
     centres = np.empty((territories, 3))
     for units, slots in groups:
         centres[slots] = points[units].mean(axis=0)
-    transport = Transport(points, workload, capacity, centres, Watch())
+    transport = method(points, workload, capacity, centres, Watch())
     transport.balance(0.3)
     assert transport.load() == pytest.approx(capacity, rel=0.01)
     assert transport.load().sum() == pytest.approx(workload.sum())
+
+
+def test_near_centres_are_those_that_all_centres_would_have():
+    """Whatever the blocks leave out, the shares that count are as if each cell had looked at every centre."""
+    rng = np.random.default_rng(4)
+    points = np.concatenate([rng.normal(size=(400, 3)) * [500, 300, 1], rng.normal(size=(200, 3)) * [3, 3, 1]])
+    centres, workload = points[rng.permutation(600)[:70]], rng.lognormal(0, 1, 600)
+    near = NearTransport(points, workload, np.full(70, workload.sum() / 70), centres, Watch())
+    price, blur = rng.normal(size=70) * 100.0, np.full(600, 50.0)
+    near._share_at(price, blur)
+    order = np.concatenate(blocks_of(points))
+    gain = (price - np.square(points[order][:, None] - centres).sum(axis=2)) / 50.0
+    whole = np.exp(gain - gain.max(axis=1, keepdims=True))
+    whole /= whole.sum(axis=1, keepdims=True)
+    found = np.zeros((600, 70))
+    found[near._cell, near._index] = near.share
+    assert np.abs(found - whole).max() < 1e-5
+    assert near.load() == pytest.approx(np.einsum("u,uk->k", workload[order], whole), rel=1e-4, abs=1e-4)
+
+
+def test_prices_are_found_although_a_city_outweighs_the_country_around_it():
+    """Half the workload lies within 3 km, the rest within 1,000: centres start where nobody needs them."""
+    rng = np.random.default_rng(8)
+    points = np.concatenate([rng.normal(size=(1000, 3)) * [500, 300, 1], rng.normal(size=(1000, 3)) * [3, 3, 1]])
+    workload = np.ones(2000)
+    centres = rng.normal(size=(100, 3)) * [500, 300, 1]
+    transport = NearTransport(points, workload, np.full(100, 20.0), centres, Watch())
+    transport.balance(0.3)
+    assert transport.miss() < 0.05
 
 
 @given(st.integers(1, 30), st.integers(0, 9999))
@@ -319,8 +350,8 @@ def test_a_territory_without_workload_is_founded_anew():
     assert after.excess() < 0.2 * before.excess()
 
 
-@pytest.mark.parametrize("size", [1, 5, 64, 65, 300])
-def test_newton_s_equations_are_solved_small_and_large(size):
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_newton_s_equations_are_solved(size):
     """A ring of springs, some a thousand times as stiff, hardly held: as Newton's equations of neighbouring centres."""
     rng = np.random.default_rng(size)
     stiffness = 10.0 ** rng.uniform(-3, 0, size)
@@ -330,3 +361,54 @@ def test_newton_s_equations_are_solved_small_and_large(size):
         matrix[(at + 1) % size, at] -= stiffness[at]
     right = rng.normal(size=size)
     assert matrix @ solved(matrix, right) == pytest.approx(right, abs=1e-6)
+
+
+def test_excess_goes_on_through_those_that_are_full():
+    """Four territories in a row; only the last has room, and it does not touch the first.
+
+    AAAAAAAA BBBB CCCC DD   becomes   AAAAA BBBB CCCC DDDDD, or the like
+    """
+    lengths = (8, 4, 4, 2)
+    assignment = [territory for territory, length in enumerate(lengths) for _ in range(length)]
+    n = len(assignment)
+    places = np.column_stack([np.arange(n) * 10.0, np.zeros(n), np.full(n, 6371.0)])
+    problem = Problem(
+        workload=np.ones(n),
+        location=places,
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(4, n / 4),
+        tolerance=0.15,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+    )
+    part = WorkingPartition(problem, assignment, Weights(limit=1000.0), 1.0)
+    assert pass_on(part, Watch())
+    assert connected(problem, part.assignment)
+    assert sorted(part.load) == [4, 4, 5, 5]
+    assert not part.outside()
+
+
+def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
+    """Two towns on one road: the first has three territories for the workload of two, the second one for two.
+
+    Nothing helps at the border between the towns, where a territory is light and its neighbour is heavy.
+    """
+    n = 96
+    assignment = [0] * 16 + [1] * 16 + [2] * 16 + [3] * 48
+    places = np.column_stack([np.arange(n) * 5.0, np.zeros(n), np.full(n, 6371.0)])
+    places[n // 2 :, 0] += 3000.0
+    problem = Problem(
+        workload=np.ones(n),
+        location=places,
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(4, n / 4),
+        tolerance=0.05,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+    )
+    search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
+    before = search.working(assignment, 1000.0)
+    after = search.resettle(before)
+    assert connected(problem, after.assignment)
+    assert after.load == [24.0, 24.0, 24.0, 24.0]
+    assert len(set(after.assignment[: n // 2])) == 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
-from healthcare_territories.territory_plugin.engine.balance.least_change import least_change
+from healthcare_territories.territory_plugin.engine.balance.least_change import CHOICES, least_change
 from healthcare_territories.territory_plugin.engine.balance.problem import SAFETY, Problem
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 
@@ -83,9 +85,30 @@ def test_what_is_fixed_or_barred_is_so_in_the_end():
     assert_valid(made, graph, found, 0.35)
 
 
-def test_large_maps_are_left_as_they_are():
-    made, _ = problem(3, width=100)
-    assert (least_change(made, columns(100), np.random.default_rng(0), Watch()) == columns(100)).all()
+@pytest.mark.parametrize("seed", range(3))
+def test_a_map_too_large_for_one_program_is_bettered(seed):
+    """Four rows of 80: the plan gives half of the second row to the first, and hardly anything need move."""
+    made, graph = problem(seed, tolerance=0.02, width=80)
+    assert made.units * made.territories > CHOICES
+    start = made.current.copy()
+    start[80:120] = 0
+    found = least_change(made, start, np.random.default_rng(0), Watch())
+    assert_valid(made, graph, found, 0.02)
+    assert cost(made, found) < 0.5 * cost(made, start)
+
+
+def test_a_plan_outside_the_limits_is_brought_inside_by_little():
+    """A heavy row gives what is too much, not more than half as much again."""
+    made, graph = problem(7, tolerance=0.05, width=80)
+    heavy = made.workload.copy()
+    heavy[:20] *= 3
+    made = replace(made, workload=heavy, stay=heavy / heavy.mean(), target=np.full(4, heavy.sum() / 4))
+    held = np.bincount(made.current, heavy)
+    over = np.maximum(held - 1.05 * made.target, 0).sum()
+    assert over > 0.1 * made.target[0]
+    found = least_change(made, made.current, np.random.default_rng(0), Watch())
+    assert_valid(made, graph, found, 0.05)
+    assert heavy[found != made.current].sum() < 3 * over  # it passes through the rows between
 
 
 def test_the_same_seed_gives_the_same_plan():

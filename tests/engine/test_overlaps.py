@@ -58,6 +58,23 @@ def test_a_unit_on_the_seam_of_two_others():
     }
 
 
+def test_a_unit_inside_that_runs_along_a_shared_border():
+    """
+    The small one's border touches the large one's only where two others share theirs, vertex by vertex:
+
+        +-------+
+        |  +-+  |
+        +--+-+--+
+        |       |
+        +-------+
+    """
+    upper, lower, small = shapely.box(0, 1, 4, 4), shapely.box(0, 0, 4, 1), shapely.box(2, 1, 3, 2)
+    for first in range(4):
+        turned = shapely.Polygon(np.roll(shapely.get_coordinates(small)[:-1], first, axis=0))
+        found = overlapping_units([upper, lower, turned], ["upper", "lower", "small"])
+        assert found[["from_unit", "to_unit"]].to_numpy().tolist() == [["small", "upper"]]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_boxes_on_a_lattice_agree_with_all_intersections(data):

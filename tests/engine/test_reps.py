@@ -78,7 +78,7 @@ def test_ids_of_a_spreadsheet_lose_their_decimals_and_only_the_id_is_needed():
 def test_a_rep_without_a_name_is_a_vacancy(name):
     reps, notes = read({"id": ["a", "b"], "name": ["Ada", name]})
     assert [rep.vacant for rep in reps] == [False, True]
-    assert notes == ["1 territories are vacant: b."]
+    assert notes == ["Vacant territories (1): b."]
 
 
 # --- capacity

@@ -35,7 +35,7 @@ def test_a_point_layer_in_another_crs(read, memory_layer):
     (ada, vacancy), log = read(layer)
     assert (ada.home, ada.share) == ("10002", 0.5)
     assert (vacancy.home, vacancy.vacant, vacancy.share) == (None, True, 1)
-    assert "1 territories are vacant: b." in log
+    assert "Vacant territories (1): b." in log
 
 
 def test_a_table_with_numbers_booleans_and_regions(read, memory_layer):

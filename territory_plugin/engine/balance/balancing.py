@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import networkx as nx
@@ -63,6 +64,7 @@ def balance_territories(
     cancelled: IsCancelled = never,
     on_cancel: str = "nothing",
     bound_travel: bool = False,
+    certified: Callable[[Certificates], None] | None = None,
 ) -> Plan:
     """Cut a contiguity graph into exactly `territories` connected parts of equal workload with little travel.
 
@@ -100,6 +102,8 @@ def balance_territories(
         connected.
     bound_travel : bool
         Whether to prove, after the search, how much shorter travel could be; takes seconds per thousand units.
+    certified : callable, optional
+        Is told before the search what is possible, and what stands in the way.
 
     Returns
     -------
@@ -120,6 +124,8 @@ def balance_territories(
     watch = Watch(time_limit, progress, cancelled, keeps=on_cancel == "best")
     progress(0.0, "Checking what is possible")
     case = case_of(graph, territories, workload, tolerance, rules)
+    if certified is not None:
+        certified(case.proof)
     problems = [case.problem(at) for at in range(len(case.regions))]
     weights = Weights(boundary=Weights.boundary * boundary)
 

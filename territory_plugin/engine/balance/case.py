@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import networkx as nx
 import numpy as np
@@ -75,6 +76,24 @@ class Case:
         """Return a node attribute as numbers, in the order of the units."""
         return _values(self.graph, self.nodes, attribute)
 
+    @cached_property
+    def border_regions(self) -> dict[str, tuple[np.ndarray, list[str]]]:
+        """Regions of the units and their names, by border with a price."""
+        return {
+            border.attribute: region_codes(self.graph, self.nodes, border.attribute)
+            for border in self.rules.borders
+            if border.price is not None
+        }
+
+    @cached_property
+    def measured(self) -> dict[str, np.ndarray]:
+        """Values of the units, by further measure."""
+        found = {}
+        for measure in self.rules.measures:
+            values = found[measure.attribute] = self.values(measure.attribute)
+            _refuse(self.nodes, ~(values >= 0), f"have no number of at least 0 in '{measure.attribute}': fill it")
+        return found
+
     def problem(self, at: int, **more) -> Problem:
         """Return the search's problem for one component; `more` are further attributes of it, over all units.
 
@@ -104,7 +123,7 @@ class Case:
                 anchor[member] = where[home]
         for unit, territory in region.apart.items():
             member, index = rank[territory], where[unit]
-            fixed[index] = anchor[member] = member
+            fixed[index] = member
             anchor[member] = index
             oversize[member] = True
             target[member] = self.loads[unit]
@@ -129,7 +148,7 @@ class Case:
             home_travel=None if self.home_travel is None else self.home_travel[np.ix_(units, members)],
             barred=None if duty.barred is None else duty.barred[np.ix_(units, members)],
             regions=tuple(
-                Regions(region_codes(self.graph, self.nodes, border.attribute)[0][units], border.price)
+                Regions(self.border_regions[border.attribute][0][units], border.price)
                 for border in self.rules.borders
                 if border.price is not None
             ),
@@ -153,8 +172,7 @@ class Case:
 
     def _limits(self, measure, units, members, oversize) -> Limits:
         """Return the limits of a further measure for the territories of a component."""
-        values = self.values(measure.attribute)
-        _refuse(self.nodes, ~(values >= 0), f"have no number of at least 0 in '{measure.attribute}': fill it")
+        values = self.measured[measure.attribute]
         share = np.where(oversize, 0.0, self.duty.share[members])
         target = values[units].sum() * share / (share.sum() or 1.0)
         return Limits(
@@ -220,10 +238,7 @@ class Case:
             names=duty.names,
             share=duty.share,
             pieces=self._pieces(assignment),
-            further={
-                measure.attribute: np.bincount(assignment, self.values(measure.attribute), k)
-                for measure in self.rules.measures
-            },
+            further={name: np.bincount(assignment, values, k) for name, values in self.measured.items()},
             bridges=self.bridges,
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
@@ -241,15 +256,12 @@ class Case:
     def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
         """Return, by border with a price, the territories of each region that has more than one."""
         found = {}
-        for border in self.rules.borders:
-            if border.price is None:
-                continue
-            code, names = region_codes(self.graph, self.nodes, border.attribute)
+        for attribute, (code, names) in self.border_regions.items():
             held: dict[int, set[int]] = {}
             for region, territory in zip(code.tolist(), assignment.tolist()):
                 held.setdefault(region, set()).add(territory)
             held.pop(-1, None)
-            found[border.attribute] = {
+            found[attribute] = {
                 names[region]: sorted(holders) for region, holders in sorted(held.items()) if len(holders) > 1
             }
         return found
@@ -320,7 +332,7 @@ class Case:
             for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
-        narrow = self._narrows(plan, assignment)
+        narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:

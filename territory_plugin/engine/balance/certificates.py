@@ -440,11 +440,7 @@ def certify(
             "No unit has any workload, so there is nothing to balance: check the workload field and its join."
         )
     if duty is None:
-        everyone = np.full(territories, -1)
-        none = np.full(territories, np.nan)
-        duty = Duties(
-            (), np.ones(territories), np.full(len(ids), -1), everyone, none, none, None, np.zeros(territories, bool)
-        )
+        duty = Duties.free(len(ids), territories)
     open_units = np.flatnonzero(~np.isin(duty.fixed, np.flatnonzero(duty.frozen))).tolist()
     open_territories = np.flatnonzero(~duty.frozen)
     room = len(open_territories)

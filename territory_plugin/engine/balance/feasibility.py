@@ -51,6 +51,20 @@ class Duties:
     gave: tuple[str, ...] = ()
     current: np.ndarray | None = None
 
+    @classmethod
+    def free(cls, units: int, territories: int) -> Duties:
+        """Return the duties of territories that are alike, of which nothing is demanded."""
+        return cls(
+            names=(),
+            share=np.ones(territories),
+            fixed=np.full(units, -1),
+            home=np.full(territories, -1),
+            least=np.full(territories, np.nan),
+            most=np.full(territories, np.nan),
+            barred=None,
+            frozen=np.zeros(territories, dtype=bool),
+        )
+
     @property
     def alike(self) -> bool:
         """Whether all territories are to hold the same, within the same limits."""
@@ -80,13 +94,13 @@ def duties(
     """
     reps, n, k = rules.reps, len(nodes), territories
     position = {unit: at for at, unit in enumerate(nodes)}
-    fixed, home = np.full(n, -1), np.full(k, -1)
-    least, most = np.full(k, np.nan), np.full(k, np.nan)
-    frozen, share = np.zeros(k, dtype=bool), np.ones(k)
+    free = Duties.free(n, k)
     if not reps:
         if rules.locked:
             raise TerritoryError("Locked units stay with a rep: give the reps, or today's territories, too.")
-        return Duties((), share, fixed, home, least, most, None, frozen)
+        return free
+    fixed, home, least, most = free.fixed, free.home, free.least, free.most
+    frozen, share = free.frozen, free.share
     names = [rep.id for rep in reps]
     wrong: list[str] = []
     if len(reps) != k:
@@ -139,7 +153,7 @@ def duties(
     ]
     wrong += _limits_that_clash(names, loads, fixed, least, most)
 
-    barred, gave = _barred(rules, position, nodes, k, distance, home, wrong, fixed, names)
+    barred, gave = _barred(rules, position, nodes, k, distance, wrong, fixed, names)
     if wrong:
         more = f"\n… and {len(wrong) - 12:,} more." if len(wrong) > 12 else ""
         raise TerritoryError("The rules contradict each other:\n" + "\n".join(wrong[:12]) + more)
@@ -166,7 +180,7 @@ def _limits_that_clash(names, loads, fixed, least, most) -> list[str]:
     return wrong
 
 
-def _barred(rules, position: Mapping, nodes, k, distance, home, wrong, fixed, names):
+def _barred(rules, position: Mapping, nodes, k, distance, wrong, fixed, names):
     """Return the territories that units may not be in, and what could not be kept of it."""
     reps = rules.reps
     gave: list[str] = []

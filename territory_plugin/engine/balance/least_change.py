@@ -1,4 +1,4 @@
-"""The least that has to change hands on small maps, by mixed-integer programs.
+"""The least that has to change hands, by mixed-integer programs: of a small map, or of parts of a large one.
 
 A program knows workloads and limits, and contiguity by roots: each unit of a territory has a neighbour in it that is
 nearer to the territory's root. That is more than contiguity asks, so different roots are tried in turn; what a program
@@ -7,6 +7,8 @@ comes out in parts, the separators that its parts break are added, until none is
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -17,21 +19,53 @@ from .problem import SAFETY, Problem
 from .watch import Watch
 
 SCALE = 1000.0
-"""What all that is at stake weighs in the objective: HiGHS of scipy 1.10 stops early where differences are small."""
+"""What all that is at stake weighs in the objective: HiGHS of scipy 1.10 stops early where differences are small.
+A target of excess weighs as much, where there is some."""
 CHOICES = 1000
-"""Pairs of unit and territory of a program at most."""
-ROOTS = 4
-"""Sets of roots that are tried without gain before roots are given up."""
-NODES = 100
-"""Branches of one program at most: they decide, not the clock, so that plans are the same everywhere."""
-ROUNDS, MORE_NODES = 20, 150
-"""Times that separators are added, and branches of a program that has them."""
-SECONDS = 60.0
-"""Of all programs together, at most: a stop for maps, and machines, where programs are hard."""
+"""Pairs of unit and territory of a program that knows all of them, at most."""
+RANDOM = 2
+"""From this one on, ways to choose roots are random."""
 GAIN = 1e-6
 """Share of what is at stake that a better plan gains at least."""
 CLOSE = 1e-6
 """Share of the tolerance that is left for rounding."""
+
+
+@dataclass(frozen=True)
+class Branches:
+    """How far programs go; counts decide, not the clock, so that plans are the same everywhere.
+
+    Attributes
+    ----------
+    roots, without : int
+        Sets of roots that are tried at most, and without gain before roots are given up.
+    nodes : int
+        Branches of one program with roots at most.
+    rounds, more_nodes, together : int
+        Times that separators are added, branches of a program that has them, and of all of these.
+    more_roots : int
+        Sets of roots that are tried in vain once that has not ended.
+    """
+
+    roots: int
+    without: int
+    nodes: int
+    rounds: int = 0
+    more_nodes: int = 0
+    together: int = 0
+    more_roots: int = 0
+
+
+SMALL = Branches(roots=20, without=4, nodes=100, rounds=25, more_nodes=150, together=250, more_roots=12)
+"""Of a map whose every choice is known to one program."""
+WHOLE, WHOLE_CHOICES = Branches(roots=4, without=2, nodes=30), 4000
+"""Of a larger one, where each unit may go to territories beside it; and choices at most."""
+CLUSTER = Branches(roots=4, without=2, nodes=20)
+"""Of some of its territories."""
+STAGES = ((2, 300), (1, 500), (3, 250))
+"""How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
+PROGRAMS = 60
+"""Clusters at most."""
 
 
 def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
@@ -39,14 +73,15 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
 
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
-    A map with more than `CHOICES` pairs of unit and territory is returned as it is.
+    Where limits are not kept, excess comes first. Maps with more than `CHOICES` pairs of unit and territory go through
+    one program in which units may go to territories beside them, then cluster by cluster of territories that touch.
 
     Parameters
     ----------
     problem : Problem
         With `current` and `stay`.
     assignment : ndarray of int, shape (n,)
-        A plan with connected territories; one outside the limits is given up for any inside.
+        A plan with connected territories.
     rng : Generator
         Chooses roots.
     watch : Watch
@@ -58,45 +93,216 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
     aggregation, J. Spatial Information Science 15, for separators.
     """
     assignment = np.asarray(assignment)
-    if problem.units * problem.territories > CHOICES:
+    if problem.territories < 2 or _at_stake(problem) <= 0:
         return assignment
-    return _improved(problem, assignment, rng, watch)
+    if problem.units * problem.territories <= CHOICES:
+        return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
+    near = _near(problem, assignment, 1)
+    if near.sum() <= WHOLE_CHOICES:
+        assignment = _improved(problem, assignment, near, WHOLE, rng, watch)
+    return _by_clusters(problem, assignment, rng, watch)
 
 
-def _moved(problem: Problem, assignment: np.ndarray) -> np.ndarray:
-    return (problem.current >= 0) & (assignment != problem.current)
+def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
+    """Return what changes cost at least in every plan within the limits whose units stay near.
+
+    Near means that a unit joins no territory that is farther than so many contacts today. Units stay whole; contiguity
+    is relaxed to separators: a unit of a set too light for a territory needs one around the set. The bound is the
+    dual one of a mixed-integer program, so it holds however early its branches end.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`; units without a territory today may go anywhere.
+    hops : int
+    nodes, rounds : int
+        Branches of each program, and how often separators that its plan breaks are added.
+    watch : Watch
+
+    Returns
+    -------
+    float
+        In the unit of `stay`; infinity where no such plan exists.
+    """
+    may = _near(problem, problem.current, hops)
+    program = _Program(problem, may)
+    best = 0.0
+    for _ in range(rounds):
+        found = program.solve(None, nodes, watch)
+        best = max(best, program.bound)
+        if watch.time_is_up() or program.bound == np.inf or (found is not None and not program.separate(found)):
+            break
+        if found is None and not program.spare:
+            # HiGHS tells no bound where it found no plan: one that may miss the limits is easy to find, and below
+            program = _Program(problem, may, elastic=True)
+    return best * _at_stake(problem) / SCALE
+
+
+def _at_stake(problem: Problem) -> float:
+    return float(problem.stay[problem.current >= 0].sum())
 
 
 def _cost(problem: Problem, assignment: np.ndarray) -> float:
     """Return what an assignment's changes cost."""
-    return float(problem.stay[_moved(problem, assignment)].sum())
+    return float(problem.stay[(problem.current >= 0) & (assignment != problem.current)].sum())
 
 
-def _improved(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
-    """Return the best of the programs with several roots."""
-    at_stake = float(problem.stay[problem.current >= 0].sum())
-    if problem.territories < 2 or at_stake <= 0:
-        return assignment
-    program = _Program(problem)
-    ends = Watch(watch.remaining(SECONDS))
-    best, known = assignment, _cost(problem, assignment) if program.within(assignment) else np.inf
-    without = 0
-    while without < ROOTS and known > GAIN * at_stake and not (watch.time_is_up() or ends.time_is_up()):
-        roots = _roots(problem, best, without, rng)
-        found = program.solve(at_stake, roots, ends.remaining(SECONDS))
-        if found is not None and _cost(problem, found) < known - GAIN * at_stake:
-            best, known, without = found, _cost(problem, found), 0
-        else:
-            without += 1
-    for _ in range(ROUNDS):
-        if known <= GAIN * at_stake or watch.time_is_up() or ends.time_is_up():
+def _limits(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits of workload; the search keeps a little back for its last moves, here nothing follows."""
+    return problem.limits(problem.tolerance / SAFETY * (1 - CLOSE))
+
+
+def _rank(problem: Problem, assignment: np.ndarray) -> tuple[float, float]:
+    """Return the excess, in targets, and what changes cost, in `GAIN`s; less is better."""
+    low, high = _limits(problem)
+    held = np.bincount(assignment, problem.workload, problem.territories)
+    excess = np.maximum(np.maximum(held - high, low - held), 0.0).sum() / problem.scale
+    return round(float(excess), 6), round(_cost(problem, assignment) / (GAIN * _at_stake(problem)))
+
+
+def _allowed(problem: Problem) -> np.ndarray:
+    """Return which territories each unit may be in, shape (n, k)."""
+    may = np.ones((problem.units, problem.territories), dtype=bool)
+    if problem.barred is not None:
+        may &= ~problem.barred
+    held = np.flatnonzero(problem.fixed >= 0)
+    may[held] = False
+    may[held, problem.fixed[held]] = True
+    return may
+
+
+def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
+    """Return the allowed choices that lead to a territory which is, today or in the plan, so many contacts away.
+
+    Units that have none in the plan may go anywhere.
+    """
+    near = np.zeros((problem.units, problem.territories), dtype=bool)
+    units = np.arange(problem.units)
+    for at in (assignment, problem.current):
+        near[units[at >= 0], at[at >= 0]] = True
+    one = np.repeat(units, [len(around) for around in problem.neighbours])
+    other = np.array([unit for around in problem.neighbours for unit in around], dtype=int)
+    for _ in range(hops):
+        grown = near.copy()
+        np.logical_or.at(grown, one, near[other])
+        near = grown
+    near[assignment < 0] = True
+    near &= _allowed(problem)
+    near[units[assignment >= 0], assignment[assignment >= 0]] = True
+    return near
+
+
+def _by_clusters(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the plan once no cluster of territories can be bettered, or enough were tried."""
+    best, programs = assignment, 0
+    for hops, choices in STAGES:
+        tried: set[frozenset[int]] = set()
+        gained = True
+        while gained:
+            gained = False
+            for first in _disturbed(problem, best):
+                if programs >= PROGRAMS or watch.time_is_up():
+                    return best
+                cluster = _cluster(problem, best, first, hops, choices)
+                if cluster in tried or len(cluster) < 2:
+                    continue
+                tried.add(cluster)
+                members = np.array(sorted(cluster))
+                part, units, inside = problem.restricted(best, members.tolist())
+                if _at_stake(part) <= 0:
+                    continue
+                programs += 1
+                found = _improved(part, inside, _near(part, inside, hops), CLUSTER, rng, watch)
+                if (found != inside).any():
+                    best = best.copy()
+                    best[units] = members[found]
+                    tried = {each for each in tried if not each & cluster}
+                    gained = True
+    return best
+
+
+def _disturbed(problem: Problem, assignment: np.ndarray) -> list[int]:
+    """Return the territories that hold too much or too little, or that change, those first that do so most."""
+    k = problem.territories
+    low, high = _limits(problem)
+    held = np.bincount(assignment, problem.workload, k)
+    off = np.maximum(np.maximum(held - high, low - held), 0.0) / problem.scale
+    moved = np.flatnonzero((problem.current >= 0) & (assignment != problem.current))
+    changed = np.bincount(assignment[moved], problem.stay[moved], k)
+    changed += np.bincount(problem.current[moved], problem.stay[moved], k)
+    rank = np.lexsort((np.arange(k), -np.round(changed, 9), -np.round(off, 9)))
+    return [at for at in rank.tolist() if off[at] > 0 or changed[at] > 0]
+
+
+def _cluster(problem: Problem, assignment: np.ndarray, first: int, hops: int, choices: int) -> frozenset[int]:
+    """Return a territory with as many around it, nearest first, as a program can deal with."""
+    near = _near(problem, assignment, hops)
+    between = np.array([near[assignment == home].sum(axis=0) for home in range(problem.territories)])
+    touches: dict[int, set[int]] = {}
+    for unit, around in enumerate(problem.neighbours):
+        touches.setdefault(int(assignment[unit]), set()).update(int(assignment[other]) for other in around)
+    cluster, queue = {first}, [first]
+    taken = int(between[first, first])
+    for home in queue:
+        for beside in sorted(touches[home] - cluster, key=lambda t: (-between[home, t] - between[t, home], t)):
+            members = sorted(cluster)
+            more = int(between[beside, beside] + between[beside, members].sum() + between[members, beside].sum())
+            if taken + more > choices and len(cluster) > 1:
+                return frozenset(cluster)
+            taken += more
+            cluster.add(beside)
+            queue.append(beside)
+    return frozenset(cluster)
+
+
+def _improved(
+    problem: Problem,
+    assignment: np.ndarray,
+    may: np.ndarray,
+    branches: Branches,
+    rng: np.random.Generator,
+    watch: Watch,
+) -> np.ndarray:
+    """Return the best of the programs with several roots, and of those with separators."""
+    program = _Program(problem, may)
+    best = _by_roots(program, assignment, 0, branches.without, branches, rng, watch)
+    known, before = _rank(problem, best), program.branches
+    for _ in range(branches.rounds):
+        if program.branches - before >= branches.together:
             break
-        found = program.solve(at_stake, None, ends.remaining(SECONDS))
-        if found is None or (program.proven and _cost(problem, found) >= known - GAIN * at_stake):
-            break
+        if known <= (0.0, 1) or watch.time_is_up():
+            return best
+        found = program.solve(None, branches.more_nodes, watch)
+        if found is None or (program.proven and _rank(problem, found) >= known):
+            return best
         if not program.separate(found):
-            best = found if _cost(problem, found) < known else best
+            return found if _rank(problem, found) < known else best
+    return _by_roots(program, best, RANDOM, branches.more_roots, branches, rng, watch)
+
+
+def _by_roots(
+    program: _Program,
+    assignment: np.ndarray,
+    first: int,
+    without: int,
+    branches: Branches,
+    rng: np.random.Generator,
+    watch: Watch,
+) -> np.ndarray:
+    """Return the best of programs with roots, from the `first` way to choose them, until so many gained nothing."""
+    problem = program.problem
+    best, known, vain = assignment, _rank(problem, assignment), 0
+    for turn in range(branches.roots):
+        if vain == without or known <= (0.0, 1) or watch.time_is_up():
             break
+        roots = _roots(problem, best, first + vain, rng)
+        found = program.solve(roots, branches.nodes, watch, best if turn % 2 else None)
+        if found is not None and _rank(problem, found) < known:
+            best, known, vain = found, _rank(problem, found), 0
+        else:
+            vain += 1
+        if found is None and known[0] > 0 and not program.spare:
+            program = _Program(problem, program.may, elastic=True)
     return best
 
 
@@ -119,100 +325,123 @@ def _roots(problem: Problem, assignment: np.ndarray, turn: int, rng: np.random.G
 
 
 class _Program:
-    """x[u, t] is one when unit u is in territory t; only those that may be are variables."""
+    """x[u, t] is one when unit u is in territory t; only those that may be are variables.
 
-    def __init__(self, problem: Problem) -> None:
+    Parameters
+    ----------
+    problem : Problem
+    may : ndarray of bool, shape (n, k)
+        Choices.
+    elastic : bool
+        Whether limits of workload may be missed, at a price above all change.
+    """
+
+    def __init__(self, problem: Problem, may: np.ndarray, elastic: bool = False) -> None:
         self.problem = problem
         n, k = problem.units, problem.territories
-        may = np.ones((n, k), dtype=bool)
-        if problem.barred is not None:
-            may &= ~problem.barred
-        held = np.flatnonzero(problem.fixed >= 0)
-        may[held] = False
-        may[held, problem.fixed[held]] = True
+        self.may = may
         self.at = np.full((n, k), -1)
         self.unit, self.territory = np.nonzero(may)
         self.at[self.unit, self.territory] = np.arange(len(self.unit))
-        # the search keeps a little of the tolerance back for its last moves; here nothing follows
-        self.low, self.high = problem.limits(problem.tolerance / SAFETY * (1 - CLOSE))
+        self.low, self.high = _limits(problem)
         leaves = (problem.current[self.unit] >= 0) & (self.territory != problem.current[self.unit])
-        self.price = np.where(leaves, problem.stay[self.unit], 0.0)
-        self.proven = False
+        self.price = SCALE * np.where(leaves, problem.stay[self.unit], 0.0) / _at_stake(problem)
+        self.spare = 0
+        self.proven, self.bound, self.branches = False, 0.0, 0
         self.separators: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         self.rows: list[tuple[np.ndarray, np.ndarray, float, float]] = []
         for unit in range(n):
-            some = self.at[unit][self.at[unit] >= 0]
+            some = self.at[unit][may[unit]]
             self.rows.append((some, np.ones(len(some)), 1.0, 1.0))
         scale = problem.scale or 1.0
-        self._limit(problem.workload / scale, self.low / scale, self.high / scale)
+        self._limit(problem.workload / scale, self.low / scale, self.high / scale, elastic)
         for each in problem.limits_of:
-            self._limit(
-                each.value / (each.scale or 1.0), each.low / (each.scale or 1.0), each.high / (each.scale or 1.0)
-            )
+            scale = each.scale or 1.0
+            self._limit(each.value / scale, each.low / scale, each.high / scale, False)
         for unit in range(n):
             self._needs([unit])
 
-    def within(self, assignment: np.ndarray) -> bool:
-        """Answer whether an assignment keeps the limits of workload."""
-        held = np.bincount(assignment, self.problem.workload, self.problem.territories)
-        return bool(((held >= self.low) & (held <= self.high)).all())
-
-    def _limit(self, value, low, high) -> None:
+    def _limit(self, value, low, high, elastic: bool) -> None:
         for territory in range(len(low)):
-            inside = self.at[:, territory] >= 0
-            self.rows.append((self.at[inside, territory], value[inside], float(low[territory]), float(high[territory])))
+            inside = np.flatnonzero(self.may[:, territory])
+            columns, values = self.at[inside, territory], value[inside]
+            if elastic:
+                first = len(self.unit) + self.spare
+                columns, values = np.append(columns, [first, first + 1]), np.append(values, [1.0, -1.0])
+                self.spare += 2
+            self.rows.append((columns, values, float(low[territory]), float(high[territory])))
 
-    def _towards_roots(self, roots: list[int]) -> list:
-        """Return rows that keep each root in its territory, and every other unit behind one nearer to it."""
+    def _towards_roots(self, roots: list[int], plan: np.ndarray | None) -> list:
+        """Return rows that keep each root in its territory, and every other unit behind one nearer to it.
+
+        With a plan, nearer within its territory, and outside it nearer to that: so it is one of those that remain.
+        """
         problem, rows = self.problem, []
         for territory, root in enumerate(roots):
-            far = np.full(problem.units, -1)
-            far[root] = 0
+            may = self.may[:, territory].tolist()
+            at = self.at[:, territory].tolist()
+            far = {root: 0}
             reached = [root]
-            for unit in reached:
-                for other in problem.neighbours[unit]:
-                    if far[other] < 0:
-                        far[other] = far[unit] + 1
-                        reached.append(other)
-            rows.append((self.at[[root], territory], np.ones(1), 1.0, 1.0))
-            for unit in range(problem.units):
-                one = self.at[unit, territory]
-                if one >= 0 and unit != root:
-                    nearer = [other for other in problem.neighbours[unit] if far[other] < far[unit]]
-                    ways = self.at[nearer, territory]
-                    ways = ways[ways >= 0]
-                    rows.append((np.append(ways, one), np.append(-np.ones(len(ways)), 1.0), -np.inf, 0.0))
+            held = may if plan is None else (plan == territory).tolist()
+            for inside in (True, False):
+                beyond = max(far.values())
+                for unit in reached:
+                    for other in problem.neighbours[unit]:
+                        if other not in far and may[other] and (held[other] or not inside):
+                            far[other] = (far[unit] if inside else max(far[unit], beyond)) + 1
+                            reached.append(other)
+            rows.append((np.array([at[root]]), np.ones(1), 1.0, 1.0))
+            for unit in np.flatnonzero(self.may[:, territory]).tolist():
+                if unit != root:
+                    ways = [
+                        at[other]
+                        for other in problem.neighbours[unit]
+                        if unit in far and other in far and far[other] < far[unit]
+                    ]
+                    rows.append((np.array([*ways, at[unit]]), np.append(-np.ones(len(ways)), 1.0), -np.inf, 0.0))
         return rows
 
-    def solve(self, at_stake: float, roots: list[int] | None, seconds: float) -> np.ndarray | None:
-        """Return the best assignment, as far as the branches reach: with these roots, or with the separators so far.
+    def solve(
+        self, roots: list[int] | None, nodes: int, watch: Watch, plan: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return the best assignment, as far as the branches reach: with the separators so far, or with these roots.
 
-        `proven` says afterwards whether none is better.
+        With roots, units are counted from them within a plan.
+        `proven` says afterwards whether none is better, `bound` what none is below.
         """
-        if roots and any(self.at[root, territory] < 0 for territory, root in enumerate(roots)):
+        if roots and not self.may[roots, np.arange(len(roots))].all():
             return None
-        every = [*self.rows, *(self._towards_roots(roots) if roots else self.separators)]
+        every = [*self.rows, *(self._towards_roots(roots, plan) if roots else self.separators)]
         columns = np.concatenate([row[0] for row in every])
         values = np.concatenate([row[1] for row in every])
         rows = np.repeat(np.arange(len(every)), [len(row[0]) for row in every])
         low, high = np.array([row[2] for row in every]), np.array([row[3] for row in every])
-        shape = (len(every), len(self.unit))
-        price = SCALE * self.price / at_stake
+        count = len(self.unit)
+        shape = (len(every), count + self.spare)
+        options = {"node_limit": nodes, "mip_rel_gap": 0.0}
+        left = watch.remaining(np.inf)
+        if left < np.inf:
+            options["time_limit"] = max(left, 0.1)
         # no bound by the cost of the known plan: HiGHS of scipy 1.10 then takes feasible programs for infeasible ones
         found = milp(
-            price,
+            np.append(self.price, np.full(self.spare, SCALE)),
             constraints=LinearConstraint(sparse.csr_array((values, (rows, columns)), shape=shape), low, high),
-            integrality=np.ones(len(self.unit)),
-            bounds=Bounds(0, 1),
-            options={"time_limit": max(seconds, 0.1), "node_limit": NODES if roots else MORE_NODES, "mip_rel_gap": 0.0},
+            integrality=np.append(np.ones(count), np.zeros(self.spare)),
+            bounds=Bounds(0, np.append(np.ones(count), np.full(self.spare, np.inf))),
+            options=options,
         )
         self.proven = found.status == 0
+        self.branches += found.mip_node_count or 1
+        dual = getattr(found, "mip_dual_bound", None)
+        self.bound = np.inf if found.status == 2 else float(dual) if dual is not None else 0.0
         if found.x is None:
             return None
-        taken = np.flatnonzero(found.x > 0.5)
+        taken = np.flatnonzero(found.x[:count] > 0.5)
         assignment = np.full(self.problem.units, -1)
         assignment[self.unit[taken]] = self.territory[taken]
-        return assignment if (assignment >= 0).all() else None
+        if (assignment < 0).any() or not np.bincount(assignment, minlength=self.problem.territories).all():
+            return None
+        return assignment
 
     def separate(self, assignment: np.ndarray) -> bool:
         """Add what territories in parts violate; answer whether there were any."""
@@ -250,7 +479,7 @@ class _Program:
         members = set(part)
         rim = sorted({other for unit in part for other in self.problem.neighbours[unit]} - members)
         every = True
-        for territory in range(len(self.low)):
+        for territory in np.flatnonzero(self.may[part].any(axis=0)).tolist():
             if weight >= self.low[territory] * (1 - 1e-9):
                 every = False
                 continue

@@ -228,16 +228,25 @@ class WorkingPartition:
             if t not in proven or abs(self.load[t] - self.target[t]) * self.per_target > proven[t] + 1e-9
         ]
 
-    def within_hops(self, territories: Iterable[int], hops: int) -> set[int]:
-        """Return territories and those that lie at most `hops` borders away."""
+    def touching(self) -> list[list[int]]:
+        """Return for each territory those that it touches, in order."""
+        at = np.asarray(self.assignment)
+        first, second = at[self.problem.contacts].T
+        k = len(self.load)
+        pairs = np.unique(first[first != second] * k + second[first != second])
+        around: list[list[int]] = [[] for _ in range(k)]
+        for one, other in zip((pairs // k).tolist(), (pairs % k).tolist()):
+            around[one].append(other)
+        return around
+
+    def within_hops(self, territories: Iterable[int], hops: int, touching: list[list[int]] | None = None) -> set[int]:
+        """Return territories and those that lie at most `hops` borders away; `touching` where it is known."""
+        touching = self.touching() if touching is None else touching
         near = set(territories)
+        rim = list(near)
         for _ in range(hops):
-            near |= {
-                self.assignment[other]
-                for unit, around in enumerate(self.neighbours)
-                if self.assignment[unit] in near
-                for other in around
-            }
+            rim = sorted({other for one in rim for other in touching[one]} - near)
+            near.update(rim)
         return near
 
     def worst(self) -> float:

@@ -236,6 +236,13 @@ class Problem:
         return np.square(self.location - self.home[territory]).sum(axis=1)
 
     @cached_property
+    def contacts(self) -> np.ndarray:
+        """Pairs of units that touch, both ways, shape (pairs, 2)."""
+        first = np.repeat(np.arange(self.units), [len(around) for around in self.neighbours])
+        second = np.array([other for around in self.neighbours for other in around], dtype=int)
+        return np.column_stack([first, second])
+
+    @cached_property
     def neighbour_sets(self) -> list[frozenset[int]]:
         """Neighbours of each unit as sets, for the question whether two units touch."""
         return [frozenset(around) for around in self.neighbours]

@@ -17,16 +17,14 @@ from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
 from .case import Case, case_of
 from .contiguity import territory_parts
-from .objective import Weights
+from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
-from .reshaping import FOUNDINGS, disrupted, reshape, starting_assignment
+from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
 from .solve import EFFORTS, solve
 from .watch import Watch
 
-COMPACTNESS = 0.5
-"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
 HALVINGS = 5
@@ -135,21 +133,20 @@ def rebalance_territories(
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, effort)
     first = watch.part(0.0, 0.5 if most_disruption is not None else 1.0)
-    case, assignment, proposals = job.run(tolerance, rules, first)
+    found = job.run(tolerance, rules, first)
     messages = list(today.messages)
-    if most_disruption is not None:
-        found = job.disruption(case, assignment)
-        if found > most_disruption * (1 + 1e-9):
-            case, assignment, proposals = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0))
-            reached = job.disruption(case, assignment)
-            messages.append(
-                f"The tolerance of {100 * tolerance:g} % would take {100 * found:.1f} % disruption; this is the best "
-                f"balance found with at most {100 * most_disruption:g} %."
-                if reached <= most_disruption * (1 + 1e-9)
-                else f"No plan was found that moves less than {100 * reached:.1f} %: what is asked for moves so much."
-            )
+    if most_disruption is not None and not found.keeps_to(most_disruption):
+        best = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0))
+        messages.append(
+            f"The tolerance of {100 * tolerance:g} % would take {100 * found.disruption:.1f} % disruption; this is the "
+            f"best balance found with at most {100 * most_disruption:g} %."
+            if best.keeps_to(most_disruption)
+            else f"No plan was found that moves less than {100 * best.disruption:.1f} %: what is asked for moves so "
+            "much."
+        )
+        found = best
     progress(1.0, "Rebalanced")
-    return job.result(case, assignment, messages, watch.stopped, proposals, tolerance)
+    return job.result(found, messages, watch.stopped, tolerance)
 
 
 def trade_off(
@@ -195,7 +192,7 @@ def trade_off(
         job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
     rows = []
     for cap in caps:
-        fitting = [(worst, used) for worst, used in job.seen if used <= cap * (1 + 1e-9) + 1e-12]
+        fitting = [(found.worst, found.disruption) for found in job.found if found.keeps_to(cap)]
         rows.append((cap, *(min(fitting) if fitting else (math.nan, math.nan))))
     return pd.DataFrame(rows, columns=["most_disruption", "max_deviation", "disruption"])
 
@@ -276,13 +273,43 @@ def _new_name(stem: str, taken: set[str]) -> str:
     return f"{stem} {at}"
 
 
+@dataclass(frozen=True)
+class _Found:
+    """An assignment that was found, and what it is worth.
+
+    Attributes
+    ----------
+    case : Case
+    problems : list of Problem
+        One for each component.
+    assignment : ndarray of int, shape (n,)
+    proposals : int
+        Moves that the annealing proposed for it.
+    worst : float
+        Largest deviation among the territories that no single unit outweighs.
+    disruption : float
+        Share of the weight that changes hands.
+    """
+
+    case: Case
+    problems: list[Problem]
+    assignment: np.ndarray
+    proposals: int
+    worst: float
+    disruption: float
+
+    def keeps_to(self, cap: float) -> bool:
+        """Answer whether no more changes hands than a cap allows."""
+        return self.disruption <= cap * (1 + 1e-9) + 1e-12
+
+
 class _Job:
     """Runs of one market at several tolerances.
 
     Attributes
     ----------
-    seen : list of (float, float)
-        Largest deviation and disruption of every valid plan met.
+    found : list of _Found
+        Every plan met.
     """
 
     def __init__(
@@ -291,10 +318,9 @@ class _Job:
         self.compactness = compactness
         self.graph, self.today, self.workload, self.seed, self.effort = graph, today, workload, seed, effort
         self.weight = weight or workload
-        self.seen: list[tuple[float, float]] = []
-        self.kept: list[tuple[float, float, Case, np.ndarray]] = []
+        self.found: list[_Found] = []
 
-    def run(self, tolerance: float, rules: Rules, watch: Watch) -> tuple[Case, np.ndarray, int]:
+    def run(self, tolerance: float, rules: Rules, watch: Watch) -> _Found:
         """Return the plan with the least disruption found within a tolerance."""
         rules = replace(rules, reps=self.today.reps)
         case = case_of(self.graph, None, self.workload, tolerance, rules, self.today.now)
@@ -307,19 +333,17 @@ class _Job:
         stay = np.maximum(weights / mean, 1e-3)
         assignment = case.frozen()
         proposals = done = 0
-        for at, region in enumerate(case.regions):
-            problem = case.problem(at, current=case.duty.current, stay=stay)
+        problems = [case.problem(at, current=case.duty.current, stay=stay) for at in range(len(case.regions))]
+        for at, (region, problem) in enumerate(zip(case.regions, problems)):
             rng = np.random.default_rng([self.seed, at])
             stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
             found, made = self._reshape(case, problem, region, rng, stretch)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
             done += problem.units
-        worst = self._worst(case, assignment)
-        used = self.disruption(case, assignment)
-        self.seen.append((worst, used))
-        self.kept.append((worst, used, case, assignment))
-        return case, assignment, proposals
+        worst, disruption = self._worst(case, assignment), self._disruption(case, assignment)
+        self.found.append(_Found(case, problems, assignment, proposals, worst, disruption))
+        return self.found[-1]
 
     def _reshape(self, case, problem: Problem, region, rng, watch) -> tuple[np.ndarray, int]:
         """Return the best assignment of one component, from the best of several places for what is new."""
@@ -332,8 +356,9 @@ class _Job:
         chosen = {index[name]: index[old] for name, old in donor.items() if {name, old} <= index.keys()}
         free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
         effort = EFFORTS[self.effort]
-        if len(fresh) == len(members):
-            # none of its territories is there today: a part of the map of its own, balanced anew
+        donors = self._donors(problem, fresh)[:FOUNDINGS]
+        if len(fresh) == len(members) or (free and not donors):
+            # none of its territories is there today, or none but those of oversize units: balanced anew
             anew = replace(problem, current=None, stay=None)
             found, _, made, _ = solve(anew, effort, Weights(), rng, watch)
             return found, made
@@ -343,14 +368,13 @@ class _Job:
             return reshape(problem, start, effort, rng, watch, fresh, self.compactness)
         tried = []
         quick = EFFORTS["quick"]
-        donors = self._donors(problem, fresh)[:FOUNDINGS]
         for at, donor in enumerate(donors):
             stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
             start = starting_assignment(problem, {**chosen, free[0]: donor})
             found, _ = reshape(
                 problem, start, quick, np.random.default_rng(self.seed), stretch, fresh, self.compactness
             )
-            tried.append((*_judged(problem, found), donor))
+            tried.append((*judged(problem, WorkingPartition(problem, found, Weights(), 1.0)), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
         return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness)
 
@@ -373,26 +397,27 @@ class _Job:
             founding[new] = donors[at % len(donors)]
         return founding
 
-    def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch):
+    def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch) -> _Found:
         """Return the best balanced plan found whose disruption keeps to a cap."""
         low, high = tolerance, 0.99
-        loose = [worst for worst, used in self.seen if used <= cap]
+        loose = [found.worst for found in self.found if found.disruption <= cap]
         if loose:
             high = min(0.99, min(loose))
-        tight = [worst for worst, used in self.seen if used > cap and worst < high]
+        tight = [found.worst for found in self.found if found.disruption > cap and found.worst < high]
         low = max([tolerance, *tight]) if tight else tolerance
         for turn in range(HALVINGS):
             if high - low < 0.005 or watch.time_is_up():
                 break
             middle = (low + high) / 2 if turn or loose else min(0.6, 2 * low + 0.05)
-            found, at, _ = self.run(middle, rules, watch.part(turn / HALVINGS, (turn + 1) / HALVINGS))
-            if self.disruption(found, at) <= cap * (1 + 1e-9):
-                high = min(middle, self._worst(found, at))
+            found = self.run(middle, rules, watch.part(turn / HALVINGS, (turn + 1) / HALVINGS))
+            if found.keeps_to(cap):
+                high = min(middle, found.worst)
             else:
                 low = middle
-        fitting = [each for each in self.kept if each[1] <= cap * (1 + 1e-9)]
-        best = min(fitting, key=lambda each: each[:2]) if fitting else min(self.kept, key=lambda each: each[1])
-        return best[2], best[3], 0
+        fitting = [found for found in self.found if found.keeps_to(cap)]
+        if not fitting:
+            return min(self.found, key=lambda found: found.disruption)
+        return min(fitting, key=lambda found: (found.worst, found.disruption))
 
     def _worst(self, case: Case, assignment: np.ndarray) -> float:
         """Return the largest deviation among the territories that no single unit outweighs."""
@@ -403,23 +428,24 @@ class _Job:
         usual[apart] = False
         return float(np.abs(held / target - 1)[usual].max(initial=0.0))
 
-    def disruption(self, case: Case, assignment: np.ndarray) -> float:
+    def _disruption(self, case: Case, assignment: np.ndarray) -> float:
         """Return the share of the weight that changes hands."""
         names = case.duty.names
         was = [self.today.was.get(node) for node in case.nodes]
         return alignment.disruption(was, [names[at] for at in assignment], case.values(self.weight))
 
-    def result(self, case: Case, assignment, messages, stopped: bool, proposals: int, tolerance: float) -> Rebalance:
+    def result(self, found: _Found, messages, stopped: bool, tolerance: float) -> Rebalance:
         """Return the plan with its disruption and bounds."""
+        case, problems = found.case, found.problems
         if case.tolerance != tolerance:
             case = replace(case, tolerance=tolerance)
-        problems = [case.problem(at) for at in range(len(case.regions))]
+            problems = [case.problem(at) for at in range(len(case.regions))]
         plan = case.plan(
-            assignment,
+            found.assignment,
             problems,
             reference_km=math.nan,
             stopped_by_time=stopped,
-            proposals=proposals,
+            proposals=found.proposals,
             effort=self.effort,
             seed=self.seed,
         )
@@ -484,11 +510,3 @@ class _Job:
             else:
                 why[unit] = f"{old} passes on to {now} what others need"
         return why
-
-
-def _judged(problem: Problem, assignment) -> tuple[float, float]:
-    """Return the excess and the disruption of an assignment."""
-    low, high = problem.limits(problem.tolerance)
-    held = np.bincount(assignment, problem.workload, problem.territories)
-    excess = np.maximum(np.maximum(held - high, low - held), 0.0).sum() / problem.scale
-    return round(float(excess), 6), disrupted(problem, assignment)

@@ -17,6 +17,8 @@ from .splits import improve_pairs
 from .transport import squared_distances
 from .watch import Silent, Watch
 
+COMPACTNESS = 0.5
+"""Weight of travel and boundary beside disruption: enough that territories stay tidy."""
 CHAINS = ((1.0, (10.0, 30.0)), (0.98, (2.0, 10.0)))
 """What it costs, in the travel of an average unit, that one of average weight changes hands. Twice from today's
 alignment: dear, which finds the least where little must move; and cheap at first, so that workload finds its way
@@ -152,28 +154,47 @@ def reshape(
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
-    # the programs know nothing of regions and further measures
-    if whole.finalists and not best.excess() and not (problem.regions or problem.limits_of):
+    if n > MANY_UNITS:
+        # the borders are too many to share all of them out anew each time
+        best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
+    # the programs know nothing of regions, further measures and shapes
+    if (
+        n <= MANY_UNITS
+        and whole.finalists
+        and compactness <= COMPACTNESS
+        and not (problem.regions or problem.limits_of)
+    ):
         return least_change(problem, best.assignment, rng, watch), proposals
     return np.array(best.assignment), proposals
 
 
-def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
+def _settled(
+    problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch, free: int | None = None
+) -> WorkingPartition:
     """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed.
 
-    On large maps single moves alone: the borders are too many to share out anew.
+    On large maps single moves alone, unless `free` units at each border of territories that changed are asked for.
     """
+    among = None
     priced = replace(problem, stay=SETTLED * problem.stay)
     part = WorkingPartition(priced, assignment, weights.with_limit(1e4 * SETTLED), unit_travel or 1.0)
     descend(part, watch)
-    while problem.units <= MANY_UNITS and improve_pairs(part, watch, FREE):
+    if problem.units > MANY_UNITS:
+        changed = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
+        among = set(problem.current[changed].tolist())
+    while (free or problem.units <= MANY_UNITS) and improve_pairs(part, watch, FREE, among):
         descend(part, watch)
     return part
 
 
 def _rank(problem: Problem, part: WorkingPartition) -> tuple[float, float, float]:
     """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
-    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9), part.cost()
+    return (*judged(problem, part), part.cost())
+
+
+def judged(problem: Problem, part: WorkingPartition) -> tuple[float, float]:
+    """Return the excess and the disruption of a plan, rounded so that sums in another order are the same."""
+    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9)
 
 
 def disrupted(problem: Problem, assignment) -> float:

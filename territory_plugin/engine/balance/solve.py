@@ -8,9 +8,10 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
+from .chains import pass_on
 from .coarse import fewest_outside_coarse
 from .coarsening import coarsened
-from .contiguity import assign_to_centres
+from .contiguity import assign_to_centres, components
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
 from .pockets import Pocket, Pockets
@@ -169,6 +170,14 @@ FREE_MENDED = 10
 """Units at each border that exact splits share out anew where mending goes on."""
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
+SETTLINGS = 3
+"""How often founding anew, passing on and mending follow each other at most."""
+MISPLACED = 0.4
+"""So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+PLACES = 2
+"""Places with the largest surplus around that are tried for it."""
+RESETTLED = 30
+"""Proposals per unit around a territory that was founded anew."""
 NEAR = 4
 """Borders away at most, from where it was."""
 LARGEST_CLUSTER = 1500
@@ -210,7 +219,7 @@ def solve(
     if n > MANY_UNITS:
         # one long annealing from one of few starts
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
-        effort = replace(effort, starts=1 + effort.starts // 4, tries=1, sketch=together, finalists=0)
+        effort = replace(effort, starts=1 + effort.starts // 8, tries=1, sketch=together, finalists=0)
     centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
@@ -225,7 +234,7 @@ def solve(
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     best = search.smooth(min(pool, key=search.rank), watch.part(0.88, 0.9))
-    best = search.mend(search.resettle(best), watch.part(0.9, 0.95))
+    best = search.settle_all(best, watch.part(0.9, 0.95))
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
@@ -346,15 +355,18 @@ class Search:
         gained in one is not lost to another.
         """
         most = self.proposals + max(MENDING[0], int(MENDING[1] * self.proposals))
+        excess = []
         for turn in range(self.effort.mends):
-            if self.proposals >= most:
+            excess.append(self.rank(best)[0])
+            if self.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
                 break
             bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
                 break
             schedule, hops = MENDS[turn % len(MENDS)]
             assignment = np.array(best.assignment)
-            clusters = _clusters([self._around(best, territory, hops) for territory in bad])
+            touching = best.touching()
+            clusters = _clusters([self._around(best, touching, territory, hops) for territory in bad])
             share = turn / self.effort.mends
             watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
             for cluster in clusters:
@@ -374,40 +386,127 @@ class Search:
             best = self.working(assignment, STRICT)
         return best
 
+    def settle_all(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
+        for turn in range(SETTLINGS):
+            moved = self.resettle(best)
+            if (turn and moved is best) or not moved.improvable() or self.watch.time_is_up():
+                return moved
+            stretch = watch.part(turn / SETTLINGS, (turn + 1) / SETTLINGS)
+            best = self.pass_on(self.mend(self.pass_on(moved), stretch))
+        return best
+
+    def pass_on(self, best: WorkingPartition) -> WorkingPartition:
+        """Return a partition with less excess, passed on from territory to territory to where there is room."""
+        if self.rank(best)[0] <= 0:
+            return best
+        part = self.working(best.assignment, STRICT)
+        return self.polish(part.assignment) if pass_on(part, self.watch) else best
+
     def resettle(self, best: WorkingPartition) -> WorkingPartition:
-        """Return a partition whose starved territories were founded anew where workload is.
+        """Return a partition whose misplaced territories were given up and founded anew where workload is.
 
         A territory that holds nothing but units without workload gains nothing by any flip, and stays there while
-        those around carry what it should. Its units go to whom they touch; the fullest of those around is split.
+        those around carry what it should: the fullest near it is split instead. Where many together hold too little,
+        and many elsewhere too much, one of the former is in the wrong place.
         """
-        problem = self.problem
+        problem, touching = self.problem, best.touching()
         for starved in best.improvable():
             if problem.anchor[starved] >= 0 or best.load[starved] >= STARVED * problem.target[starved]:
                 continue
-            near = best.within_hops([starved], NEAR) - {starved}
-            donors = [t for t in sorted(near) if best.count[t] > 1 and problem.anchor[t] < 0]
-            if not donors:
-                continue
-            donor = max(donors, key=lambda t: best.load[t] - best.target[t])
-            trial = self._refounded(best, starved, donor)
-            if self.rank(trial) < self.rank(best):
-                best = trial
+            near = sorted(best.within_hops([starved], NEAR, touching) - {starved})
+            donors = [max(near, key=lambda t: best.load[t] - best.target[t])] if near else []
+            donors += [t for t in self._fullest(best, touching) if t not in (*donors, starved)]
+            best, touching = self._first_better(best, touching, [(starved, donor) for donor in donors])
+        for _ in range(self.effort.mends):
+            before = best
+            best, touching = self._first_better(best, touching, self._misplaced(best, touching))
+            if best is before:
+                break
         return best
 
-    def _refounded(self, best: WorkingPartition, starved: int, donor: int) -> WorkingPartition:
-        """Return a partition in which a territory was given up and founded anew by splitting another."""
+    def _first_better(self, best: WorkingPartition, touching: list[list[int]], pairs: list[tuple[int, int]]):
+        """Return the partition after the first pair of given up and split territories that helps, and who touches."""
+        for starved, donor in pairs:
+            if self.problem.anchor[donor] < 0 and best.count[donor] > 1:
+                trial = self._refounded(best, touching, starved, donor)
+                if trial is not best:
+                    return trial, trial.touching()
+        return best, touching
+
+    def _fullest(self, best: WorkingPartition, touching: list[list[int]], sign: int = 1) -> list[int]:
+        """Return the territories that hold most too much together with those around; with sign -1, too little."""
         problem = self.problem
-        assignment = [-1 if home == starved else home for home in best.assignment]
+        off = [sign * (load - target) * best.per_target for load, target in zip(best.load, best.target)]
+        free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
+        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
+        chosen: list[int] = []
+        for t in sorted(free, key=lambda t: (-around[t], t)):
+            if not set(touching[t]) & set(chosen):
+                chosen.append(t)
+            if len(chosen) == PLACES:
+                break
+        return chosen
+
+    def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> list[tuple[int, int]]:
+        """Return pairs of a territory where much is lacking and of one where much is held too much.
+
+        Those that lack, or hold too much, most together have one of the pair, if it is enough for one territory.
+        """
+        problem, bad = self.problem, set(best.improvable())
+        off = [(load - target) * best.per_target for load, target in zip(best.load, best.target)]
+        free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
+        groups, sums = {}, {}
+        for sign in (-1, 1):
+            found = [
+                (sign * sum(off[t] for t in group), group)
+                for group in components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
+                if bad & set(group)
+            ]
+            sums[sign], groups[sign] = max(found, default=(0.0, []))
+        if max(sums.values()) < MISPLACED:
+            return []
+        empty, full = self._fullest(best, touching, -1), self._fullest(best, touching)
+        if sums[-1] >= MISPLACED:
+            empty = [min(groups[-1], key=lambda t: (best.load[t], t))]
+        if sums[1] >= MISPLACED:
+            full = [max(groups[1], key=lambda t: (best.load[t], -t)), *full]
+        return [(one, other) for one in empty for other in dict.fromkeys(full) if one != other]
+
+    def _refounded(
+        self, best: WorkingPartition, touching: list[list[int]], starved: int, donor: int
+    ) -> WorkingPartition:
+        """Return the partition in which a territory was given up and founded anew by splitting another, if better."""
+        near = self._around(best, touching, starved, NEAR)
+        if donor not in near:
+            near = self._around(best, touching, starved, 2) | self._around(best, touching, donor, NEAR)
+        search, units, before = self._apart(best, sorted(near), self.watch)
+        cluster = sorted(near)
+        trial = search.refound(before, cluster.index(starved), cluster.index(donor))
+        self.proposals += search.proposals
+        if search.rank(trial) >= search.rank(before):
+            return best
+        return self._with(best, units, np.array(cluster)[trial.assignment])
+
+    def refound(self, before: WorkingPartition, starved: int, donor: int) -> WorkingPartition:
+        """Return a partition in which one territory went to those around it, and another was split in two for it."""
+        problem = self.problem
+        assignment = [-1 if home == starved else home for home in before.assignment]
         # its own units go to those around, the rim first
-        queue = [unit for unit, home in enumerate(best.assignment) if home == starved]
+        queue = [unit for unit, home in enumerate(before.assignment) if home == starved]
+        load = list(before.load)
         while queue:
             left = []
             for unit in queue:
                 homes = sorted({assignment[other] for other in problem.neighbours[unit]} - {-1})
                 if homes:
-                    assignment[unit] = min(homes, key=lambda t: (best.load[t] - best.target[t], t))
+                    home = min(homes, key=lambda t: (load[t] - before.target[t], t))
+                    assignment[unit] = home
+                    load[home] += before.workload[unit]
                 else:
                     left.append(unit)
+            if len(left) == len(queue):
+                return before
             queue = left
         inside = [unit for unit, home in enumerate(assignment) if home == donor]
         # the last unit that a search reaches leaves the others connected
@@ -418,28 +517,21 @@ class Search:
                     seen.add(other)
                     order.append(other)
         assignment[order[-1]] = starved
-        part, units, local = problem.restricted(np.array(assignment), sorted((donor, starved)))
-        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch), self.aim)
-        search.unit_travel = self.unit_travel
-        split = search.working(local, STRICT)
-        recombine(split, [0, 1], RECUTS, 0.0, self.rng, part.units)
+        pair = sorted((donor, starved))
+        search, units, split = self._apart(self.working(assignment, STRICT), pair, self.watch)
+        recombine(split, [0, 1], RECUTS, 0.0, self.rng, search.problem.units)
         fixed = np.array(assignment)
-        fixed[units] = np.array(sorted((donor, starved)))[split.assignment]
-        cluster = sorted(self._around(self.working(fixed, STRICT), starved, NEAR))
-        part, units, local = problem.restricted(fixed, cluster)
-        search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(self.watch), self.aim)
-        search.unit_travel = self.unit_travel
-        working = search.working(local)
-        budget = self.effort.sketch * max(FEW_UNITS, part.units)
-        anneal(working, budget, SKETCH, self.rng, search.watch, self.effort.recuts)
+        fixed[units] = np.array(pair)[split.assignment]
+        working = self.working(fixed)
+        budget = RESETTLED * max(FEW_UNITS, problem.units)
+        anneal(working, budget, SKETCH, self.rng, Silent(self.watch), self.effort.recuts)
         self.proposals += budget
-        fixed[units] = np.array(cluster)[search.polish(working.assignment).assignment]
-        return self.working(fixed, STRICT)
+        return self.pass_on(self.polish(working.assignment))
 
-    def _around(self, best: WorkingPartition, territory: int, hops: int) -> set[int]:
+    def _around(self, best: WorkingPartition, touching: list[list[int]], territory: int, hops: int) -> set[int]:
         """Return a territory and those around it, fewer hops away where there would be too many units."""
         while True:
-            near = best.within_hops([territory], hops)
+            near = best.within_hops([territory], hops, touching)
             if hops == 1 or sum(best.count[each] for each in near) <= LARGEST_CLUSTER:
                 return near
             hops -= 1

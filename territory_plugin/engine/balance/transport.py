@@ -13,16 +13,10 @@ vertex a solver's version returns.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csc_matrix, csr_matrix
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import csr_matrix
 
 from .watch import Watch
 
-ALL_CANDIDATES = 64
-"""Up to so many centres, each cell may use them all; above, only the nearest by price."""
-CANDIDATES = 32
-ROWS = 4096
-"""Cells whose distances to all centres are looked at together, to bound memory."""
 REACH = 100.0
 """How many times the local blur a price may change in one Newton step."""
 FEW_SHARED = 0.2
@@ -74,44 +68,33 @@ class Transport:
     ) -> None:
         self.points, self.workload, self.capacity, self.watch = points, workload, capacity, watch
         self.price = np.zeros(len(capacity)) if price is None else price
-        self._index: np.ndarray | None = None
-        self._sparse = len(capacity) > ALL_CANDIDATES
         self.move_to(centres)
-        self.share = np.zeros(self.cost.shape)
-        nearest = (self.cost - self.per_candidate(self.price)).argmin(axis=1)
-        self.share[np.arange(len(points)), nearest] = 1.0
+        self.share = self._nearest()
 
     def move_to(self, centres: np.ndarray) -> None:
         """Put the centres elsewhere; prices stay."""
         self.centres = centres
-        self._choose(self.price)
-
-    def _choose(self, price: np.ndarray) -> None:
-        """Set each cell's candidate centres, the nearest by price, and their costs."""
-        if not self._sparse:
-            self.cost = squared_distances(self.points, self.centres)
-            return
-        indices, costs = [], []
-        for first in range(0, len(self.points), ROWS):
-            cost = squared_distances(self.points[first : first + ROWS], self.centres)
-            near = np.sort(np.argpartition(cost - price, CANDIDATES, axis=1)[:, :CANDIDATES], axis=1)
-            indices.append(near)
-            costs.append(np.take_along_axis(cost, near, axis=1))
-        self._index, self.cost = np.concatenate(indices), np.concatenate(costs)
+        self.cost = squared_distances(self.points, centres)
 
     def per_centre(self, values: np.ndarray) -> np.ndarray:
-        """Return the sums over cells of values per cell and candidate, shape (k,)."""
-        if not self._sparse:
-            return values.sum(axis=0)
-        return np.bincount(self._index.ravel(), values.ravel(), len(self.capacity))
+        """Return the sums over cells of values per pair, shape (k,)."""
+        return values.sum(axis=0)
 
-    def per_candidate(self, values: np.ndarray) -> np.ndarray:
-        """Return values per centre as each cell's candidates see them, shape (n, c) or (k,)."""
-        return values[self._index] if self._sparse else values
+    def per_cell(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums over centres of values per pair, shape (n,)."""
+        return values.sum(axis=1)
+
+    def of_cells(self, values: np.ndarray) -> np.ndarray:
+        """Return values per cell for its pairs."""
+        return values[:, None]
+
+    def of_centres(self, values: np.ndarray) -> np.ndarray:
+        """Return values per centre for its pairs."""
+        return values
 
     def load(self) -> np.ndarray:
         """Return what each centre draws, shape (k,)."""
-        return self.per_centre(self.share * self.workload[:, None])
+        return self.per_centre(self.share * self.of_cells(self.workload))
 
     def miss(self) -> float:
         """Return the largest miss of a capacity, in mean capacities."""
@@ -119,15 +102,13 @@ class Transport:
 
     def travel(self) -> float:
         """Return Σ workload × share × squared distance."""
-        return float((self.workload[:, None] * self.share * self.cost).sum())
+        return float((self.of_cells(self.workload) * self.share * self.cost).sum())
 
     def middles(self) -> np.ndarray:
         """Return the workload's middle around each centre; a centre that draws nothing stays, shape (k, d)."""
-        drawn = self.share * self.workload[:, None]
+        drawn = self.share * self.of_cells(self.workload)
         held = self.per_centre(drawn)
-        middles = np.stack(
-            [self.per_centre(drawn * self.points[:, axis, None]) for axis in range(self.points.shape[1])], axis=1
-        )
+        middles = np.stack([self.per_centre(drawn * self.of_cells(place)) for place in self.points.T], axis=1)
         empty = held < 1e-9 * self.capacity.mean()
         return np.where(empty[:, None], self.centres, middles / np.where(empty, 1.0, held)[:, None])
 
@@ -136,12 +117,12 @@ class Transport:
 
         The blur follows it, because a city's territories are a hundredth as wide as those around it.
         """
-        drawn = self.share * self.workload[:, None]
+        drawn = self.share * self.of_cells(self.workload)
         held = self.per_centre(drawn)
         paid = self.per_centre(drawn * self.cost)
         own = paid / np.maximum(held, 1e-300)
         floor = 1e-6 * float(paid.sum() / held.sum()) + 1e-9
-        return np.maximum((self.share * self.per_candidate(own)).sum(axis=1), floor)
+        return np.maximum(self.per_cell(self.share * self.of_centres(own)), floor)
 
     def balance(self, blur: float) -> None:
         """Find prices and shares at `blur` × the local scale, from the prices at hand or else from zero.
@@ -149,35 +130,44 @@ class Transport:
         From zero the blur comes down in steps, each a good start for the next.
         """
         scale = self.local_scale()
-        before = self.price
         self._newton(blur * scale, 12)
         if self.miss() < 0.05:
             return
-        warm = (self.miss(), self.price, self.share, self.cost, self._index)
-        self.price = np.zeros_like(before)
+        warm = self.miss(), self._state()
+        self.price = np.zeros_like(self.price)
         for coarse in (3.0, 1.0, 0.3, 0.1, 0.05, 0.02):
             if coarse > blur:
-                self._choose(self.price)
                 self._newton(coarse * scale, 20)
-        self._choose(self.price)
         self._newton(blur * scale, 30)
         if self.miss() > warm[0]:
-            _, self.price, self.share, self.cost, self._index = warm
+            self._restore(warm[1])
 
     def sharpen(self, blurs: tuple[float, ...]) -> None:
         """Lower the blur step by step, each from the prices of the last, as far as the capacities are met."""
         for blur in blurs:
-            before = (self.price, self.share, self.cost, self._index)
-            scale = self.local_scale()
-            self._choose(self.price)
-            self._newton(blur * scale, 30)
+            before = self._state()
+            self._newton(blur * self.local_scale(), 30)
             if self.miss() > 0.05:
-                self.price, self.share, self.cost, self._index = before
+                self._restore(before)
                 break
+
+    def _state(self) -> tuple:
+        """Return what a step changes."""
+        return self.price, self.share
+
+    def _restore(self, state: tuple) -> None:
+        """Take a step back."""
+        self.price, self.share = state
+
+    def _nearest(self) -> np.ndarray:
+        """Return shares that give each cell to the centre nearest by price."""
+        share = np.zeros(self.cost.shape)
+        share[np.arange(len(share)), (self.cost - self.price).argmin(axis=1)] = 1.0
+        return share
 
     def _shares(self, price: np.ndarray, blur: np.ndarray) -> tuple[np.ndarray, float]:
         """Return smoothed shares and the value of the smoothed dual."""
-        gain = (self.per_candidate(price) - self.cost) / blur[:, None]
+        gain = (price - self.cost) / blur[:, None]
         best = gain.max(axis=1, keepdims=True)
         np.exp(gain - best, out=gain)
         total = gain.sum(axis=1, keepdims=True)
@@ -189,17 +179,15 @@ class Transport:
         """Return the second derivative of the smoothed dual, made safe to invert, shape (k, k)."""
         pull = self.per_centre(share * stiffness[:, None])
         kept = share > 1e-7
-        if self._sparse or kept.mean() < FEW_SHARED:
+        if kept.mean() < FEW_SHARED:
             starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-            index = self._index[kept] if self._sparse else np.nonzero(kept)[1]
-            matrix = csr_matrix((share[kept], index, starts), shape=(len(share), len(pull)))
+            matrix = csr_matrix((share[kept], np.nonzero(kept)[1], starts), shape=share.shape)
             coupled = (matrix.T @ matrix.multiply(stiffness[:, None]).tocsr()).toarray()
         else:
             # without BLAS, whose threads wait for each other on a busy machine and may round differently
             coupled = np.einsum("ui,uj->ij", share * stiffness[:, None], share)
-        hessian = np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled
-        # prices count up to a constant: the small ones fix it, the large ones stay sparse
-        return hessian if self._sparse else hessian + 1e-3 * pull.mean() / len(pull)
+        # prices count up to a constant: the small ones fix it
+        return np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled + 1e-3 * pull.mean() / len(pull)
 
     def _newton(self, blur: np.ndarray, steps: int) -> None:
         """Improve prices by at most `steps` damped Newton steps."""
@@ -213,7 +201,6 @@ class Transport:
             if np.abs(miss).max() < NEAR_ENOUGH * self.capacity.mean() or self.watch.time_is_up():
                 break
             step = solved(self._hessian(share, stiffness), miss)
-            step -= step.mean() if self._sparse else 0.0
             local = self.per_centre(drawn * blur[:, None]) / np.maximum(load, 1e-9 * self.capacity)
             longest = float((np.abs(step) / np.maximum(local, blur.min())).max())
             length = min(1.0, REACH / longest) if longest > 0 else 0.0
@@ -230,16 +217,10 @@ class Transport:
 
 
 def solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return x for matrix · x = right, of a symmetric positive definite matrix.
+    """Return x for matrix · x = right, of a symmetric positive definite matrix, by elimination.
 
-    LAPACK rounds differently with another number of threads, and plans must not depend on that: small ones are
-    eliminated here, large ones, which are sparse, by SuperLU.
+    LAPACK rounds differently with another number of threads, and plans must not depend on that.
     """
-    return _eliminated(matrix, right) if len(right) <= ALL_CANDIDATES else spsolve(csc_matrix(matrix), right)
-
-
-def _eliminated(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return `solved` by elimination."""
     work = np.column_stack([matrix, right])
     size = len(right)
     for row in range(size - 1):
