@@ -604,35 +604,36 @@ class Search:
             return best, []
         pockets = _Excuses(Pockets(problem), Silent(watch))
         left, now = self.effort.columns, best
+        bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
         for turn in range(self.effort.regroups):
-            bad = pockets.unexcused(now, FEW_PIECES)
             if not bad or left <= 0 or watch.time_is_up():
                 break
             watch.progress(
                 turn / self.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
             )
-            cluster = self._drawn_around(now, bad[turn % len(bad)], turn)
+            cluster = self._drawn_around(now, beside, bad[turn % len(bad)], turn)
             search, units, before = self._apart(now, cluster, watch)
             found = fewest_outside_coarse(before, self.rng, search.watch, turn // 2 % 2 == 0)
             left -= found.sets
             if found.assignment is None:
                 continue
             after = search.settle(found.assignment)
-            if _misses(after) <= _misses(before):
+            if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
                 now = self._with(now, units, np.array(cluster)[after.assignment])
                 best = min(best, now, key=lambda part: (*_misses(part), self.rank(part)))
+                bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
         pockets.unexcused(best, self.effort.pieces)
         outside = set(best.outside())
         proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
         held = np.array(best.assignment)
         return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
 
-    def _drawn_around(self, best: WorkingPartition, territory: int, turn: int) -> list[int]:
+    def _drawn_around(self, best: WorkingPartition, beside: list[list[int]], territory: int, turn: int) -> list[int]:
         """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
         problem, cluster = self.problem, [territory]
         size = REGROUPED[turn % len(REGROUPED)]
         while len(cluster) < size:
-            near = sorted(best.within_hops(cluster, 1) - set(cluster))
+            near = sorted(set().union(*(beside[t] for t in cluster)) - set(cluster))
             near = [t for t in near if not problem.oversize[t]]
             if not near:
                 break
