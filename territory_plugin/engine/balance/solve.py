@@ -10,6 +10,7 @@ from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
 from .chains import pass_on
 from .coarse import fewest_outside_coarse
+from .coarsening import coarsened
 from .contiguity import assign_to_centres, components
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
@@ -36,6 +37,8 @@ class Effort:
         Recombinations tried per batch of proposals.
     mends : int
         Annealings around the territories that are still outside the tolerance.
+    smoothings : int
+        Coarse maps that are annealed where borders are dear.
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
@@ -55,6 +58,7 @@ class Effort:
     refine: int
     recuts: int
     mends: int
+    smoothings: int
     restarts: int
     retries: int
     sets: int
@@ -73,6 +77,7 @@ EFFORTS = {
         refine=0,
         recuts=10,
         mends=4,
+        smoothings=1,
         restarts=0,
         retries=6,
         sets=3_000,
@@ -89,6 +94,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
+        smoothings=8,
         restarts=120,
         retries=40,
         sets=25_000,
@@ -105,6 +111,7 @@ EFFORTS = {
         refine=1000,
         recuts=40,
         mends=63,
+        smoothings=40,
         restarts=300,
         retries=300,
         sets=400_000,
@@ -148,6 +155,15 @@ SMALL_UNITS, FEW_UNITS, MANY_UNITS = 120, 400, 4000
 `MANY_UNITS` it grows with the root of their number."""
 MENDING = 1_200_000, 0.25
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+HEAT = 0.6
+"""How much hotter annealing begins, by the price of a cut edge."""
+SMOOTH = 5.0
+"""How much dearer than usual borders are where coarse maps are annealed for them."""
+COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
+"""Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
+FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
+"""How to anneal both, in prices of a cut edge."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
 FREE_MENDED = 10
@@ -215,9 +231,10 @@ def solve(
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
     pool.sort(key=search.rank)
     for index in range(min(effort.finalists, len(pool))):
-        stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
+        stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.settle_all(min(pool, key=search.rank), watch.part(0.9, 0.95))
+    best = search.smooth(min(pool, key=search.rank), watch.part(0.88, 0.9))
+    best = search.settle_all(best, watch.part(0.9, 0.95))
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
@@ -296,9 +313,40 @@ class Search:
         n = self.problem.units
         budget = per_unit * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
         part = self.working(assignment)
+        # where borders are dear, what was warm is cold; small maps are searched again and again instead
+        heat = max(1.0, HEAT * self.weights.boundary) if n > FEW_UNITS else 1.0
+        schedule = replace(schedule, hot=heat * schedule.hot, cold=heat**0.5 * schedule.cold)
         anneal(part, budget, schedule, self.rng, watch, self.effort.recuts)
         self.proposals += budget
         return self.polish(part.assignment)
+
+    def smooth(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with shorter borders, where those are dear, by annealing on coarse maps.
+
+        Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
+        short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
+        """
+        edge, problem = self.weights.boundary, self.problem
+        if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
+            return best
+        count, now = COARSE_UNITS * problem.territories, best
+        for turn in range(self.effort.smoothings):
+            if watch.time_is_up() or problem.units < 2 * count:
+                break
+            watch.progress(turn / self.effort.smoothings, f"Smoothing borders, worst {100 * best.worst():.1f} %")
+            coarse, at, inside = coarsened(problem, now.assignment, count, self.rng)
+            search = Search(coarse, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
+            search.unit_travel = self.unit_travel
+            blobs = search.working(inside)
+            anneal(blobs, COARSE_MOVES * coarse.units, _by_edge(COARSE, edge), self.rng, search.watch)
+            part = self.working(np.array(blobs.assignment)[at])
+            anneal(part, FINE_MOVES * problem.units, _by_edge(FINE, edge), self.rng, Silent(watch), self.effort.recuts)
+            self.proposals += COARSE_MOVES * coarse.units + FINE_MOVES * problem.units
+            now = self.polish(part.assignment)
+            best = min(best, now, key=self.rank)
+            if turn % 2:
+                now = best
+        return best
 
     def mend(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
         """Return a partition with less excess, by annealing around the territories that have some.
@@ -556,35 +604,36 @@ class Search:
             return best, []
         pockets = _Excuses(Pockets(problem), Silent(watch))
         left, now = self.effort.columns, best
+        bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
         for turn in range(self.effort.regroups):
-            bad = pockets.unexcused(now, FEW_PIECES)
             if not bad or left <= 0 or watch.time_is_up():
                 break
             watch.progress(
                 turn / self.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
             )
-            cluster = self._drawn_around(now, bad[turn % len(bad)], turn)
+            cluster = self._drawn_around(now, beside, bad[turn % len(bad)], turn)
             search, units, before = self._apart(now, cluster, watch)
             found = fewest_outside_coarse(before, self.rng, search.watch, turn // 2 % 2 == 0)
             left -= found.sets
             if found.assignment is None:
                 continue
             after = search.settle(found.assignment)
-            if _misses(after) <= _misses(before):
+            if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
                 now = self._with(now, units, np.array(cluster)[after.assignment])
                 best = min(best, now, key=lambda part: (*_misses(part), self.rank(part)))
+                bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
         pockets.unexcused(best, self.effort.pieces)
         outside = set(best.outside())
         proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
         held = np.array(best.assignment)
         return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
 
-    def _drawn_around(self, best: WorkingPartition, territory: int, turn: int) -> list[int]:
+    def _drawn_around(self, best: WorkingPartition, beside: list[list[int]], territory: int, turn: int) -> list[int]:
         """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
         problem, cluster = self.problem, [territory]
-        size, touching = REGROUPED[turn % len(REGROUPED)], best.touching()
+        size = REGROUPED[turn % len(REGROUPED)]
         while len(cluster) < size:
-            near = sorted(best.within_hops(cluster, 1, touching) - set(cluster))
+            near = sorted(set().union(*(beside[t] for t in cluster)) - set(cluster))
             near = [t for t in near if not problem.oversize[t]]
             if not near:
                 break
@@ -715,6 +764,14 @@ class _Excuses:
                     excused.add(t)
                     break
         return [t for t in bad if t not in excused]
+
+
+def _by_edge(schedule: Schedule, edge: float) -> Schedule:
+    """Return a schedule whose temperatures and limits are in prices of a cut edge."""
+    low, high = schedule.limits
+    return replace(
+        schedule, hot=edge * schedule.hot, cold=edge * schedule.cold, limits=(max(20.0, edge * low), edge * high)
+    )
 
 
 def _misses(part: WorkingPartition) -> tuple[int, float]:
