@@ -156,13 +156,20 @@ class Case:
             **{name: self._of_part(name, values, units, rank) for name, values in more.items()},
         )
         try:
-            join_fixed(problem)
+            joined = join_fixed(problem)
         except NotJoined as error:
             name = duty.names[members[error.territory]]
             raise TerritoryError(
                 f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
                 "through units that are locked to others or forbidden to it. Release some of them."
             ) from error
+        without = [duty.names[member] for at, member in enumerate(members) if not (joined == at).any()]
+        if len(without) > (joined < 0).sum():
+            kept = name_some([self.ids[units[at]] for at in np.flatnonzero(joined >= 0)])
+            raise TerritoryError(
+                f"No unit is left for one of {name_some(without)}: {kept} must stay with others, or join what must. "
+                "Release some of them, or ask for fewer territories."
+            )
         return problem
 
     def _of_part(self, name: str, values: np.ndarray, units, rank) -> np.ndarray:

@@ -64,15 +64,18 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
     for fresh in founding:
         if (assignment == fresh).any() or (problem.fixed == fresh).any():
             continue
-        # begun by one unit that its donor can do without; the search makes it grow
-        donor = founding[fresh]
-        assignment[_leaf(problem, assignment, donor)] = fresh
+        # begun by one unit that its donor, or else another one, can do without; the search makes it grow
+        others = np.argsort(-np.bincount(assignment[assignment >= 0], minlength=k), kind="stable").tolist()
+        leaves = (_leaf(problem, assignment, donor) for donor in (founding[fresh], *others))
+        assignment[next(leaf for leaf in leaves if leaf is not None)] = fresh
     return np.array(repair_contiguity(problem, assignment.tolist(), cost))
 
 
-def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int:
-    """Return a free unit of a territory that stays connected without it, the last that a search reaches."""
+def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int | None:
+    """Return a free unit of a territory that has others, the last that a search reaches; None if there is none."""
     inside = np.flatnonzero(assignment == donor)
+    if len(inside) < 2:
+        return None
     seats = [unit for unit in inside.tolist() if problem.fixed[unit] >= 0]
     order = seats[:1] or [int(inside[0])]
     seen = set(order)
@@ -82,7 +85,7 @@ def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int:
                 seen.add(other)
                 order.append(other)
     free = [unit for unit in order[1:] if problem.fixed[unit] < 0]
-    return free[-1] if free else order[-1]
+    return free[-1] if free else None
 
 
 def reshape(
