@@ -59,6 +59,15 @@ def test_any_alignment_comes_out_sound(graph, k, random):
         assert result.disruption >= result.least_bound - 1e-6
 
 
+def test_a_rep_who_joins_one_with_an_oversize_unit_gets_the_rest():
+    """The only territory of today has a unit of its own that outweighs two: 9 | 1 1 1."""
+    graph = path([9, 1, 1, 1])
+    current = dict.fromkeys(graph, "A")
+    result = rebalance_territories(graph, current, add=1)
+    assert_sound(graph, result, current, ["A", "New 1"])
+    assert sorted(result.plan.workload) == [3, 9]
+
+
 def test_a_balanced_alignment_stays_as_it_is():
     graph = grid(4, 4)
     current = {unit: "West" if unit[1] < "2" else "East" for unit in graph}

@@ -6,7 +6,13 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import Border, Measure, Rules, balance_territories
+from healthcare_territories.territory_plugin.engine.balance import (
+    Border,
+    Measure,
+    Rules,
+    balance_territories,
+    rebalance_territories,
+)
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.reps import Rep, read_locks, reps_of, share_heavy_units
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +20,7 @@ from hypothesis import strategies as st
 
 from .test_balance import grid, path, planar_graphs
 
-MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def territories_of(plan) -> dict:
@@ -27,12 +33,9 @@ def assert_connected(graph: nx.Graph, at: dict) -> None:
         assert nx.is_connected(graph.subgraph([unit for unit in graph if at[unit] == name])), name
 
 
-@MANY
-@given(planar_graphs(), st.integers(2, 4), st.randoms(use_true_random=False))
-def test_rules_of_any_kind_hold_together(graph, k, random):
-    """Homes, must-haves and locks stay; regions are not crossed; k territories, connected, totals equal."""
+def any_rules(graph, k, random) -> Rules:
+    """Return homes, shares, must-haves, locks, forbidden units, a border between west and east, a further measure."""
     units = sorted(graph)
-    k = min(k, len(units))
     homes = random.sample(units, k)
     west = sorted(units, key=lambda unit: graph.nodes[unit]["lon"])[: len(units) // 2]
     for unit in units:
@@ -53,36 +56,67 @@ def test_rules_of_any_kind_hold_together(graph, k, random):
         for at, home in enumerate(homes)
     )
     locked = {unit: f"R{rep}" for unit, rep in held.items() if unit not in set().union(*(r.must_have for r in reps))}
-    hard = random.random() < 0.3
-    rules = Rules(
+    return Rules(
         reps=reps,
         locked=locked,
-        borders=(Border("half", None if hard else random.choice([0.0, 2.0])),),
+        borders=(Border("half", None if random.random() < 0.3 else random.choice([0.0, 2.0])),),
         measures=(Measure("accounts", 0.3),) if random.random() < 0.3 else (),
     )
-    try:
-        plan = balance_territories(graph, rules=rules, effort="quick", tolerance=0.2)
-    except TerritoryError as refused:
-        # a contradiction is named by its units, reps or parts
-        assert any(name in str(refused) for name in [*units, *(rep.id for rep in reps)]), refused
-        return
+
+
+def assert_rules_hold(graph, plan, rules) -> None:
+    """Homes, must-haves and locks stay; regions are not crossed; exactly k territories, connected, totals equal."""
     at = territories_of(plan)
+    hard = rules.borders[0].price is None
     assert set(at) == set(graph)
-    assert set(at.values()) == {rep.id for rep in reps}
+    assert set(at.values()) == {rep.id for rep in rules.reps}
     if not (hard and plan.gave):  # parts of a region may be bridged, which is told
         assert_connected(graph, at)
-    for rep in reps:
+    for rep in rules.reps:
         assert rep.home is None or at[rep.home] == rep.id
         assert all(at[unit] == rep.id for unit in rep.must_have)
         broken = [unit for unit in rep.forbidden if at[unit] == rep.id]
         assert not broken or any(unit in text for unit in broken for text in plan.gave)
-    assert all(at[unit] == rep for unit, rep in locked.items())
+    assert all(at[unit] == rep for unit, rep in rules.locked.items())
     if hard:
         for rep in {*at.values()}:
             assert len({graph.nodes[unit]["half"] for unit in graph if at[unit] == rep}) == 1
     total = sum(load for _, load in graph.nodes(data="workload"))
     assert plan.workload.sum() == pytest.approx(total)
     assert plan.share.mean() == pytest.approx(1.0)
+
+
+def assert_named(refused, graph, rules) -> None:
+    """A contradiction is named by its units, reps or parts."""
+    assert any(name in str(refused) for name in [*sorted(graph), *(rep.id for rep in rules.reps)]), refused
+
+
+@MANY
+@given(planar_graphs(), st.integers(2, 4), st.randoms(use_true_random=False))
+def test_rules_of_any_kind_hold_together(graph, k, random):
+    rules = any_rules(graph, min(k, len(graph)), random)
+    try:
+        plan = balance_territories(graph, rules=rules, effort="quick", tolerance=0.2)
+    except TerritoryError as refused:
+        assert_named(refused, graph, rules)
+    else:
+        assert_rules_hold(graph, plan, rules)
+
+
+@MANY
+@given(planar_graphs(), st.integers(2, 4), st.randoms(use_true_random=False))
+def test_rules_of_any_kind_hold_together_in_a_rebalancing(graph, k, random):
+    """From any alignment, in parts or with gaps, in which some reps may have nothing yet."""
+    rules = any_rules(graph, min(k, len(graph)), random)
+    names = [rep.id for rep in rules.reps]
+    current = {unit: random.choice([*names, None]) for unit in sorted(graph)}
+    current[min(graph)] = names[0]
+    try:
+        found = rebalance_territories(graph, current, rules=rules, effort="quick", tolerance=0.2)
+    except TerritoryError as refused:
+        assert_named(refused, graph, rules)
+    else:
+        assert_rules_hold(graph, found.plan, rules)
 
 
 def test_a_home_keeps_its_rep_and_travel_is_measured_from_it():

@@ -130,8 +130,11 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
     for _ in range(rounds):
         found = program.solve(None, nodes, watch)
         best = max(best, program.bound)
-        if found is None or not program.separate(found) or watch.time_is_up():
+        if watch.time_is_up() or program.bound == np.inf or (found is not None and not program.separate(found)):
             break
+        if found is None and not program.spare:
+            # HiGHS tells no bound where it found no plan: one that may miss the limits is easy to find, and below
+            program = _Program(problem, may, elastic=True)
     return best * _at_stake(problem) / SCALE
 
 
