@@ -302,6 +302,18 @@ def sweep_table(rows: list[dict]) -> str:
     return as_markdown(shown)
 
 
+def exponents(rows: list[dict]) -> str:
+    """Return with which power of the number of ZIPs the CPU seconds grow, by least squares on logarithms."""
+    told = []
+    for each in dict.fromkeys(row["each"] for row in rows):
+        some = [row for row in rows if row["each"] == each]
+        across = np.log([row["units"] for row in some])
+        power = np.polyfit(across, np.log([row["cpu"] for row in some]), 1)[0]
+        allowed = np.polyfit(across, across + np.log(across), 1)[0]
+        told.append(f"n^{power:.2f} with {each:g} ZIPs for each territory (n·log n over this range: n^{allowed:.2f})")
+    return "CPU seconds grow as " + ", as ".join(told) + "."
+
+
 def page(rows: list[dict], nation: list[dict], wishes) -> str:
     """Return the page for the documentation."""
     parts = ["# From a thousand ZIPs to the nation\n\nMade by `python -m benchmarks.scaling --write`. Workload: ", ""]
@@ -317,6 +329,8 @@ out that alone outweigh a territory. Memory is the resident set of the process, 
 ![CPU seconds by number of ZIPs](scaling.svg)
 
 {sweep_table(rows)}
+
+{exponents(rows)}
 """
     if nation:
         parts.append(f"""
