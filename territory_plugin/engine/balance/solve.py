@@ -98,8 +98,8 @@ EFFORTS = {
         restarts=120,
         retries=40,
         sets=25_000,
-        regroups=80,
-        columns=60_000,
+        regroups=100,
+        columns=100_000,
         pieces=100_000,
     ),
     "thorough": Effort(
