@@ -13,16 +13,17 @@ import numpy as np
 from territory_plugin.engine.geodesy import geocentric
 
 
-def oversize_units(graph: nx.Graph, workload: str, territories: int) -> tuple[list, float]:
+def oversize_units(graph: nx.Graph, workload: str, territories: int, tolerance: float = 0.05) -> tuple[list, float]:
     """Return the units that alone outweigh a territory, and the target that the others leave to the rest.
 
-    The heaviest unit is set apart as long as it outweighs what each territory would hold without it.
+    The heaviest unit is set apart as long as it outweighs, by more than the tolerance, what each territory would hold
+    without it; one within the tolerance may be a territory like any other.
     """
     loads = sorted(((float(at[workload]), unit) for unit, at in graph.nodes.items()), key=lambda pair: -pair[0])
     left, apart = sum(load for load, _ in loads), []
     for load, unit in loads:
         remaining = territories - len(apart)
-        if remaining <= 1 or load <= left / remaining:
+        if remaining <= 1 or load <= left / remaining * (1 + tolerance):
             break
         apart.append(unit)
         left -= load
@@ -64,7 +65,7 @@ def judge(
     place = geocentric([[graph.nodes[unit]["lon"], graph.nodes[unit]["lat"]] for unit in units])
     place = place - place.mean(axis=0)
 
-    apart, target = oversize_units(graph, workload, territories)
+    apart, target = oversize_units(graph, workload, territories, tolerance)
     held = np.bincount(at[inside], load[inside], k)
     usual = np.ones(k, dtype=bool)
     usual[[number[plan[unit]] for unit in apart if unit in plan]] = False

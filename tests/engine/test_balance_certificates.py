@@ -7,8 +7,10 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import balance_territories, certificates
+from healthcare_territories.territory_plugin.engine.balance import Border, Rules, balance_territories, certificates
 from healthcare_territories.territory_plugin.engine.balance.certificates import apportion, least_deviation, nearest_load
+from healthcare_territories.territory_plugin.engine.errors import TerritoryError
+from healthcare_territories.territory_plugin.engine.reps import Rep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,3 +142,23 @@ def test_the_bound_has_the_base_that_territories_are_measured_by():
     proof = certificates(graph, 4)
     assert proof.shared_target == 1.0
     assert proof.least_shared_deviation == pytest.approx(8.0)
+
+
+def test_units_that_stay_together_carry_one_territory():
+    """
+    east | 1 1   both of W's: no second territory fits in, so the west's four units carry the three others
+    west | 1 1 1 1
+    """
+    graph = nx.Graph()
+    for at, (unit, half) in enumerate([("a", "east"), ("b", "east"), *((unit, "west") for unit in "cdef")]):
+        graph.add_node(unit, workload=9.0 if half == "east" else 1.0, lon=-80 + at / 10, lat=40.0, half=half)
+    graph.add_edges_from(zip("abcde", "bcdef"))
+    rules = Rules(
+        reps=(Rep("W", must_have=("a", "b")), Rep("X"), Rep("Y"), Rep("Z")), borders=(Border("half", None),)
+    )
+    found = certificates(graph, rules=rules)
+    assert sorted((len(part.units), part.territories) for part in found.components) == [(2, 1), (4, 3)]
+    assert any("half east has units for 1 of the territories only" in message for message in found.messages())
+    many = tuple(Rep(name) for name in "UVXYZ")
+    with pytest.raises(TerritoryError, match=r"6 territories need a unit each, and there are units for 5, since a, b"):
+        certificates(graph, rules=Rules(reps=(rules.reps[0], *many), borders=rules.borders))

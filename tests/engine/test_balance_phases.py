@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import coarse_cells, weighted_bisection
+from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
 from healthcare_territories.territory_plugin.engine.balance.near_transport import NearTransport, blocks_of
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
@@ -360,3 +361,54 @@ def test_newton_s_equations_are_solved(size):
         matrix[(at + 1) % size, at] -= stiffness[at]
     right = rng.normal(size=size)
     assert matrix @ solved(matrix, right) == pytest.approx(right, abs=1e-6)
+
+
+def test_excess_goes_on_through_those_that_are_full():
+    """Four territories in a row; only the last has room, and it does not touch the first.
+
+    AAAAAAAA BBBB CCCC DD   becomes   AAAAA BBBB CCCC DDDDD, or the like
+    """
+    lengths = (8, 4, 4, 2)
+    assignment = [territory for territory, length in enumerate(lengths) for _ in range(length)]
+    n = len(assignment)
+    places = np.column_stack([np.arange(n) * 10.0, np.zeros(n), np.full(n, 6371.0)])
+    problem = Problem(
+        workload=np.ones(n),
+        location=places,
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(4, n / 4),
+        tolerance=0.15,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+    )
+    part = WorkingPartition(problem, assignment, Weights(limit=1000.0), 1.0)
+    assert pass_on(part, Watch())
+    assert connected(problem, part.assignment)
+    assert sorted(part.load) == [4, 4, 5, 5]
+    assert not part.outside()
+
+
+def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
+    """Two towns on one road: the first has three territories for the workload of two, the second one for two.
+
+    Nothing helps at the border between the towns, where a territory is light and its neighbour is heavy.
+    """
+    n = 96
+    assignment = [0] * 16 + [1] * 16 + [2] * 16 + [3] * 48
+    places = np.column_stack([np.arange(n) * 5.0, np.zeros(n), np.full(n, 6371.0)])
+    places[n // 2 :, 0] += 3000.0
+    problem = Problem(
+        workload=np.ones(n),
+        location=places,
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(4, n / 4),
+        tolerance=0.05,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+    )
+    search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
+    before = search.working(assignment, 1000.0)
+    after = search.resettle(before)
+    assert connected(problem, after.assignment)
+    assert after.load == [24.0, 24.0, 24.0, 24.0]
+    assert len(set(after.assignment[: n // 2])) == 2

@@ -19,7 +19,9 @@ from .watch import Watch
 CELLS_PER_TERRITORY = 12
 MOST_CELLS = 3000
 REGION = 60
-"""Above so many territories, Lloyd rounds start in regions of at most so many, and cells look at near centres only."""
+"""Above so many territories, Lloyd rounds start in regions of at most so many, and are refined all together."""
+NEAR_ABOVE = 30
+"""Above so many centres, cells look at near ones only."""
 COARSEST = 0.3
 SHARPER = (0.2, 0.12, 0.07, 0.04, 0.02)
 
@@ -116,7 +118,7 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tup
 
 def _transport(points, loads, capacity, centres, watch: Watch, price=None) -> Transport:
     """Return the transport among few centres, or among many."""
-    method = NearTransport if len(capacity) > REGION else Transport
+    method = NearTransport if len(capacity) > NEAR_ABOVE else Transport
     return method(points, loads, capacity, centres, watch, price)
 
 

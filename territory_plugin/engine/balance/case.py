@@ -329,7 +329,7 @@ class Case:
         proof = plan.certificates
         proven = {
             territory: each
-            for each in sorted(proofs, key=lambda each: len(each.units))
+            for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
         narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
@@ -371,6 +371,8 @@ class Case:
                     f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
                     f"{100 * stuck[unit]:.1f} %."
                 )
+            elif territory in proven and not proven[territory].territories:
+                reason = f"{off:+.1f} %: {proven[territory]}."
             elif territory in narrow:
                 reason = f"{off:+.1f} %: {narrow[territory]}"
             elif territory in proven:

@@ -464,16 +464,27 @@ def certify(
         for part in parts
     ]
     sizes = [len(part) for part in parts]
-    own = [max(1, len(seated), sum(unit in giants for unit in part)) for part, seated in zip(parts, seats)]
+    # units that must be in one territory leave none for another
+    carried = [int((duty.fixed[part] < 0).sum()) + len(seated) for part, seated in zip(parts, seats)]
+    if sum(carried) < room:
+        kept = name_some([ids[unit] for unit in open_units if duty.fixed[unit] >= 0])
+        raise TerritoryError(
+            f"{room:,} territories need a unit each, and there are units for {sum(carried):,}, since {kept} must stay "
+            "with their rep: ask for fewer territories, or release some of them."
+        )
+    own = [
+        min(most, max(1, len(seated), sum(unit in giants for unit in part)))
+        for part, seated, most in zip(parts, seats, carried)
+    ]
     if sum(own) > room:
         own = [max(1, len(seated)) for seated in seats]
     if sum(own) > room:
         empty = [part for part, seated in zip(parts, seats) if not seated]
         raise TerritoryError(_too_many_parts(ids, empty, room - sum(map(len, seats)), bool(duty.frozen.any())))
     if region_of is None:
-        counts, seats_of = apportion(loads, sizes, room, own), ()
+        counts, seats_of = apportion(loads, carried, room, own), ()
     else:
-        counts, seats_of = _apportion_by_region([region_of[part[0]] for part in parts], loads, sizes, room, own)
+        counts, seats_of = _apportion_by_region([region_of[part[0]] for part in parts], loads, carried, room, own)
     regions = _seat_the_others(parts, counts, seats, loads, workload, duty)
 
     fair = total / territories
@@ -523,7 +534,7 @@ def certify(
 
 
 def _apportion_by_region(
-    names: list[str], loads: list[float], sizes: list[int], room: int, own: list[int]
+    names: list[str], loads: list[float], carried: list[int], room: int, own: list[int]
 ) -> tuple[list[int], tuple[str, ...]]:
     """Return how many territories each component carries where borders are closed, and the reasons.
 
@@ -532,24 +543,27 @@ def _apportion_by_region(
     parts: dict[str, list[int]] = {}
     for at, name in enumerate(names):
         parts.setdefault(name, []).append(at)
-    found = apportionment.apportion(
-        {name: sum(loads[at] for at in here) for name, here in sorted(parts.items())},
-        room,
-        {name: sum(own[at] for at in here) for name, here in parts.items()},
-    )
+    full: dict[str, int] = {}
+    while True:
+        # regions whose units cannot be so many territories leave theirs to the others
+        found = apportionment.apportion(
+            {name: sum(loads[at] for at in here) for name, here in sorted(parts.items()) if name not in full},
+            room - sum(full.values()),
+            {name: sum(own[at] for at in here) for name, here in parts.items()},
+        )
+        most = {name: sum(carried[at] for at in parts[name]) for name in found}
+        over = {name: most[name] for name, seats in found.items() if seats.territories > most[name]}
+        if not over:
+            break
+        full.update(over)
     counts = [0] * len(names)
     for name, here in parts.items():
-        share = min(found[name].territories, sum(sizes[at] for at in here))
-        inside = apportion(*([values[at] for at in here] for values in (loads, sizes)), share, [own[at] for at in here])
-        for at, count in zip(here, inside):
+        share = full[name] if name in full else found[name].territories
+        values = ([each[at] for at in here] for each in (loads, carried))
+        for at, count in zip(here, apportion(*values, share, [own[at] for at in here])):
             counts[at] = count
-    short = room - sum(counts)
-    if short:
-        raise TerritoryError(
-            f"{room:,} territories are too many where none may cross a border: {short:,} would find no unit. Ask for "
-            "fewer, or let territories cross."
-        )
-    return counts, tuple(f"{seats}." for seats in found.values())
+    said = [f"{name} has units for {most:,} of the territories only." for name, most in full.items()]
+    return counts, (*(f"{seats}." for seats in found.values()), *said)
 
 
 def _too_many_parts(ids, parts: list[list[int]], room: int, locked: bool) -> str:

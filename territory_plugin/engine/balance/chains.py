@@ -15,11 +15,11 @@ from .watch import Watch
 
 FREE_PASSED = 10
 """Units at each border that are shared out anew."""
-CHAINS = 8
+CHAINS = 6
 """Chains tried for a territory."""
 LONGEST = 20
 """Borders in a chain at most."""
-ROUNDS = 4
+ROUNDS = 3
 """How often all territories outside the tolerance have their turn."""
 ROOM = 0.003
 """Share of the target that a territory must be able to take at least."""

@@ -85,7 +85,7 @@ class Proof:
     units : tuple of int
         All units of the territories.
     territories : int
-        How many they form.
+        How many they form; 0 for a pocket of the map: whatever the borders, a territory with some of them is off.
     bound : float
         No division of these units into as many connected territories keeps all nearer to the target; 0 if unknown.
     outside : int
@@ -98,6 +98,9 @@ class Proof:
     outside: int
 
     def __str__(self) -> str:
+        if not self.territories:
+            many = f"its units and those around ({len(self.units):,} with workload)"
+            return f"wherever the borders run, a territory among {many} misses its target by {100 * self.bound:.1f} %"
         whole = f"its units and those around ({len(self.units):,}) into {self.territories} territories"
         if self.bound:
             return f"no way to divide {whole} does better than {100 * self.bound:.1f} %"
@@ -411,12 +414,12 @@ class _Choices:
         if not self.complete or len(among) > MOST_COLUMNS:
             return None, False
         problem = self.problem
-        chosen, proven = _choose(self.sets[among], cost[among], problem.workload, problem.territories, watch)
+        chosen, proven = choose(self.sets[among], cost[among], problem.workload, problem.territories, watch)
         return (None if chosen is None else among[chosen]), proven
 
     def assignment(self, chosen: np.ndarray | None) -> list[int] | None:
         """Return the territory of each unit."""
-        return None if chosen is None else _hand_out(self.problem, self.sets[chosen])
+        return None if chosen is None else hand_out(self.problem, self.sets[chosen])
 
 
 def alike(problem: Problem, territories: Sequence[int] | None = None) -> bool:
@@ -449,8 +452,14 @@ def _cost(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
     return part.balance_costs(0, sums[:, 0]) + travel + part.weights.boundary * cuts / 2
 
 
-def _choose(
-    sets: np.ndarray, cost: np.ndarray, workload: np.ndarray, k: int, watch: Watch
+def choose(
+    sets: np.ndarray,
+    cost: np.ndarray,
+    workload: np.ndarray,
+    k: int,
+    watch: Watch,
+    nodes: int = MOST_NODES,
+    gap: float = 1e-6,
 ) -> tuple[np.ndarray | None, bool]:
     """Return `k` sets that cover every unit with workload once at least cost, and whether the answer is proven."""
     covers = sets[:, workload > 0]
@@ -466,7 +475,7 @@ def _choose(
         ],
         integrality=np.ones(len(sets)),
         bounds=Bounds(0, 1),
-        options={"node_limit": MOST_NODES, "time_limit": watch.remaining(SECONDS), "mip_rel_gap": 1e-6},
+        options={"node_limit": nodes, "time_limit": watch.remaining(SECONDS), "mip_rel_gap": gap},
     )
     if found.x is None:
         return None, found.status == 2
@@ -477,7 +486,7 @@ def _choose(
     return chosen, found.status == 0
 
 
-def _hand_out(problem: Problem, sets: np.ndarray) -> list[int]:
+def hand_out(problem: Problem, sets: np.ndarray) -> list[int]:
     """Return the territory of each unit, those in no set with a neighbour's."""
     assignment = np.where(sets.any(axis=0), sets.argmax(axis=0), -1).tolist()
     queue = [unit for unit, home in enumerate(assignment) if home >= 0]

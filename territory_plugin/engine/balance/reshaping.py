@@ -154,6 +154,9 @@ def reshape(
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
+    if n > MANY_UNITS:
+        # the borders are too many to share all of them out anew each time
+        best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
     # the programs know nothing of regions, further measures and shapes
     if (
         n <= MANY_UNITS
@@ -165,15 +168,21 @@ def reshape(
     return np.array(best.assignment), proposals
 
 
-def _settled(problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch) -> WorkingPartition:
+def _settled(
+    problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch, free: int | None = None
+) -> WorkingPartition:
     """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed.
 
-    On large maps single moves alone: the borders are too many to share out anew.
+    On large maps single moves alone, unless `free` units at each border of territories that changed are asked for.
     """
+    among = None
     priced = replace(problem, stay=SETTLED * problem.stay)
     part = WorkingPartition(priced, assignment, weights.with_limit(1e4 * SETTLED), unit_travel or 1.0)
     descend(part, watch)
-    while problem.units <= MANY_UNITS and improve_pairs(part, watch, FREE):
+    if problem.units > MANY_UNITS:
+        changed = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
+        among = set(problem.current[changed].tolist())
+    while (free or problem.units <= MANY_UNITS) and improve_pairs(part, watch, FREE, among):
         descend(part, watch)
     return part
 

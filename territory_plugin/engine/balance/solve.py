@@ -9,9 +9,12 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .capacitated_lloyd import Centres, capacitated_lloyd
 from .chains import pass_on
+from .coarse import fewest_outside_coarse
+from .coarsening import coarsened
 from .contiguity import assign_to_centres, components
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import Weights, WorkingPartition
+from .pockets import Pocket, Pockets
 from .problem import AIM, SAFETY, Problem
 from .recombination import recombine
 from .splits import improve_pairs
@@ -34,11 +37,17 @@ class Effort:
         Recombinations tried per batch of proposals.
     mends : int
         Annealings around the territories that are still outside the tolerance.
+    smoothings : int
+        Coarse maps that are annealed where borders are dear.
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
     sets : int
         Connected sets that are listed to find, and prove, the least largest deviation of few territories.
+    regroups, columns : int
+        Choices of all territories of a neighbourhood at once, and sets that there are to choose from, together.
+    pieces : int
+        Pieces of a pocket of the map that are listed to prove that it cannot be within the tolerance.
     """
 
     starts: int
@@ -49,9 +58,13 @@ class Effort:
     refine: int
     recuts: int
     mends: int
+    smoothings: int
     restarts: int
     retries: int
     sets: int
+    regroups: int
+    columns: int
+    pieces: int
 
 
 EFFORTS = {
@@ -64,9 +77,13 @@ EFFORTS = {
         refine=0,
         recuts=10,
         mends=4,
+        smoothings=1,
         restarts=0,
         retries=6,
         sets=3_000,
+        regroups=10,
+        columns=8_000,
+        pieces=3_000,
     ),
     "default": Effort(
         starts=6,
@@ -77,9 +94,13 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
+        smoothings=8,
         restarts=120,
         retries=40,
         sets=25_000,
+        regroups=80,
+        columns=60_000,
+        pieces=100_000,
     ),
     "thorough": Effort(
         starts=16,
@@ -90,9 +111,13 @@ EFFORTS = {
         refine=1000,
         recuts=40,
         mends=63,
+        smoothings=40,
         restarts=300,
         retries=300,
         sets=400_000,
+        regroups=300,
+        columns=600_000,
+        pieces=600_000,
     ),
 }
 
@@ -130,14 +155,27 @@ SMALL_UNITS, FEW_UNITS, MANY_UNITS = 120, 400, 4000
 `MANY_UNITS` it grows with the root of their number."""
 MENDING = 1_200_000, 0.25
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+HEAT = 0.6
+"""How much hotter annealing begins, by the price of a cut edge."""
+SMOOTH = 5.0
+"""How much dearer than usual borders are where coarse maps are annealed for them."""
+COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
+"""Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
+FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
+"""How to anneal both, in prices of a cut edge."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
 FREE_MENDED = 10
 """Units at each border that exact splits share out anew where mending goes on."""
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
+SETTLINGS = 3
+"""How often founding anew, passing on and mending follow each other at most."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+PLACES = 2
+"""Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
 """Proposals per unit around a territory that was founded anew."""
 NEAR = 4
@@ -148,6 +186,10 @@ LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
 LISTED_FIRST = 4
 """How many times more sets are listed for all territories of a small map at once."""
+REGROUPED = (6, 9, 12, 15, 7, 11, 17, 5, 13)
+"""Territories that are chosen anew together, in turn."""
+FEW_PIECES = 3_000
+"""Pieces of a pocket that are listed while others are still sought."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 FREE, FREE_OF_FEW = 12, 17
@@ -189,17 +231,19 @@ def solve(
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
     pool.sort(key=search.rank)
     for index in range(min(effort.finalists, len(pool))):
-        stretch = watch.part(0.55 + 0.35 * index / effort.finalists, 0.55 + 0.35 * (index + 1) / effort.finalists)
+        stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = search.pass_on(search.resettle(min(pool, key=search.rank)))
-    best = search.pass_on(search.mend(best, watch.part(0.9, 0.95)))
+    best = search.smooth(min(pool, key=search.rank), watch.part(0.88, 0.9))
+    best = search.settle_all(best, watch.part(0.9, 0.95))
     best, proofs = search.list_all(best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = search.restart(best, centres, watch.part(0.96, 0.98))
     if not best.improvable():
-        best, _ = search.list_all(best, watch.part(0.98, 0.98))
+        best, _ = search.list_all(best, watch.part(0.97, 0.97))
     if not proofs:
-        best, proofs = search.list_clusters(best, watch.part(0.98, 1.0))
+        best, proofs = search.regroup(best, watch.part(0.97, 0.99))
+    if not proofs:
+        best, proofs = search.list_clusters(best, watch.part(0.99, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
 
 
@@ -220,7 +264,10 @@ class Search:
     """
 
     def __init__(self, problem, effort, weights, travel, rng, watch, aim: float = AIM) -> None:
-        self.problem, self.effort, self.weights, self.rng, self.watch = problem, effort, weights, rng, watch
+        self.problem, self.effort, self.rng, self.watch = problem, effort, rng, watch
+        # a wide tolerance is room to use: deviation counts in tolerances then
+        wide = max(1.0, problem.tolerance / aimed(USUAL_TOLERANCE))
+        self.weights = replace(weights, pressure=Weights.pressure / wide**2)
         self.unit_travel = travel / problem.units or 1.0
         self.proposals = 0
         dear = max(1.0, USUAL_TOLERANCE / problem.tolerance) * max(1.0, weights.boundary / Weights.boundary)
@@ -266,9 +313,40 @@ class Search:
         n = self.problem.units
         budget = per_unit * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
         part = self.working(assignment)
+        # where borders are dear, what was warm is cold; small maps are searched again and again instead
+        heat = max(1.0, HEAT * self.weights.boundary) if n > FEW_UNITS else 1.0
+        schedule = replace(schedule, hot=heat * schedule.hot, cold=heat**0.5 * schedule.cold)
         anneal(part, budget, schedule, self.rng, watch, self.effort.recuts)
         self.proposals += budget
         return self.polish(part.assignment)
+
+    def smooth(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with shorter borders, where those are dear, by annealing on coarse maps.
+
+        Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
+        short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
+        """
+        edge, problem = self.weights.boundary, self.problem
+        if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
+            return best
+        count, now = COARSE_UNITS * problem.territories, best
+        for turn in range(self.effort.smoothings):
+            if watch.time_is_up() or problem.units < 2 * count:
+                break
+            watch.progress(turn / self.effort.smoothings, f"Smoothing borders, worst {100 * best.worst():.1f} %")
+            coarse, at, inside = coarsened(problem, now.assignment, count, self.rng)
+            search = Search(coarse, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
+            search.unit_travel = self.unit_travel
+            blobs = search.working(inside)
+            anneal(blobs, COARSE_MOVES * coarse.units, _by_edge(COARSE, edge), self.rng, search.watch)
+            part = self.working(np.array(blobs.assignment)[at])
+            anneal(part, FINE_MOVES * problem.units, _by_edge(FINE, edge), self.rng, Silent(watch), self.effort.recuts)
+            self.proposals += COARSE_MOVES * coarse.units + FINE_MOVES * problem.units
+            now = self.polish(part.assignment)
+            best = min(best, now, key=self.rank)
+            if turn % 2:
+                now = best
+        return best
 
     def mend(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
         """Return a partition with less excess, by annealing around the territories that have some.
@@ -277,8 +355,10 @@ class Search:
         gained in one is not lost to another.
         """
         most = self.proposals + max(MENDING[0], int(MENDING[1] * self.proposals))
+        excess = []
         for turn in range(self.effort.mends):
-            if self.proposals >= most:
+            excess.append(self.rank(best)[0])
+            if self.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
                 break
             bad = best.improvable()
             if not bad or self.rank(best)[0] <= 0 or self.watch.time_is_up():
@@ -306,6 +386,16 @@ class Search:
             best = self.working(assignment, STRICT)
         return best
 
+    def settle_all(self, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+        """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
+        for turn in range(SETTLINGS):
+            moved = self.resettle(best)
+            if (turn and moved is best) or not moved.improvable() or self.watch.time_is_up():
+                return moved
+            stretch = watch.part(turn / SETTLINGS, (turn + 1) / SETTLINGS)
+            best = self.pass_on(self.mend(self.pass_on(moved), stretch))
+        return best
+
     def pass_on(self, best: WorkingPartition) -> WorkingPartition:
         """Return a partition with less excess, passed on from territory to territory to where there is room."""
         if self.rank(best)[0] <= 0:
@@ -324,48 +414,64 @@ class Search:
         for starved in best.improvable():
             if problem.anchor[starved] >= 0 or best.load[starved] >= STARVED * problem.target[starved]:
                 continue
-            near = best.within_hops([starved], NEAR, touching) - {starved}
-            donors = [t for t in sorted(near) if best.count[t] > 1 and problem.anchor[t] < 0]
-            if donors:
-                donor = max(donors, key=lambda t: best.load[t] - best.target[t])
-                best = self._refounded(best, touching, starved, donor)
-                touching = best.touching()
+            near = sorted(best.within_hops([starved], NEAR, touching) - {starved})
+            donors = [max(near, key=lambda t: best.load[t] - best.target[t])] if near else []
+            donors += [t for t in self._fullest(best, touching) if t not in (*donors, starved)]
+            best, touching = self._first_better(best, touching, [(starved, donor) for donor in donors])
         for _ in range(self.effort.mends):
-            pair = self._misplaced(best, touching)
-            trial = best if pair is None else self._refounded(best, touching, *pair)
-            if trial is best:
+            before = best
+            best, touching = self._first_better(best, touching, self._misplaced(best, touching))
+            if best is before:
                 break
-            best, touching = trial, trial.touching()
         return best
 
-    def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> tuple[int, int] | None:
-        """Return a territory of the touching ones that lack most together, and one where most is held too much.
+    def _first_better(self, best: WorkingPartition, touching: list[list[int]], pairs: list[tuple[int, int]]):
+        """Return the partition after the first pair of given up and split territories that helps, and who touches."""
+        for starved, donor in pairs:
+            if self.problem.anchor[donor] < 0 and best.count[donor] > 1:
+                trial = self._refounded(best, touching, starved, donor)
+                if trial is not best:
+                    return trial, trial.touching()
+        return best, touching
 
-        Or one of those that hold most too much together, and one where most is lacking.
+    def _fullest(self, best: WorkingPartition, touching: list[list[int]], sign: int = 1) -> list[int]:
+        """Return the territories that hold most too much together with those around; with sign -1, too little."""
+        problem = self.problem
+        off = [sign * (load - target) * best.per_target for load, target in zip(best.load, best.target)]
+        free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
+        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
+        chosen: list[int] = []
+        for t in sorted(free, key=lambda t: (-around[t], t)):
+            if not set(touching[t]) & set(chosen):
+                chosen.append(t)
+            if len(chosen) == PLACES:
+                break
+        return chosen
+
+    def _misplaced(self, best: WorkingPartition, touching: list[list[int]]) -> list[tuple[int, int]]:
+        """Return pairs of a territory where much is lacking and of one where much is held too much.
+
+        Those that lack, or hold too much, most together have one of the pair, if it is enough for one territory.
         """
         problem, bad = self.problem, set(best.improvable())
         off = [(load - target) * best.per_target for load, target in zip(best.load, best.target)]
         free = [t for t in range(len(off)) if not problem.oversize[t] and problem.anchor[t] < 0]
-        around = {t: off[t] + sum(off[other] for other in touching[t] if not problem.oversize[other]) for t in free}
-        found = []
+        groups, sums = {}, {}
         for sign in (-1, 1):
-            groups = components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
-            sums = [sign * sum(off[t] for t in group) if bad & set(group) else 0.0 for group in groups]
-            largest = max(sums, default=0.0)
-            found.append((largest, groups[sums.index(largest)] if sums else []))
-        if max(found)[0] < MISPLACED:
-            return None
-        (lack, empty), (_, full) = found
-        if lack < MISPLACED:
-            empty = [t for t in free if t not in full]
-            empty = [min(empty, key=lambda t: (around[t], t))] if empty else []
-        elif found[1][0] < MISPLACED:
-            full = [t for t in free if t not in empty and best.count[t] > 1]
-            full = [max(full, key=lambda t: (around[t], -t))] if full else []
-        full = [t for t in full if best.count[t] > 1]
-        if not empty or not full:
-            return None
-        return min(empty, key=lambda t: (best.load[t], t)), max(full, key=lambda t: (best.load[t], -t))
+            found = [
+                (sign * sum(off[t] for t in group), group)
+                for group in components(touching, [t for t in free if sign * off[t] > problem.tolerance / 2])
+                if bad & set(group)
+            ]
+            sums[sign], groups[sign] = max(found, default=(0.0, []))
+        if max(sums.values()) < MISPLACED:
+            return []
+        empty, full = self._fullest(best, touching, -1), self._fullest(best, touching)
+        if sums[-1] >= MISPLACED:
+            empty = [min(groups[-1], key=lambda t: (best.load[t], t))]
+        if sums[1] >= MISPLACED:
+            full = [max(groups[1], key=lambda t: (best.load[t], -t)), *full]
+        return [(one, other) for one in empty for other in dict.fromkeys(full) if one != other]
 
     def _refounded(
         self, best: WorkingPartition, touching: list[list[int]], starved: int, donor: int
@@ -486,6 +592,59 @@ class Search:
         proof = Proof(tuple(units.tolist()), len(usual), exact.bound, 0)
         return best, [proof] if exact.bound else []
 
+    def regroup(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+        """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
+
+        One of them is taken together with some of those around it, and all are chosen anew, from coarse units that
+        differ from turn to turn. Plans that are as good are gone on from, too; the best one counts.
+        """
+        problem = self.problem
+        usual = np.flatnonzero(~problem.oversize).tolist()
+        if not best.improvable() or len(usual) < 2 or not alike(problem, usual):
+            return best, []
+        pockets = _Excuses(Pockets(problem), Silent(watch))
+        left, now = self.effort.columns, best
+        bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
+        for turn in range(self.effort.regroups):
+            if not bad or left <= 0 or watch.time_is_up():
+                break
+            watch.progress(
+                turn / self.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
+            )
+            cluster = self._drawn_around(now, beside, bad[turn % len(bad)], turn)
+            search, units, before = self._apart(now, cluster, watch)
+            found = fewest_outside_coarse(before, self.rng, search.watch, turn // 2 % 2 == 0)
+            left -= found.sets
+            if found.assignment is None:
+                continue
+            after = search.settle(found.assignment)
+            if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
+                now = self._with(now, units, np.array(cluster)[after.assignment])
+                best = min(best, now, key=lambda part: (*_misses(part), self.rank(part)))
+                bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
+        pockets.unexcused(best, self.effort.pieces)
+        outside = set(best.outside())
+        proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
+        held = np.array(best.assignment)
+        return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
+
+    def _drawn_around(self, best: WorkingPartition, beside: list[list[int]], territory: int, turn: int) -> list[int]:
+        """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
+        problem, cluster = self.problem, [territory]
+        size = REGROUPED[turn % len(REGROUPED)]
+        while len(cluster) < size:
+            near = sorted(set().union(*(beside[t] for t in cluster)) - set(cluster))
+            near = [t for t in near if not problem.oversize[t]]
+            if not near:
+                break
+            chance = self.rng.random(len(near))
+            weigh = np.array([best.count[t] for t in near]) if turn % 2 == 0 else np.ones(len(near))
+            cluster.append(near[int(np.argmin(-np.log1p(-chance) * weigh))])
+            if sum(best.count[t] for t in cluster) > LARGEST_CLUSTER:
+                cluster.pop()
+                break
+        return sorted(cluster)
+
     def list_clusters(self, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
         """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
 
@@ -506,9 +665,9 @@ class Search:
             )
             cluster = [worst]
             while left > 0 and not watch.time_is_up():
-                size = len(cluster)
+                size, touching = len(cluster), best.touching()
                 while cluster is not None and len(cluster) < 1.4 * size:
-                    cluster = self._wider(best, cluster)
+                    cluster = self._wider(best, cluster, touching)
                 if cluster is None:
                     break
                 search, units, before = self._apart(best, cluster, watch)
@@ -543,10 +702,10 @@ class Search:
         assignment[units] = territories
         return self.working(assignment, STRICT)
 
-    def _wider(self, best: WorkingPartition, cluster: list[int]) -> list[int] | None:
+    def _wider(self, best: WorkingPartition, cluster: list[int], touching: list[list[int]]) -> list[int] | None:
         """Return a cluster and the territory with the fewest units beside it; None when there is none, or too many."""
         problem = self.problem
-        near = sorted(best.within_hops(cluster, 1) - set(cluster))
+        near = sorted(best.within_hops(cluster, 1, touching) - set(cluster))
         near = [t for t in near if alike(problem, [*cluster, t])]
         if not near:
             return None
@@ -566,6 +725,58 @@ class Search:
         """Return what makes one partition better than another where the worst territory counts first."""
         excess = [max(load - high, low - load, 0.0) for load, low, high in zip(part.load, part.low, part.high)]
         return round(max(excess) * part.per_target, 9), *self.rank(part)
+
+
+class _Excuses:
+    """What pockets of the map show of the territories outside."""
+
+    def __init__(self, pockets: Pockets, watch: Watch) -> None:
+        self.pockets, self.watch = pockets, watch
+        self.found: list[Pocket] = []
+        self.asked: dict[int, int] = {}
+
+    def unexcused(self, part: WorkingPartition, pieces: int) -> list[int]:
+        """Return the territories outside that may be nearer to their target, as far as so many pieces can tell."""
+        bad = part.improvable()
+        heaviest: dict[int, int] = {}
+        for unit, home in enumerate(part.assignment):
+            if self.pockets.open[unit] and part.workload[unit] > part.workload[heaviest.get(home, unit)] - 1e-12:
+                heaviest.setdefault(home, unit)
+                if part.workload[unit] > part.workload[heaviest[home]]:
+                    heaviest[home] = unit
+        excused: set[int] = set()
+        for t in bad:
+            unit = heaviest.get(t)
+            if unit is None:
+                continue
+            off = abs(part.load[t] - part.target[t]) * part.per_target
+            if not any(each.excuses(part.assignment, t, off) for each in self.found) and (
+                self.asked.get(unit, 0) < pieces
+            ):
+                self.asked[unit] = pieces
+                pocket = self.pockets.around(unit, off, pieces, self.watch)
+                self.found += [] if pocket is None else [pocket]
+        # each pocket excuses one territory
+        for each in self.found:
+            for t in bad:
+                off = abs(part.load[t] - part.target[t]) * part.per_target
+                if t not in excused and each.excuses(part.assignment, t, off):
+                    excused.add(t)
+                    break
+        return [t for t in bad if t not in excused]
+
+
+def _by_edge(schedule: Schedule, edge: float) -> Schedule:
+    """Return a schedule whose temperatures and limits are in prices of a cut edge."""
+    low, high = schedule.limits
+    return replace(
+        schedule, hot=edge * schedule.hot, cold=edge * schedule.cold, limits=(max(20.0, edge * low), edge * high)
+    )
+
+
+def _misses(part: WorkingPartition) -> tuple[int, float]:
+    """Return how many territories are outside, and by how much together."""
+    return len(part.outside()), round(part.excess(), 9)
 
 
 def _clusters(neighbourhoods: list[set[int]]) -> list[set[int]]:

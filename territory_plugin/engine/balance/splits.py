@@ -42,6 +42,9 @@ def improve_pairs(part: WorkingPartition, watch: Watch, free: int = FREE, among:
         Whether anything changed.
     """
     changed = False
+    members: list[list[int]] = [[] for _ in part.load]
+    for unit, home in enumerate(part.assignment):
+        members[home].append(unit)
     settled: dict[tuple[int, int], tuple[int, int]] = {}
     version = [0] * len(part.load)
     while True:
@@ -62,11 +65,14 @@ def improve_pairs(part: WorkingPartition, watch: Watch, free: int = FREE, among:
                 return changed
             if settled.get((one, other)) == (version[one], version[other]):
                 continue
-            found = best_split(part, one, other, free)
+            units = sorted(members[one] + members[other])
+            found = best_split(part, one, other, free, units)
             if found is not None:
                 to_one, to_other = found
                 part.move(to_one, other, one)
                 part.move(to_other, one, other)
+                for territory in (one, other):
+                    members[territory] = [unit for unit in units if part.assignment[unit] == territory]
                 version[one] += 1
                 version[other] += 1
                 moved = changed = True

@@ -1,0 +1,176 @@
+"""Choosing all territories of a neighbourhood at once, from few coarse units.
+
+Light units are put together with neighbours until the connected sets of what is left can be listed; a set
+partitioning problem then chooses the territories with the fewest outside the tolerance. Heavy units stay alone, so
+nothing is lost where it matters; other light ones are put together in the next turn. What no exchange between two
+territories can mend, as in cities where single units weigh most of a target, is mended by a dozen at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+
+from .exact import choose, hand_out
+from .listing import as_rows, list_connected
+from .objective import WorkingPartition
+from .watch import Watch
+
+LIGHT = 0.12
+"""Share of a target up to which units are put together."""
+PER_TERRITORY = 7
+"""Coarse units for each territory at first."""
+FEWER = 0.88
+"""Share of them that is left when there are too many sets."""
+SPREAD = 0.7
+"""How much chance there is in what is put together: standard deviation of the logarithm."""
+CHANCE = 0.1
+"""What chance weighs beside one territory outside."""
+MOST_SEEN, MOST_COLUMNS, MOST_NODES, GAP = 40_000, 6_000, 20, 0.02
+"""Sets that are looked at, sets to choose from, branches, and when a choice is good enough."""
+SEEN_FOR_ONE = 40
+"""Sets that are looked at take the effort of one to choose from."""
+CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one choice of territories came to.
+
+    Attributes
+    ----------
+    assignment : list of int or None
+        Territory of each unit; None when there was nothing to choose.
+    sets : int
+        Sets that there were to choose from.
+    """
+
+    assignment: list[int] | None
+    sets: int
+
+
+class CoarseUnits:
+    """Units put together, the lightest first, with some chance.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+    rng : Generator
+    within : bool
+        Whether only units of one territory are put together, so that the partition stays one of the choices.
+    """
+
+    def __init__(self, part: WorkingPartition, rng: np.random.Generator, within: bool) -> None:
+        self.home = part.assignment if within else [0] * len(part.neighbours)
+        self.light = LIGHT * float(part.problem.target[0])
+        self.load = list(part.workload)
+        self.near = [set(around) for around in part.neighbours]
+        self.members = {unit: [unit] for unit in range(len(self.load))}
+        self.chance = np.exp(rng.normal(0.0, SPREAD, len(self.load))).tolist()
+        self.queue = [(load * chance, unit) for unit, (load, chance) in enumerate(zip(self.load, self.chance))]
+        heapify(self.queue)
+
+    def heaviest_first(self) -> list[int]:
+        """Return the coarse units, each called by one of its units."""
+        return sorted(self.members, key=lambda unit: (-self.load[unit], unit))
+
+    @property
+    def loads(self) -> np.ndarray:
+        """Workload of each, the heaviest first."""
+        return np.array([self.load[unit] for unit in self.heaviest_first()])
+
+    def reduce(self, count: int) -> bool:
+        """Put units together until there are so many; answer whether that was possible."""
+        load, near, members, chance = self.load, self.near, self.members, self.chance
+        while len(members) > count:
+            if not self.queue:
+                return False
+            key, unit = heappop(self.queue)
+            if unit not in members or key != load[unit] * chance[unit] or load[unit] > self.light:
+                continue
+            doors = [
+                other
+                for other in near[unit]
+                if self.home[other] == self.home[unit]
+                and (load[other] <= 2 * self.light or load[unit] <= self.light / 12)
+            ]
+            if not doors:
+                continue
+            to = min(doors, key=lambda other: (load[other] * chance[other], other))
+            members[to] += members.pop(unit)
+            load[to] += load[unit]
+            for other in near[unit]:
+                near[other].discard(unit)
+                if other != to:
+                    near[other].add(to)
+                    near[to].add(other)
+            near[unit] = set()
+            heappush(self.queue, (load[to] * chance[to], to))
+        return True
+
+
+def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watch: Watch, within: bool) -> Choice:
+    """Return the plan of coarse units with the fewest territories outside, none further off than the worst is now.
+
+    Parameters
+    ----------
+    part : WorkingPartition
+        Of a problem whose territories are alike; it is left as it is.
+    rng : Generator
+    watch : Watch
+    within : bool
+        As of `CoarseUnits`.
+
+    Returns
+    -------
+    Choice
+    """
+    problem = part.problem
+    k, target, enough = problem.territories, float(problem.target[0]), problem.tolerance
+    limit = max(enough, *(abs(load / target - 1) for load in part.load))
+    if limit >= 1:
+        return Choice(None, 0)
+    coarse = CoarseUnits(part, rng, within)
+    rows, inside, seen = _listed(part, coarse, limit, min(problem.units, PER_TERRITORY * k), MOST_SEEN, MOST_COLUMNS)
+    if not len(rows):
+        return Choice(None, seen // SEEN_FOR_ONE)
+    load = np.einsum("su,u->s", inside, problem.workload)
+    over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
+    # one more outside is worse than any sum of excess; chance tells those apart that are as good
+    cost = (over > CLOSE) + over / max(CLOSE, k * (limit - enough)) + CHANCE * rng.random(len(over)) / k
+    chosen, _ = choose(rows, cost, coarse.loads, k, watch, MOST_NODES, GAP)
+    return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
+
+
+def _listed(
+    part: WorkingPartition, coarse: CoarseUnits, limit: float, count: int, most: int, columns: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the sets of coarse units within a deviation, as coarse units and as units, and how many were looked at.
+
+    Where there are too many, more units are put together; there are none when no more can be.
+    """
+    problem, target = part.problem, float(part.problem.target[0])
+    sets, able, looked = None, True, 0
+    while sets is None and able:
+        able = coarse.reduce(count)
+        order = coarse.heaviest_first()
+        place = {unit: at for at, unit in enumerate(order)}
+        sets, seen = list_connected(
+            [sum(1 << place[other] for other in coarse.near[unit]) for unit in order],
+            [coarse.load[unit] for unit in order],
+            target * (1 - limit) * (1 - CLOSE),
+            target * (1 + limit) * (1 + CLOSE),
+            most,
+            enough=columns,
+        )
+        looked += seen
+        count = int(FEWER * len(order))
+    if not sets:
+        return np.zeros((0, len(order)), dtype=bool), np.zeros((0, problem.units), dtype=bool), looked
+    rows = as_rows(sets, len(order))
+    at = np.empty(problem.units, dtype=int)
+    for position, unit in enumerate(order):
+        at[coarse.members[unit]] = position
+    return rows, rows[:, at], looked

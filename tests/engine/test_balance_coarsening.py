@@ -1,0 +1,86 @@
+"""Coarse maps for short borders: what a flip costs there, and a border that only blobs can turn."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from healthcare_territories.territory_plugin.engine.balance.coarsening import HEAVIEST, coarsened
+from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition, cut_edges
+from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, STRICT, Search
+from healthcare_territories.territory_plugin.engine.balance.watch import Watch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .test_balance_exact import is_connected, small_problem
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 60), st.integers(2, 4), st.integers(0, 9999), st.integers(4, 15))
+def test_a_plan_costs_the_same_on_the_coarse_map(count, territories, seed, wanted):
+    problem, start = small_problem(count, territories, seed, 0.05)
+    coarse, at, inside = coarsened(problem, start.tolist(), wanted, np.random.default_rng(seed))
+    assert np.array(inside)[at].tolist() == start.tolist()
+    assert wanted <= coarse.units < count
+    for unit in range(coarse.units):
+        members = np.flatnonzero(at == unit).tolist()
+        assert is_connected(problem, members)
+        heaviest = max(problem.workload[members])
+        assert coarse.workload[unit] <= max(heaviest, HEAVIEST * problem.target[0]) + 1e-9
+    # the price of balance goes by the number of units
+    weights = Weights(limit=0, pressure=0)
+    fine = WorkingPartition(problem, start, weights, 1.0)
+    blobs = WorkingPartition(coarse, inside, weights, 1.0)
+    assert blobs.load == pytest.approx(fine.load)
+    assert cut_edges(coarse.neighbours, inside) == cut_edges(problem.neighbours, start.tolist())
+    # what moves a blob costs what moving its units costs
+    graph = nx.Graph((a, b) for a, around in enumerate(coarse.neighbours) for b in around)
+    for unit, other in list(graph.edges)[:10]:
+        if inside[unit] != inside[other] and blobs.count[inside[unit]] > 1:
+            members = np.flatnonzero(at == unit).tolist()
+            change = fine.change(members, inside[unit], inside[other])
+            assert blobs.change([unit], inside[unit], inside[other]) == pytest.approx(change, abs=1e-6)
+
+
+def test_units_of_territories_that_are_fixed_stay_alone():
+    problem, start = small_problem(30, 3, 5, 0.05)
+    problem.fixed[[4, 7]] = start[[4, 7]]
+    coarse, at, _ = coarsened(problem, start.tolist(), 5, np.random.default_rng(0))
+    assert (at == at[4]).sum() == (at == at[7]).sum() == 1
+    assert coarse.fixed[at[[4, 7]]].tolist() == start[[4, 7]].tolist()
+
+
+def test_a_border_along_a_strip_turns_across_it():
+    """A strip of 30 × 8, cut lengthwise along 30 contacts; across it takes 8.
+
+    ++++++++++          ++++++------
+    ----------    =>    ++++++------
+    """
+    columns, rows = 30, 8
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(columns, rows), ordering="sorted")
+    places = np.array([(unit // rows, unit % rows, 0.0) for unit in range(columns * rows)])
+    problem = Problem(
+        workload=np.ones(columns * rows),
+        location=places,
+        neighbours=[tuple(sorted(graph[unit])) for unit in range(columns * rows)],
+        target=np.full(2, columns * rows / 2),
+        tolerance=0.05,
+        anchor=np.full(2, -1),
+        oversize=np.zeros(2, dtype=bool),
+    )
+    lengthwise = (places[:, 1] >= rows / 2).astype(int)
+    weights = Weights(boundary=50 * Weights.boundary)
+    search = Search(problem, EFFORTS["default"], weights, 9000.0, np.random.default_rng(3), Watch())
+    start = search.working(lengthwise, STRICT)
+    assert cut_edges(problem.neighbours, start.assignment) == columns
+    found = search.smooth(start, Watch())
+    assert cut_edges(problem.neighbours, found.assignment) == rows
+    assert not found.outside()
+
+
+def test_usual_borders_are_left_to_flips():
+    problem, start = small_problem(60, 3, 1, 0.2)
+    search = Search(problem, EFFORTS["default"], Weights(), 100.0, np.random.default_rng(3), Watch())
+    part = search.working(start, STRICT)
+    assert search.smooth(part, Watch()) is part
