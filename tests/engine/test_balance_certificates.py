@@ -153,9 +153,7 @@ def test_units_that_stay_together_carry_one_territory():
     for at, (unit, half) in enumerate([("a", "east"), ("b", "east"), *((unit, "west") for unit in "cdef")]):
         graph.add_node(unit, workload=9.0 if half == "east" else 1.0, lon=-80 + at / 10, lat=40.0, half=half)
     graph.add_edges_from(zip("abcde", "bcdef"))
-    rules = Rules(
-        reps=(Rep("W", must_have=("a", "b")), Rep("X"), Rep("Y"), Rep("Z")), borders=(Border("half", None),)
-    )
+    rules = Rules(reps=(Rep("W", must_have=("a", "b")), Rep("X"), Rep("Y"), Rep("Z")), borders=(Border("half", None),))
     found = certificates(graph, rules=rules)
     assert sorted((len(part.units), part.territories) for part in found.components) == [(2, 1), (4, 3)]
     assert any("half east has units for 1 of the territories only" in message for message in found.messages())

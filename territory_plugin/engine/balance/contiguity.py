@@ -254,7 +254,7 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
             result[unit] = territory
     for territory in range(problem.territories):
         if territory not in kept:
-            found = _found_territory(problem, result, kept)
+            found = _found_territory(problem, result, kept, joined)
             result[found] = territory
             kept[territory] = [found]
 
@@ -278,16 +278,16 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
     return result
 
 
-def _found_territory(problem: Problem, result: list[int], kept: dict[int, list[int]]) -> int:
-    """Return a unit whose territory stays connected without it."""
+def _found_territory(problem: Problem, result: list[int], kept: dict[int, list[int]], joined: np.ndarray) -> int:
+    """Return a unit whose territory stays connected without it; one that is held there only if there is no other."""
     donors = [t for t, part in kept.items() if len(part) > 1]
     free = [unit for unit, territory in enumerate(result) if territory < 0]
     if free:
         return max(free, key=lambda unit: (problem.workload[unit], -unit))
-    donor = max(donors, key=lambda t: (len(kept[t]), -t))
-    root = problem.anchor[donor] if problem.anchor[donor] >= 0 else kept[donor][0]
-    order = [int(root)]
-    seen = {int(root)}
+    donor = max(donors, key=lambda t: ((joined[kept[t]] < 0).any(), len(kept[t]), -t))
+    # what is held there is connected: a search from all of it ends elsewhere
+    order = [unit for unit in kept[donor] if joined[unit] == donor] or kept[donor][:1]
+    seen = set(order)
     for unit in order:
         for other in problem.neighbours[unit]:
             if other not in seen and result[other] == donor:
