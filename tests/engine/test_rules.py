@@ -103,7 +103,6 @@ def test_rules_of_any_kind_hold_together(graph, k, random):
         assert_rules_hold(graph, plan, rules)
 
 
-@pytest.mark.xfail(reason="a territory without units today may found itself on a unit that is held by another")
 @settings(parent=MANY, phases=(Phase.reuse, Phase.generate))
 @given(planar_graphs(), st.integers(2, 4), st.randoms(use_true_random=False))
 def test_rules_of_any_kind_hold_together_in_a_rebalancing(graph, k, random):
@@ -308,6 +307,13 @@ def test_a_closed_border_between_a_rep_s_units_is_named():
     rules = Rules(reps=(Rep("A", must_have=frozenset({"00", "03"})), Rep("B")), borders=(Border("state"),))
     with pytest.raises(TerritoryError, match="A would have to hold"):
         balance_territories(graph, rules=rules)
+
+
+def test_locks_that_leave_nothing_for_a_rep_are_refused():
+    """A's two units are joined by the only one that nobody holds."""
+    rules = Rules(reps=(Rep("A", must_have=frozenset("ac")), Rep("B")))
+    with pytest.raises(TerritoryError, match="Nothing would be left for B"):
+        balance_territories(path([1] * 3), rules=rules)
 
 
 def test_locks_are_read_as_people_write_them():

@@ -156,13 +156,20 @@ class Case:
             **{name: self._of_part(name, values, units, rank) for name, values in more.items()},
         )
         try:
-            join_fixed(problem)
+            joined = join_fixed(problem)
         except NotJoined as error:
             name = duty.names[members[error.territory]]
             raise TerritoryError(
                 f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
                 "through units that are locked to others or forbidden to it. Release some of them."
             ) from error
+        without = np.setdiff1d(np.arange(len(members)), joined)
+        if self.duty.names and len(without) > (joined < 0).sum():
+            named = name_some(self.duty.names[members[at]] for at in without)
+            raise TerritoryError(
+                f"Nothing would be left for {named}: too many units are locked to others, or join what is locked. "
+                "Release some of them."
+            )
         return problem
 
     def _of_part(self, name: str, values: np.ndarray, units, rank) -> np.ndarray:
