@@ -15,7 +15,7 @@ from healthcare_territories.territory_plugin.engine.balance import (
 )
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.reps import Rep, read_locks, reps_of, share_heavy_units
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from .test_balance import grid, path, planar_graphs
@@ -103,7 +103,7 @@ def test_rules_of_any_kind_hold_together(graph, k, random):
         assert_rules_hold(graph, plan, rules)
 
 
-@MANY
+@settings(parent=MANY, phases=(Phase.reuse, Phase.generate))
 @given(planar_graphs(), st.integers(2, 4), st.randoms(use_true_random=False))
 def test_rules_of_any_kind_hold_together_in_a_rebalancing(graph, k, random):
     """From any alignment, in parts or with gaps, in which some reps may have nothing yet."""
@@ -307,6 +307,13 @@ def test_a_closed_border_between_a_rep_s_units_is_named():
     rules = Rules(reps=(Rep("A", must_have=frozenset({"00", "03"})), Rep("B")), borders=(Border("state"),))
     with pytest.raises(TerritoryError, match="A would have to hold"):
         balance_territories(graph, rules=rules)
+
+
+def test_locks_that_leave_nothing_for_a_rep_are_refused():
+    """A's two units are joined by the only one that nobody holds."""
+    rules = Rules(reps=(Rep("A", must_have=frozenset("ac")), Rep("B")))
+    with pytest.raises(TerritoryError, match="Nothing would be left for B"):
+        balance_territories(path([1] * 3), rules=rules)
 
 
 def test_locks_are_read_as_people_write_them():

@@ -163,12 +163,12 @@ class Case:
                 f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
                 "through units that are locked to others or forbidden to it. Release some of them."
             ) from error
-        without = [duty.names[member] for at, member in enumerate(members) if not (joined == at).any()]
-        if len(without) > (joined < 0).sum():
-            kept = name_some([self.ids[units[at]] for at in np.flatnonzero(joined >= 0)])
+        without = np.setdiff1d(np.arange(len(members)), joined)
+        if self.duty.names and len(without) > (joined < 0).sum():
+            named = name_some(self.duty.names[members[at]] for at in without)
             raise TerritoryError(
-                f"No unit is left for one of {name_some(without)}: {kept} must stay with others, or join what must. "
-                "Release some of them, or ask for fewer territories."
+                f"Nothing would be left for {named}: too many units are locked to others, or join what is locked. "
+                "Release some of them."
             )
         return problem
 
