@@ -8,12 +8,14 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import balance_territories
+from healthcare_territories.territory_plugin.engine.balance.choosing import regroup
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
+from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.listing import as_rows, list_connected
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.pockets import Pockets
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
-from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, STRICT, Search
+from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,7 +179,7 @@ def test_all_territories_of_a_ring_turn_at_once():
 def test_regrouping_ends_with_the_plan_that_exchanges_do_not_find():
     problem, start = ring()
     search = Search(problem, EFFORTS["default"], Weights(), 1000.0, np.random.default_rng(1), Watch())
-    found, proofs = search.regroup(search.working(start, STRICT), Watch())
+    found, proofs = regroup(search, search.working(start, STRICT), Watch())
     assert sorted(found.load) == [100] * 5
     assert not proofs
 

@@ -6,9 +6,11 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance.coarsening import HEAVIEST, coarsened
+from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition, cut_edges
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
-from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, STRICT, Search
+from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
+from healthcare_territories.territory_plugin.engine.balance.smoothing import smooth
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_a_border_along_a_strip_turns_across_it():
     search = Search(problem, EFFORTS["default"], weights, 9000.0, np.random.default_rng(3), Watch())
     start = search.working(lengthwise, STRICT)
     assert cut_edges(problem.neighbours, start.assignment) == columns
-    found = search.smooth(start, Watch())
+    found = smooth(search, start, Watch())
     assert cut_edges(problem.neighbours, found.assignment) == rows
     assert not found.outside()
 
@@ -83,4 +85,4 @@ def test_usual_borders_are_left_to_flips():
     problem, start = small_problem(60, 3, 1, 0.2)
     search = Search(problem, EFFORTS["default"], Weights(), 100.0, np.random.default_rng(3), Watch())
     part = search.working(start, STRICT)
-    assert search.smooth(part, Watch()) is part
+    assert smooth(search, part, Watch()) is part

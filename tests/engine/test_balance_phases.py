@@ -11,11 +11,13 @@ from healthcare_territories.territory_plugin.engine.balance.annealing import Sch
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import coarse_cells, weighted_bisection
 from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
+from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
+from healthcare_territories.territory_plugin.engine.balance.mending import resettle
 from healthcare_territories.territory_plugin.engine.balance.near_transport import NearTransport, blocks_of
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
-from healthcare_territories.territory_plugin.engine.balance.solve import EFFORTS, Search
+from healthcare_territories.territory_plugin.engine.balance.search import Search
 from healthcare_territories.territory_plugin.engine.balance.splits import improve_pairs
 from healthcare_territories.territory_plugin.engine.balance.transport import Transport, solved
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -345,7 +347,7 @@ def test_a_territory_without_workload_is_founded_anew():
     search = Search(problem, EFFORTS["default"], Weights(), 1e5, np.random.default_rng(0), Watch())
     before = search.working(assignment, 1000.0)
     assert before.load == [24.0, 24.0, 24.0, 0.0]
-    after = search.resettle(before)
+    after = resettle(search, before)
     assert connected(problem, after.assignment)
     assert after.excess() < 0.2 * before.excess()
 
@@ -408,7 +410,7 @@ def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
     )
     search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
     before = search.working(assignment, 1000.0)
-    after = search.resettle(before)
+    after = resettle(search, before)
     assert connected(problem, after.assignment)
     assert after.load == [24.0, 24.0, 24.0, 24.0]
     assert len(set(after.assignment[: n // 2])) == 2

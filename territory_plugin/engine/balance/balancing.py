@@ -13,11 +13,12 @@ from ..errors import TerritoryError
 from ..progress import IsCancelled, Progress, ignore, never
 from .case import case_of
 from .certificates import Certificates
+from .effort import EFFORTS
 from .exact import Proof
 from .objective import Weights
 from .plan import Plan
 from .rules import NO_RULES, Rules
-from .solve import EFFORTS, solve
+from .solve import solve
 from .travel_bound import travel_bound
 from .watch import Watch
 

@@ -22,7 +22,7 @@ from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
 from .problem import Limits, Problem, Regions
 from .rules import Rules
-from .solve import aimed
+from .search import aimed
 
 NARROW = 6
 """Units at most through which a group of territories touches the rest, for that to count as a narrow place."""

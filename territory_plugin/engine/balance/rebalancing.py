@@ -17,12 +17,13 @@ from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
 from .case import Case, case_of
 from .contiguity import territory_parts
+from .effort import EFFORTS
 from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
 from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
-from .solve import EFFORTS, solve
+from .solve import solve
 from .watch import Watch
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)

@@ -8,11 +8,13 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .contiguity import repair_contiguity
+from .effort import Effort
 from .least_change import least_change
+from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import Problem
 from .recombination import recombine
-from .solve import FEW_UNITS, MANY_UNITS, RECUTS, Effort, Search
+from .search import FEW_UNITS, MANY_UNITS, Search
 from .splits import improve_pairs
 from .transport import squared_distances
 from .watch import Silent, Watch
@@ -142,7 +144,7 @@ def reshape(
         search.proposals += budget
         part = search.polish(part.assignment)
         if not is_first and best_rank[0] > 0:
-            part = search.mend(part, stretch)
+            part = mend(search, part, stretch)
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         last = found.assignment
@@ -153,7 +155,7 @@ def reshape(
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
         search = Search(priced, whole, weights, float(inertia), rng, Silent(watch), LAST_AIM)
-        part = search.mend(search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
+        part = mend(search, search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         best = min(best, found, key=lambda part: _rank(problem, part))
