@@ -346,6 +346,15 @@ def test_an_alignment_that_contradicts_itself_or_fits_nothing(refused, board, me
 # --- in the thread pool, and on the sample through qgis_process
 
 
+def test_travel_times_need_a_home(refused, alignment, memory_layer):
+    layer = alignment("W W E E")
+    times = memory_layer({"origin": ["00000"], "destination": ["00003"], "minutes": [30.0]})
+    wish = without_outputs(asked(layer, TRAVEL=times))
+    assert "give the reps" in refused("rebalanceterritories", wish)
+    homeless = memory_layer({"id": ["W", "E"], "name": ["Ann", "Bob"]})
+    assert "no rep has one" in refused("rebalanceterritories", {**wish, "REPS": homeless})
+
+
 def test_twenty_runs_in_the_thread_pool(pool_runs, alignment, tmp_path):
     from qgis.core import QgsProject
 
