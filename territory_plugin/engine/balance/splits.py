@@ -21,6 +21,9 @@ MOST_NODES = 62
 TOGETHER = 2048
 """Subsets whose contiguity is looked at together, the cheapest first."""
 GAIN = 1e-7
+"""Cost that a new split saves at least."""
+ROUNDING = 1e-11
+"""Share of the cost that its own rounding may be."""
 
 
 def improve_pairs(part: WorkingPartition, watch: Watch, free: int = FREE, among: set[int] | None = None) -> bool:
@@ -142,7 +145,9 @@ def best_split(
     squares = part.squares_of(units) if part.problem.placement is None else 0.0
     if part.terms:
         now += part.split_terms(units, np.array([[assignment[unit] == one for unit in units]]), one, other)[0]
-    subsets = np.flatnonzero(balance - squares < now - GAIN)
+    # a gain below the rounding of large costs is none: equal plans would follow each other for ever
+    enough = now - GAIN - ROUNDING * abs(now)
+    subsets = np.flatnonzero(balance - squares < enough)
     if len(subsets) == 0:
         return None
     if len(subsets) > 50_000:
@@ -159,10 +164,10 @@ def best_split(
             at = node[unit]
             to_one[:, column] = inside[:, at] if at < size else at < size + len(sides[0])
         cost += part.split_terms(units, to_one, one, other)
-    keep = np.flatnonzero(cost < now - GAIN)
+    keep = np.flatnonzero(cost < enough)
     if part.weights.boundary and len(keep):
         cost[keep] += part.weights.boundary * _cut(inside[keep].astype(bool), edges, size, len(sides[0]))
-        keep = keep[cost[keep] < now - GAIN]
+        keep = keep[cost[keep] < enough]
     keep = keep[np.argsort(cost[keep], kind="stable")]
     every = (1 << len(groups)) - 1
     for first in range(0, len(keep), TOGETHER):
