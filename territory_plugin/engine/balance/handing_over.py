@@ -42,14 +42,15 @@ def hand_over(
     best = list(assignment)
     wrong, offers = misplaced(problem, best), 0
     tried: set[int] = set()
+    taken = problem.fixed  # ways that were handed over stay, or locks would be joined across them
     while offers < OFFERS:
         unit = next((unit for unit in wrong if unit not in tried), None)
         if unit is None:
             break
         tried.add(unit)
         found = []
-        for way, territory in _ways(problem, best, unit):
-            fixed = problem.fixed.copy()
+        for way, territory in _ways(replace(problem, fixed=taken), best, unit):
+            fixed = taken.copy()
             fixed[way] = territory
             offered = list(best)
             for each in way:
@@ -57,9 +58,10 @@ def hand_over(
             offers += 1
             trial = repaired(replace(problem, fixed=fixed), offered)
             if trial is not None:
-                found.append((len(misplaced(problem, trial)), _imbalance(problem, trial), territory, trial))
-        if found and min(found)[0] < len(wrong):
-            best = min(found)[-1]
+                rank = len(misplaced(problem, trial)), _imbalance(problem, trial), territory
+                found.append((*rank, trial, fixed))
+        if found and min(found, key=lambda each: each[:3])[0] < len(wrong):
+            *_, best, taken = min(found, key=lambda each: each[:3])
             wrong, tried = misplaced(problem, best), set()
     if wrong:
         fewest, _ = fewest_misplaced(problem)
