@@ -131,7 +131,7 @@ class Case:
         target = _with_light_parts(loads, inside, anchor, oversize, target, self.tolerance)
 
         proven = {each.unit: each.least_deviation for each in component.stuck}
-        homes = duty.home[members]
+        homes = duty.centre[members]
         home = np.where((homes >= 0)[:, None], self.location[homes], np.nan)
         problem = Problem(
             workload=loads,
@@ -511,16 +511,22 @@ def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge:
 
 
 def _from_homes(rules: Rules, nodes, ids, location, territories: int):
-    """Return km or minutes from each home to each unit, and minutes squared as km²; None where nobody has one."""
+    """Return km or minutes from each home to each unit, and minutes squared as km², those from other centres, too.
+
+    None where nobody has one.
+    """
     reps = rules.reps
     position = {node: at for at, node in enumerate(nodes)}
-    homed = [(at, position[rep.home]) for at, rep in enumerate(reps) if rep.home in position]
-    if not homed or len(reps) != territories:
+    starts = [rules.centres.get(rep.id) if rep.home is None else rep.home for rep in reps]
+    known = [(at, position[start]) for at, start in enumerate(starts) if start in position]
+    if not known or len(reps) != territories:
         return None, None
     distance = np.full((len(nodes), len(reps)), np.nan)
-    for at, home in homed:
-        distance[:, at] = np.sqrt(np.square(location - location[home]).sum(axis=1))
+    for at, start in known:
+        distance[:, at] = np.sqrt(np.square(location - location[start]).sum(axis=1))
+    homeless = [at for at, rep in enumerate(reps) if rep.home is None]
     if rules.travel is None:
+        distance[:, homeless] = np.nan
         return distance, None
     minutes = rules.travel.reindex(index=nodes, columns=[rep.id for rep in reps]).to_numpy(dtype=float)
     known = ~np.isnan(minutes) & (minutes > 0) & (distance > 0)
@@ -530,7 +536,9 @@ def _from_homes(rules: Rules, nodes, ids, location, territories: int):
         )
     speed = float(np.median(distance[known] / minutes[known]))
     minutes = np.where(np.isnan(minutes), distance / speed, minutes)
-    return minutes, np.square(minutes * speed)
+    squared = np.square(minutes * speed)
+    minutes[:, homeless] = np.nan
+    return minutes, squared
 
 
 def _with_light_parts(loads, neighbours, anchor, oversize, target, tolerance) -> np.ndarray:

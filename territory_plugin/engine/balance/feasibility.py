@@ -29,6 +29,8 @@ class Duties:
         Territory that a unit stays in, -1 for any.
     home : ndarray of int, shape (k,)
         Unit that the rep lives in, -1 for none.
+    centre : ndarray of int, shape (k,)
+        Unit that travel is measured from: the home, else one that the rules name; -1 for none.
     least, most : ndarray, shape (k,)
         Limits of workload, NaN for those of the tolerance.
     barred : ndarray of bool, shape (n, k), or None
@@ -44,6 +46,7 @@ class Duties:
     share: np.ndarray
     fixed: np.ndarray
     home: np.ndarray
+    centre: np.ndarray
     least: np.ndarray
     most: np.ndarray
     barred: np.ndarray | None
@@ -59,6 +62,7 @@ class Duties:
             share=np.ones(territories),
             fixed=np.full(units, -1),
             home=np.full(territories, -1),
+            centre=np.full(territories, -1),
             least=np.full(territories, np.nan),
             most=np.full(territories, np.nan),
             barred=None,
@@ -157,7 +161,9 @@ def duties(
     if wrong:
         more = f"\n… and {len(wrong) - 12:,} more." if len(wrong) > 12 else ""
         raise TerritoryError("The rules contradict each other:\n" + "\n".join(wrong[:12]) + more)
-    return Duties(tuple(names), share / share.mean(), fixed, home, least, most, barred, frozen, tuple(gave))
+    named = np.array([position.get(rules.centres.get(name), -1) for name in names], dtype=int)
+    centre = np.where(home >= 0, home, named)
+    return Duties(tuple(names), share / share.mean(), fixed, home, centre, least, most, barred, frozen, tuple(gave))
 
 
 def _limits_that_clash(names, loads, fixed, least, most) -> list[str]:
