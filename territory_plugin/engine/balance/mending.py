@@ -6,7 +6,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal
 from .chains import pass_on
-from .contiguity import components
+from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
 from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
@@ -189,14 +189,7 @@ def _founded(region: Search, before: WorkingPartition, starved: int, donor: int)
             return before
         queue = left
     inside = [unit for unit, home in enumerate(assignment) if home == donor]
-    # the last unit that a search reaches leaves the others connected
-    order, seen = [inside[0]], {inside[0]}
-    for unit in order:
-        for other in problem.neighbours[unit]:
-            if other not in seen and assignment[other] == donor:
-                seen.add(other)
-                order.append(other)
-    assignment[order[-1]] = starved
+    assignment[breadth_first(problem.neighbours, assignment, inside[:1])[-1]] = starved
     pair = sorted((donor, starved))
     search, units, split = region.apart(region.working(assignment, STRICT), pair, region.watch)
     recombine(split, [0, 1], RECUTS, 0.0, region.rng, search.problem.units)
