@@ -223,6 +223,13 @@ def test_locked_units_far_apart_are_joined():
     assert at["z"] == "B"
 
 
+def test_a_new_rep_begins_with_what_another_may_not_keep():
+    """Today A B B, but B may not have c, and A and B can do without nothing else: c becomes C's."""
+    rules = Rules(reps=(Rep("A"), Rep("B", forbidden=frozenset("c")), Rep("C")))
+    found = rebalance_territories(path([1] * 3), {"a": "A", "b": "B", "c": "B"}, rules=rules)
+    assert territories_of(found.plan) == {"a": "A", "b": "B", "c": "C"}
+
+
 def test_locks_that_cannot_be_joined_are_refused_by_name():
     """B's unit lies on the only way between A's.
 

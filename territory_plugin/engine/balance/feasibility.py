@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 
 from ..errors import TerritoryError, counted, name_some
+from ..reps import require_one_each
 from .rules import Rules
 
 CLOSE = 1e-9
@@ -107,11 +108,7 @@ def duties(
     frozen, share = free.frozen, free.share
     names = [rep.id for rep in reps]
     wrong: list[str] = []
-    if len(reps) != k:
-        raise TerritoryError(
-            f"{len(reps):,} reps are given and {k:,} territories asked for: leave the number empty, or add "
-            "vacancies (rows without a name) to the reps."
-        )
+    require_one_each(reps, k)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise TerritoryError(f"Reps occur more than once: {name_some(repeated)}. Give each one row.")
