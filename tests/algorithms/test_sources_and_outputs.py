@@ -430,6 +430,12 @@ def test_news_of_a_phase_is_told_once_and_not_too_often(territories_provider, mo
     algorithm.feedback.setProgressText = told.append
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     algorithm.text, algorithm.told = "", 0.0
-    for text in ("Balancing, worst 9 %", "Balancing, worst 5 %", "Balancing, worst 4 %", "Balancing, worst 4 %", "Done"):
+    for text in (
+        "Balancing, worst 9 %",
+        "Balancing, worst 5 %",
+        "Balancing, worst 4 %",
+        "Balancing, worst 4 %",
+        "Done",
+    ):
         algorithm.progress(0.5, text)
     assert told == ["Balancing, worst 9 %", "Balancing, worst 4 %", "Done"]
