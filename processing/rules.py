@@ -198,20 +198,28 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             return None
         return gis.travel.read_rep_minutes(source, market.units, market.centres, reps, self.context, self.feedback)
 
+    def read_times(self, market, reps):
+        """Return the minutes between all units where travel times are given but no homes; else None."""
+        source = self.source("TRAVEL")
+        if source is None or any(rep.home for rep in reps):
+            return None
+        return gis.travel.read_travel(source, market.units, market.centres, self.context, self.feedback)
+
     def from_centres(self, market, rules, plan):
         """Return the rules once travel is measured from each territory's best unit, by the table of travel times.
 
         Without homes the centres follow from the plan: of each of its territories the unit that its workload is
         nearest to, in minutes.
         """
-        times = gis.travel.read_travel(self.source("TRAVEL"), market.units, market.centres, self.context, self.feedback)
+        times = self.read_times(market, rules.reps)
         at = plan.as_dict()
         found = engine.travel.medoids(times, np.array([at[unit] for unit in market.units]), market.workload)
-        reps = rules.reps or [engine.reps.Rep(str(index), str(index)) for index in range(plan.territories)]
-        reps = tuple(replace(rep, home=market.units[centre]) for rep, centre in zip(reps, found))
-        minutes, matrix = engine.travel.rep_minutes(times, market.units, reps)
+        reps = rules.reps or tuple(engine.reps.Rep(str(index), str(index)) for index in range(plan.territories))
+        centres = {rep.id: market.units[centre] for rep, centre in zip(reps, found)}
+        starts = [replace(rep, home=centres[rep.id]) for rep in reps]
+        minutes, matrix = engine.travel.rep_minutes(times, market.units, starts)
         self.feedback.pushInfo(matrix.message())
-        return replace(rules, reps=reps, travel=minutes)
+        return replace(rules, reps=reps, travel=minutes, centres=centres)
 
     # ---------------------------------------------------------------- telling
 

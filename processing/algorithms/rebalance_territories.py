@@ -181,8 +181,6 @@ class RebalanceTerritories(RulesAlgorithm):
         lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
         if "ALIGNMENT" in given and lacking:
             complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
-        if self.source("TRAVEL") is not None and self.source("REPS") is None:
-            complaints.append(self.tr("Travel times are measured from reps' homes here: give the reps."))
         source = self.source("UNITS")
         if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
             complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
@@ -206,16 +204,12 @@ class RebalanceTerritories(RulesAlgorithm):
         )  # fmt: skip
         self.weigh(market, accounts)
         reps = self.read_reps(market)
-        if self.source("TRAVEL") is not None and not any(rep.home for rep in reps):
-            raise TerritoryError(
-                "Travel times are measured from reps' homes, and no rep has one: fill the homes, or leave the travel "
-                "times out."
-            )
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,
             "compactness": self.number("COMPACTNESS"),
             "rules": self.read_rules(market, reps, dict(zip(market.units, current))),
+            "times": self.read_times(market, reps),
             "add": changes.add,
             "remove": changes.remove,
             "merge": changes.merge,

@@ -18,3 +18,12 @@ def name_some(ids: Iterable[object], most: int = 8) -> str:
     ids = [str(unit) for unit in ids]
     shown = ", ".join(ids[:most])
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most:,} more"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with what it counts, and the verb if there is one, for one or for many.
+
+    >>> counted(1, "unit has", "units have"), counted(1200, "unit has", "units have")
+    ('1 unit has', '1,200 units have')
+    """
+    return f"{count:,} {one if count == 1 else many}"

@@ -531,6 +531,15 @@ def reps_of(current: Mapping[str, str | None], territories: int | None = None) -
     return [Rep(name, name) for name in [*names, *islice(more, (territories or len(names)) - len(names))]]
 
 
+def require_one_each(reps: Sequence[Rep], territories: int) -> None:
+    """Refuse more or fewer territories than reps."""
+    if len(reps) != territories:
+        raise TerritoryError(
+            f"{len(reps):,} reps are given and {territories:,} territories asked for: leave the number empty, or add "
+            "vacancies (rows without a name) to the reps."
+        )
+
+
 def share_heavy_units(
     reps: Sequence[Rep], units: Sequence[str], workload: np.ndarray, lonlat: np.ndarray, tolerance: float
 ) -> tuple[list[Rep], list[str]]:

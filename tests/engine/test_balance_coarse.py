@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -128,15 +129,7 @@ def test_units_beside_an_oversize_one_may_go_with_it():
         oversize=np.array([True, False, False]),
     )
     assert Pockets(apart).around(2, 0.5, 1000, Watch()) is None
-    closed = Problem(
-        workload=np.array([300.0, 14, 100, 100]),
-        location=problem.location,
-        neighbours=problem.neighbours,
-        target=np.array([300.0, 100.0, 100.0]),
-        tolerance=0.05,
-        anchor=np.array([0, -1, -1]),
-        oversize=np.array([True, False, False]),
-    )
+    closed = replace(apart, workload=np.array([300.0, 14, 100, 100]))
     assert Pockets(closed).around(2, 0.14, 1000, Watch()).bound == pytest.approx(0.14)
 
 

@@ -128,9 +128,7 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
     plan = balance_territories(graph, rules=Rules(reps=reps, locked=locked), tolerance=TOLERANCE, effort="quick")
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked | must} == locked | must
-    kept = [unit for unit in banned if of[unit] == banned[unit]]
-    assert len(kept) <= 3, kept  # where no allowed one reaches a unit without tearing a territory, and then it is told
-    assert all(any(unit in text for text in plan.gave) for unit in kept)
+    assert not [unit for unit in banned if of[unit] == banned[unit]]
 
 
 def test_rules_hold_in_a_rebalancing(graph_of, state):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .coarse import fewest_outside_coarse
@@ -33,7 +35,7 @@ def list_all(region: Search, best: WorkingPartition, watch: Watch) -> tuple[Work
     if not usual or sum(best.count[t] for t in usual) > few or not alike(region.problem, usual) or watch.time_is_up():
         return best, []
     watch.progress(0.0, f"Listing all territories, worst deviation {100 * best.worst():.1f} %")
-    search, units, before = region.apart(best, usual, watch)
+    search, units, before = region.apart(best.assignment, usual, watch)
     exact = least_worst(before, search.watch, LISTED_FIRST * region.effort.sets)
     if exact.assignment is not None:
         after = search.settle(exact.assignment)
@@ -66,7 +68,7 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
                 cluster = _wider(region, best, cluster, touching)
             if cluster is None:
                 break
-            search, units, before = region.apart(best, cluster, watch)
+            search, units, before = region.apart(best.assignment, cluster, watch)
             exact = fewest_outside(before, search.watch, min(left, LISTED))
             left -= exact.sets
             if exact.assignment is None:
@@ -104,7 +106,7 @@ def regroup(region: Search, best: WorkingPartition, watch: Watch) -> tuple[Worki
             turn / region.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
         )
         cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], turn)
-        search, units, before = region.apart(now, cluster, watch)
+        search, units, before = region.apart(now.assignment, cluster, watch)
         found = fewest_outside_coarse(before, region.rng, search.watch, turn // 2 % 2 == 0)
         left -= found.sets
         if found.assignment is None:
@@ -170,31 +172,23 @@ class _Excuses:
     def unexcused(self, part: WorkingPartition, pieces: int) -> list[int]:
         """Return the territories outside that may be nearer to their target, as far as so many pieces can tell."""
         bad = part.improvable()
+        off = {t: abs(part.load[t] - part.target[t]) * part.per_target for t in bad}
         heaviest: dict[int, int] = {}
         for unit, home in enumerate(part.assignment):
-            if self.pockets.open[unit] and part.workload[unit] > part.workload[heaviest.get(home, unit)] - 1e-12:
-                heaviest.setdefault(home, unit)
-                if part.workload[unit] > part.workload[heaviest[home]]:
-                    heaviest[home] = unit
-        excused: set[int] = set()
+            if self.pockets.open[unit] and part.workload[unit] > part.workload[heaviest.setdefault(home, unit)]:
+                heaviest[home] = unit
         for t in bad:
             unit = heaviest.get(t)
-            if unit is None:
-                continue
-            off = abs(part.load[t] - part.target[t]) * part.per_target
-            if not any(each.excuses(part.assignment, t, off) for each in self.found) and (
-                self.asked.get(unit, 0) < pieces
-            ):
+            known = any(each.excuses(part.assignment, t, off[t]) for each in self.found)
+            if unit is not None and not known and self.asked.get(unit, 0) < pieces:
                 self.asked[unit] = pieces
-                pocket = self.pockets.around(unit, off, pieces, self.watch)
+                pocket = self.pockets.around(unit, off[t], pieces, self.watch)
                 self.found += [] if pocket is None else [pocket]
         # each pocket excuses one territory
+        excused: set[int] = set()
         for each in self.found:
-            for t in bad:
-                off = abs(part.load[t] - part.target[t]) * part.per_target
-                if t not in excused and each.excuses(part.assignment, t, off):
-                    excused.add(t)
-                    break
+            among = (t for t in bad if t not in excused and each.excuses(part.assignment, t, off[t]))
+            excused.update(itertools.islice(among, 1))
         return [t for t in bad if t not in excused]
 
 

@@ -13,7 +13,8 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from .exact import choose, hand_out
+from .covering import cheapest_cover
+from .exact import hand_out
 from .listing import as_rows, list_connected
 from .objective import WorkingPartition
 from .watch import Watch
@@ -28,8 +29,8 @@ SPREAD = 0.7
 """How much chance there is in what is put together: standard deviation of the logarithm."""
 CHANCE = 0.1
 """What chance weighs beside one territory outside."""
-MOST_SEEN, MOST_COLUMNS, MOST_NODES, GAP = 40_000, 6_000, 20, 0.02
-"""Sets that are looked at, sets to choose from, branches, and when a choice is good enough."""
+MOST_SEEN, MOST_COLUMNS, MOST_PROGRAMS, GAP = 40_000, 6_000, 20, 0.02
+"""Sets that are looked at, sets to choose from, linear programs, and when a choice is good enough."""
 SEEN_FOR_ONE = 40
 """Sets that are looked at take the effort of one to choose from."""
 CLOSE = 1e-9
@@ -137,10 +138,16 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
     if not len(rows):
         return Choice(None, seen // SEEN_FOR_ONE)
     load = np.einsum("su,u->s", inside, problem.workload)
-    over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
-    # one more outside is worse than any sum of excess; chance tells those apart that are as good
-    cost = (over > CLOSE) + over / max(CLOSE, k * (limit - enough)) + CHANCE * rng.random(len(over)) / k
-    chosen, _ = choose(rows, cost, coarse.loads, k, watch, MOST_NODES, GAP)
+
+    def missing(load: np.ndarray) -> np.ndarray:
+        """Return what loads cost: one more outside is worse than any sum of excess."""
+        over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
+        return (over > CLOSE) + over / max(CLOSE, k * (limit - enough))
+
+    # chance tells those apart that are as good, and leaves one that is best; what is worse than now is not asked for
+    most = float(missing(np.array(part.load)).sum()) + CHANCE
+    cost = missing(load) + CHANCE * rng.random(len(load)) / k
+    chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal
 from .chains import pass_on
-from .contiguity import components
+from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
 from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
@@ -67,14 +67,11 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
         share = turn / region.effort.mends
         watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
         for cluster in clusters:
-            part, units, inside = region.problem.restricted(assignment, sorted(cluster))
-            search = Search(part, region.effort, region.weights, 0.0, region.rng, Silent(watch), region.aim)
-            search.unit_travel = region.unit_travel
-            before = search.working(inside, STRICT)
+            search, units, before = region.apart(assignment, sorted(cluster), watch)
             if search.rank(before)[0] <= 0 or not before.improvable():
                 continue
-            working = search.working(inside)
-            budget = 100 * max(FEW_UNITS // 4, part.units)
+            working = search.working(before.assignment)
+            budget = 100 * max(FEW_UNITS // 4, search.problem.units)
             anneal(working, budget, schedule, region.rng, search.watch, 4 * region.effort.recuts)
             region.proposals += budget
             after = search.polish(search.polish(working.assignment).assignment, FREE_MENDED)
@@ -159,7 +156,7 @@ def _refounded(
     near = _around(region, best, touching, starved, NEAR)
     if donor not in near:
         near = _around(region, best, touching, starved, 2) | _around(region, best, touching, donor, NEAR)
-    search, units, before = region.apart(best, sorted(near), region.watch)
+    search, units, before = region.apart(best.assignment, sorted(near), region.watch)
     cluster = sorted(near)
     trial = _founded(search, before, cluster.index(starved), cluster.index(donor))
     region.proposals += search.proposals
@@ -189,16 +186,9 @@ def _founded(region: Search, before: WorkingPartition, starved: int, donor: int)
             return before
         queue = left
     inside = [unit for unit, home in enumerate(assignment) if home == donor]
-    # the last unit that a search reaches leaves the others connected
-    order, seen = [inside[0]], {inside[0]}
-    for unit in order:
-        for other in problem.neighbours[unit]:
-            if other not in seen and assignment[other] == donor:
-                seen.add(other)
-                order.append(other)
-    assignment[order[-1]] = starved
+    assignment[breadth_first(problem.neighbours, assignment, inside[:1])[-1]] = starved
     pair = sorted((donor, starved))
-    search, units, split = region.apart(region.working(assignment, STRICT), pair, region.watch)
+    search, units, split = region.apart(assignment, pair, region.watch)
     recombine(split, [0, 1], RECUTS, 0.0, region.rng, search.problem.units)
     fixed = np.array(assignment)
     fixed[units] = np.array(pair)[split.assignment]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .annealing import Schedule, anneal, descend
-from .contiguity import repair_contiguity
+from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
 from .least_change import least_change
 from .mending import RECUTS, mend
@@ -69,7 +69,9 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
         # begun by one unit that its donor, or else another one, can do without; the search makes it grow
         others = np.argsort(-np.bincount(assignment[assignment >= 0], minlength=k), kind="stable").tolist()
         leaves = (_leaf(problem, assignment, donor) for donor in (founding[fresh], *others))
-        assignment[next(leaf for leaf in leaves if leaf is not None)] = fresh
+        leaf = next((leaf for leaf in leaves if leaf is not None), None)
+        if leaf is not None:  # else units that nobody has are left, and the repair begins it with one of them
+            assignment[leaf] = fresh
     return np.array(repair_contiguity(problem, assignment.tolist(), cost))
 
 
@@ -80,12 +82,7 @@ def _leaf(problem: Problem, assignment: np.ndarray, donor: int) -> int | None:
         return None
     seats = [unit for unit in inside.tolist() if problem.fixed[unit] >= 0]
     order = seats[:1] or [int(inside[0])]
-    seen = set(order)
-    for unit in order:
-        for other in problem.neighbours[unit]:
-            if other not in seen and assignment[other] == donor:
-                seen.add(other)
-                order.append(other)
+    order = breadth_first(problem.neighbours, assignment, order)
     free = [unit for unit in order[1:] if problem.fixed[unit] < 0]
     return free[-1] if free else None
 
