@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import LINES, TerritoriesAlgorithm, enum, flag_advanced, real, usual
 
@@ -117,8 +117,8 @@ class TravelTimes(TerritoriesAlgorithm):
             part(self.progress, 0.1, 0.3),
         )
         self.feedback.pushInfo(
-            self.tr("The road graph has {:,} junctions and {:,} directed edges.").format(
-                graph.vertices, len(graph.origin)
+            self.tr("The road graph has {:junction|junctions} and {:directed edge|directed edges}.").format(
+                Count(graph.vertices), Count(len(graph.origin))
             )
         )
         far = access > self.number("MAX_ACCESS")
@@ -191,8 +191,8 @@ class TravelTimes(TerritoriesAlgorithm):
                 lost.append((name, role, reason))
         if lost:
             self.feedback.pushWarning(
-                self.tr("{:,} places are not reached: {}.").format(
-                    len(lost), name_some(f"{name} ({reason})" for name, _, reason in lost)
+                self.tr("{:place is|places are} not reached: {}.").format(
+                    Count(len(lost)), name_some(f"{name} ({reason})" for name, _, reason in lost)
                 )
             )
         return lost
@@ -201,8 +201,8 @@ class TravelTimes(TerritoriesAlgorithm):
         self.progress(0.85, self.tr("Writing"))
         nowhere = QgsCoordinateReferenceSystem()
         self.feedback.pushInfo(
-            self.tr("{:,} of {:,} pairs are in the table; the median way takes {:.0f} minutes.").format(
-                len(rows), origins * units, float(np.median([minutes for _, _, minutes, _ in rows]))
+            self.tr("{:pair|pairs} of {:,} in the table; the median way takes {:.0f} minutes.").format(
+                Count(len(rows)), origins * units, float(np.median([minutes for _, _, minutes, _ in rows]))
             )
         )
         output = self.write("OUTPUT", gis.fields.columns(*gis.fields.TRAVEL), gis.fields.NO_GEOMETRY, nowhere,

@@ -408,5 +408,5 @@ def test_a_heavy_unit_is_shared_by_the_reps_who_live_nearest():
 
 def test_reps_are_made_of_todays_territories():
     assert [rep.id for rep in reps_of({"1": "T10", "2": "T9", "3": None})] == ["T9", "T10"]
-    with pytest.raises(TerritoryError, match="2 territories today and 1"):
+    with pytest.raises(TerritoryError, match="Today has 2 territories, and 1 is asked for"):
         reps_of({"1": "T10", "2": "T9"}, 1)

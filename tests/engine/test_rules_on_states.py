@@ -19,6 +19,7 @@ from healthcare_territories.territory_plugin.engine.balance import (
     rebalance_territories,
 )
 from healthcare_territories.territory_plugin.engine.contiguity import bridge_edges
+from healthcare_territories.territory_plugin.engine.errors import Count
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.reps import Rep
 
@@ -220,6 +221,6 @@ def test_minutes_of_a_table_and_the_farthest(graph_of, state):
     lost = [unit for unit in units if table.loc[unit].min() > limit]
     assert set(lost) <= set(beyond)
     assert lost  # else the limit had nothing to do
-    assert any(f"{len(lost):,} units lie farther" in text for text in capped.gave)
+    assert any(f"{Count(len(lost)):unit lies|units lie} farther" in text for text in capped.gave)
     others = sorted(set(beyond) - set(lost))
-    assert not others or any(f"{len(others):,} units are in a territory" in text for text in capped.gave)
+    assert not others or any(f"{Count(len(others)):unit is|units are} in a territory" in text for text in capped.gave)

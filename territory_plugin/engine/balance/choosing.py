@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
+from ..errors import Count
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import WorkingPartition
@@ -103,7 +105,8 @@ def regroup(region: Search, best: WorkingPartition, watch: Watch) -> tuple[Worki
         if not bad or left <= 0 or watch.time_is_up():
             break
         watch.progress(
-            turn / region.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
+            turn / region.effort.regroups,
+            f"Regrouping {Count(len(bad)):territory|territories}, worst {100 * now.worst():.1f} %",
         )
         cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], turn)
         search, units, before = region.apart(now.assignment, cluster, watch)
@@ -116,11 +119,19 @@ def regroup(region: Search, best: WorkingPartition, watch: Watch) -> tuple[Worki
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
             bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
-    pockets.unexcused(best, region.effort.pieces)
-    outside = set(best.outside())
-    proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
-    held = np.array(best.assignment)
-    return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
+    return best, pockets.proofs(best, region.effort.pieces)
+
+
+def prove_pockets(part: WorkingPartition, pieces: int, watch: Watch) -> list[Proof]:
+    """Return proofs, where so many pieces give any, of why territories outside the tolerance are not much nearer to it.
+
+    Of a plan near today's alignment, too: what no plan can do, none near it can.
+    """
+    problem = replace(part.problem, current=None, stay=None)
+    usual = np.flatnonzero(~problem.oversize).tolist()
+    if not part.improvable() or len(usual) < 2 or not alike(problem, usual):
+        return []
+    return _Excuses(Pockets(problem), Silent(watch)).proofs(part, pieces)
 
 
 def _drawn_around(
@@ -190,6 +201,13 @@ class _Excuses:
             among = (t for t in bad if t not in excused and each.excuses(part.assignment, t, off[t]))
             excused.update(itertools.islice(among, 1))
         return [t for t in bad if t not in excused]
+
+    def proofs(self, part: WorkingPartition, pieces: int) -> list[Proof]:
+        """Return what so many pieces prove of the territories outside."""
+        self.unexcused(part, pieces)
+        outside, held = set(part.outside()), np.array(part.assignment)
+        proofs = [Proof(each.units, 0, each.bound, 0) for each in self.found]
+        return [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
 
 
 def _misses(part: WorkingPartition) -> tuple[int, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import Count
 from .annealing import Schedule, anneal
 from .chains import pass_on
 from .contiguity import breadth_first, components
@@ -65,7 +66,9 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
         touching = best.touching()
         clusters = _clusters([_around(region, best, touching, territory, hops) for territory in bad])
         share = turn / region.effort.mends
-        watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
+        watch.progress(
+            share, f"Mending {Count(len(bad)):territory|territories}, worst deviation {100 * best.worst():.1f} %"
+        )
         for cluster in clusters:
             search, units, before = region.apart(assignment, sorted(cluster), watch)
             if search.rank(before)[0] <= 0 or not before.improvable():
