@@ -400,7 +400,7 @@ class _Choices:
                 sets = listed[completable(listed, problem.neighbours, problem.workload, low, high)]
         self.sets = sets
         self.deviation = np.abs(np.einsum("su,u->s", sets, problem.workload) / target - 1)
-        self.cost = _cost(part, sets)
+        self.cost = costs_of(part, sets)
 
     def below(self, limit: float) -> np.ndarray:
         """Return the sets nearer to the target than a deviation."""
@@ -436,7 +436,7 @@ def alike(problem: Problem, territories: Sequence[int] | None = None) -> bool:
     )
 
 
-def _cost(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
+def costs_of(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
     """Return what each set costs as a territory: balance, travel and half of the edges that leave it."""
     inside = sets.astype(float)
     # without BLAS, whose rounding depends on the number of its threads
