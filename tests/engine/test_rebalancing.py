@@ -273,8 +273,8 @@ def by_minutes(graph, minutes) -> TravelTimes:
     return TravelTimes(lonlat, TravelReport(), origin, destination, told)
 
 
-def test_without_homes_minutes_count_from_the_best_unit_of_todays_territories():
-    """A river between the rows, which takes B a day: B's two new units lie on its own bank. A has a ferry.
+def test_without_homes_minutes_count_from_the_best_unit_of_each_territory():
+    """A river between the rows, with a ferry in the west only: the two new units of B lie on one bank.
 
     | A A A B      | A B B B            | A A B B
     | A A A B  →   | A A A B    and not | A A B B
@@ -283,14 +283,14 @@ def test_without_homes_minutes_count_from_the_best_unit_of_todays_territories():
     current = {unit: "B" if unit[1] == "3" else "A" for unit in graph}
     straight = rebalance_territories(graph, current)
     assert {unit for unit, name in territories_of(straight).items() if name == "B"} == {"02", "03", "12", "13"}
-    river = by_minutes(graph, lambda one, other: 1000.0 if "3" in one and one[0] != other[0] else 20.0)
+    river = by_minutes(graph, lambda one, other: 1000.0 if one[0] != other[0] and min(one[1], other[1]) > "1" else 20.0)
     found = rebalance_territories(graph, current, times=river)
     assert {unit for unit, name in territories_of(found).items() if name == "B"} == {"01", "02", "03", "13"}
     assert_sound(graph, found, current, ["A", "B"])
     assert found.disruption == straight.disruption
 
 
-def test_the_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
+def test_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
     graph = grid(3, 6)
     current = dict.fromkeys(graph, "A")
     times = by_minutes(graph, lambda one, other: 10.0 * sum(abs(int(a) - int(b)) for a, b in zip(one, other)))

@@ -113,7 +113,7 @@ def rebalance_territories(
         one today are added.
     times : TravelTimes, optional
         Minutes between the graph's units, in its order. The travel of reps without a home is then measured from the
-        unit of their territory that its workload is nearest to today; of new territories, from that of a first plan.
+        unit that their workload is nearest to, in a first plan without them.
     add : int
         New territories, where they help most.
     remove : sequence of str
@@ -208,31 +208,19 @@ def trade_off(
 
 
 def _timed(job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float, watch: Watch) -> tuple[Rules, Watch]:
-    """Return the rules with travel by a table, and what is left of the watch once new territories had a first plan."""
+    """Return the rules with travel by a table, and what is left of the watch once a first plan told the centres."""
     if times is None:
         return rules, watch
-    timed = _about_centres(job, rules, times, job.today.now)
-    new = {rep.id for rep in job.today.reps if rep.home is None} - set(timed.centres)
-    if not new:
-        return timed, watch
-    first = job.run(tolerance, timed, watch.part(0.0, 0.5))
+    first = job.run(tolerance, rules, watch.part(0.0, 0.5))
     job.found.clear()
-    names = first.case.duty.names
-    begun = {node: names[at] for node, at in zip(first.case.nodes, first.assignment) if names[at] in new}
-    return _about_centres(job, rules, times, {**job.today.now, **begun}), watch.part(0.5, 1.0)
-
-
-def _about_centres(job: _Job, rules: Rules, times: TravelTimes, of: Mapping[Hashable, str]) -> Rules:
-    """Return the rules with minutes from homes and, for reps without one, from the best unit of their territory."""
-    units, reps, present = list(job.graph), job.today.reps, set(of.values())
-    loads = np.array([float(job.graph.nodes[unit].get(job.workload) or 0.0) for unit in units])
-    names = [rep.id for rep in reps if rep.home is None and rep.id in present]
-    rank = {name: at for at, name in enumerate(names)}
-    found = medoids(times, np.array([rank.get(of.get(unit), -1) for unit in units]), loads)
-    centres = {name: units[at] for name, at in zip(names, found)}
-    starts = [replace(rep, home=centres.get(rep.id)) if rep.home is None else rep for rep in reps]
+    units, reps, names = list(job.graph), job.today.reps, first.case.duty.names
+    loads = np.array([float(job.graph.nodes[unit][job.workload]) for unit in units])
+    of = dict(zip(first.case.nodes, first.assignment.tolist()))
+    best = medoids(times, np.array([of[unit] for unit in units]), loads)
+    centres = {name: units[at] for name, at in zip(names, best)}
+    starts = [replace(rep, home=centres[rep.id]) if rep.home is None else rep for rep in reps]
     minutes, _ = rep_minutes(times, units, starts)
-    return replace(rules, centres=centres, travel=minutes)
+    return replace(rules, centres=centres, travel=minutes), watch.part(0.5, 1.0)
 
 
 class _Today:
