@@ -37,6 +37,8 @@ SETTLINGS = 3
 """How often founding anew, passing on and mending follow each other at most."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+LITTLE = 0.1
+"""Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
@@ -84,7 +86,8 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
 def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
     for turn in range(SETTLINGS):
-        moved = resettle(region, best)
+        # what little excess there is may do without a territory that moves, and its travel
+        moved = best if not turn and best.excess() < LITTLE else resettle(region, best)
         if (turn and moved is best) or not moved.improvable() or region.watch.time_is_up():
             return moved
         stretch = watch.part(turn / SETTLINGS, (turn + 1) / SETTLINGS)
