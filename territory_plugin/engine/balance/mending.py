@@ -41,6 +41,8 @@ REGROUPED_FIRST = (0.4, 0.55, 0.7)
 """Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+LITTLE = 0.1
+"""Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
@@ -92,7 +94,8 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
     settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS))
     for turn in range(settlings):
-        moved = resettle(region, best)
+        # what little excess there is may do without a territory that moves, and its travel
+        moved = best if not turn and best.excess() < LITTLE else resettle(region, best)
         if (turn and moved is best) or not moved.improvable() or region.watch.time_is_up():
             return moved
         stretch = watch.part(turn / settlings, (turn + 1) / settlings)
