@@ -88,6 +88,7 @@ class TravelTimes(TerritoriesAlgorithm):
         for name, label in (
             ("PAIR_COUNT", "Pairs in the table"), ("ORIGIN_COUNT", "Origins"), ("UNIT_COUNT", "Units"),
             ("UNREACHED_COUNT", "Places not reached"),
+            ("MISSING_COUNT", "Pairs that no way joins, within the most minutes"),
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
@@ -145,7 +146,8 @@ class TravelTimes(TerritoriesAlgorithm):
                 "No road leads from an origin to a unit within the limit. Check that roads and units lie in the same "
                 "place, that roads meet at their ends (TOPOLOGY_TOLERANCE), and the most minutes and distances."
             )
-        return self.write_all(rows, lost, len(origins), len(units))
+        possible = len(origins) * len(units) - (0 if own else len(units))
+        return self.write_all(rows, lost, len(origins), len(units), possible)
 
     def rules(self):
         return gis.roads.RoadRules(
@@ -197,19 +199,25 @@ class TravelTimes(TerritoriesAlgorithm):
             )
         return lost
 
-    def write_all(self, rows, lost, origins, units):
+    def write_all(self, rows, lost, origins, units, possible):
         self.progress(0.85, self.tr("Writing"))
         nowhere = QgsCoordinateReferenceSystem()
         self.feedback.pushInfo(
             self.tr("{:pair|pairs} of {:,} in the table; the median way takes {:.0f} minutes.").format(
-                Count(len(rows)), origins * units, float(np.median([minutes for _, _, minutes, _ in rows]))
+                Count(len(rows)), possible, float(np.median([minutes for _, _, minutes, _ in rows]))
             )
         )
+        if len(rows) < possible:
+            self.feedback.pushInfo(
+                self.tr("{:pair|pairs} without a way, or beyond the most minutes: not in the table.").format(
+                    Count(possible - len(rows))
+                )
+            )
         output = self.write("OUTPUT", gis.fields.columns(*gis.fields.TRAVEL), gis.fields.NO_GEOMETRY, nowhere,
                             ((list(row), None) for row in rows), gis.styles.travel())  # fmt: skip
         unreached = self.write("UNREACHED", gis.fields.columns(*gis.fields.UNREACHED), gis.fields.NO_GEOMETRY, nowhere,
                                ((list(row), None) for row in lost), gis.styles.unreached())  # fmt: skip
         return {
             "OUTPUT": output, "UNREACHED": unreached, "PAIR_COUNT": len(rows), "ORIGIN_COUNT": origins,
-            "UNIT_COUNT": units, "UNREACHED_COUNT": len(lost),
+            "UNIT_COUNT": units, "UNREACHED_COUNT": len(lost), "MISSING_COUNT": possible - len(rows),
         }  # fmt: skip

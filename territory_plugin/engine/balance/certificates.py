@@ -449,6 +449,8 @@ def certify(
         components(neighbours, open_units), key=lambda part: (-float(workload[part].sum()), -len(part), part[0])
     )
     if len(parts) > room:
+        if region_of is not None:
+            _refuse_regions([region_of[part[0]] for part in parts], room)
         raise TerritoryError(_too_many_parts(ids, parts, room, bool(duty.frozen.any())))
     share = duty.share
     seats = _seats(ids, parts, duty)
@@ -566,6 +568,15 @@ def _apportion_by_region(
             counts[at] = count
     said = [f"{name} has units for {most:,} of the territories only." for name, most in full.items()]
     return counts, (*(f"{seats}." for seats in found.values()), *said)
+
+
+def _refuse_regions(names: Sequence[str], room: int) -> None:
+    """Raise the error of fewer territories than regions whose borders are closed, or than the regions' parts.
+
+    `names` are those of the regions, once for each part.
+    """
+    needs = {name: names.count(name) for name in sorted(set(names))}
+    apportionment.apportion(dict.fromkeys(needs, 0.0), room, needs)
 
 
 def _too_many_parts(ids, parts: list[list[int]], room: int, locked: bool) -> str:

@@ -255,7 +255,7 @@ def within_reach(
             f"{nodes[unit]} ({', '.join(duty.names[at] for at in np.flatnonzero(duty.barred[unit]))})" for unit in lost
         )
         raise TerritoryError(
-            f"{Count(len(lost)):unit|units} cannot be kept from the reps to whom they are forbidden: "
+            f"{Count(len(lost)):unit is|units are} within reach only of reps to whom that is forbidden: "
             f"{name_some(named)}. Every way from the other reps leads through units that are locked to others or "
             "forbidden to them. Release some of these, or take the ban back."
         )
