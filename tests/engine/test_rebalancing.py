@@ -260,3 +260,21 @@ def test_a_further_measure_holds_in_a_rebalancing():
     result = rebalance_territories(graph, current, rules=rules, tolerance=0.1)
     assert result.plan.within_tolerance.all()
     assert sorted(result.plan.further["accounts"]) == [18, 18]
+
+
+def test_a_plan_far_above_the_flow_bound_says_why_as_units_are_whole():
+    """6 3 3 | 4 1 3, each touches each: 1.5 of 20 would flow; units let 3 and 1 change places and nothing less."""
+    graph = nx.complete_graph(6)
+    for unit, load in enumerate([6, 3, 3, 4, 1, 3]):
+        graph.nodes[unit].update(workload=float(load), lon=-80 + unit / 10, lat=40.0)
+    current = {unit: "A" if unit < 3 else "B" for unit in graph}
+    plain = rebalance_territories(graph, current)
+    assert plain.disruption == pytest.approx(4 / 20)
+    assert plain.flow_bound == pytest.approx(1.5 / 20)
+    assert np.isnan(plain.whole_bound)
+    assert any("2.7 times the flow bound" in text and "weighs 60 % of a target" in text for text in plain.messages)
+    proven = rebalance_territories(graph, current, bound_disruption=True)
+    assert proven.whole_bound == pytest.approx(4 / 20, rel=1e-4)
+    assert any("less than 20.0 % disruption" in text for text in proven.messages)
+    # half a target may be missed: nothing need move, and nothing is said
+    assert not rebalance_territories(graph, current, tolerance=0.5, bound_disruption=True).messages

@@ -18,16 +18,20 @@ from ..reps import Rep
 from .case import Case, case_of
 from .contiguity import territory_parts
 from .effort import EFFORTS
+from .least_change import bound_on_change
 from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
 from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
+from .search import MANY_UNITS
 from .solve import solve
 from .watch import Watch
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
+HOPS, FAR = 2, 2.0
+"""Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
 
@@ -50,6 +54,10 @@ class Rebalance:
     flow_bound, least_bound : float
         Shares of the workload: the least flow between neighbouring territories that balances, and what must change
         hands in any plan (see `alignment`).
+    whole_bound : float
+        Share of the weight that changes hands at least in every plan within the tolerance whose units stay, or join
+        territories at most `HOPS` contacts away; units are whole. Infinity where there is no such plan, NaN where it
+        was not asked for.
     messages : list of str
         What a person should know.
     """
@@ -61,6 +69,7 @@ class Rebalance:
     why: dict[Hashable, str]
     flow_bound: float
     least_bound: float
+    whole_bound: float
     messages: list[str]
 
 
@@ -78,6 +87,7 @@ def rebalance_territories(
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
     split: Sequence[str] = (),
+    bound_disruption: bool = False,
     seed: int = 0,
     effort: str = "default",
     time_limit: float | None = None,
@@ -115,6 +125,8 @@ def rebalance_territories(
         Territories that become one, under the name of the heaviest.
     split : sequence of str
         Territories that become two.
+    bound_disruption : bool
+        Whether `whole_bound` is wanted; some seconds more.
 
     Returns
     -------
@@ -133,11 +145,12 @@ def rebalance_territories(
     progress(0.0, "Checking what is possible")
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, effort)
-    first = watch.part(0.0, 0.5 if most_disruption is not None else 1.0)
+    searching = watch.part(0.0, 0.85 if bound_disruption else 1.0)
+    first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
     found = job.run(tolerance, rules, first)
     messages = list(today.messages)
     if most_disruption is not None and not found.keeps_to(most_disruption):
-        best = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0))
+        best = job.under(most_disruption, tolerance, rules, searching.part(0.5, 1.0))
         messages.append(
             f"The tolerance of {100 * tolerance:g} % would take {100 * found.disruption:.1f} % disruption; this is the "
             f"best balance found with at most {100 * most_disruption:g} %."
@@ -146,8 +159,12 @@ def rebalance_territories(
             "much."
         )
         found = best
+    result = job.result(found, messages, watch.stopped, tolerance)
+    if bound_disruption:
+        result = replace(result, whole_bound=job.whole_bound(found, tolerance, watch.part(0.85, 1.0)))
+    result.messages.extend(job.beside_flow(found, result))
     progress(1.0, "Rebalanced")
-    return job.result(found, messages, watch.stopped, tolerance)
+    return result
 
 
 def trade_off(
@@ -420,6 +437,40 @@ class _Job:
             return min(self.found, key=lambda found: found.disruption)
         return min(fitting, key=lambda found: (found.worst, found.disruption))
 
+    def whole_bound(self, found: _Found, tolerance: float, watch: Watch) -> float:
+        """Return the share of the weight that changes hands at least, as units are whole; NaN on too large maps."""
+        case = replace(found.case, tolerance=tolerance)
+        weights = case.values(self.weight)
+        homes = [self.today.now.get(unit) for unit in case.nodes]
+        was = [self.today.was.get(unit) for unit in case.nodes]
+        bound = float(weights[[old is not None and old != home for old, home in zip(was, homes)]].sum())
+        for at, region in enumerate(case.regions):
+            watch.progress(at / len(case.regions), "Proving how little could change hands")
+            if len(region.units) > MANY_UNITS or watch.time_is_up():
+                return math.nan
+            problem = case.problem(at, current=case.duty.current, stay=weights)
+            if (problem.stay[problem.current >= 0] > 0).any():
+                bound += bound_on_change(problem, HOPS, 1, 1, watch)
+        return bound / (float(weights.sum()) or 1.0)
+
+    def beside_flow(self, found: _Found, result: Rebalance) -> list[str]:
+        """Return what to think of a plan that moves much more workload than the flow bound."""
+        loads, target = found.case.loads, float(result.plan.target.mean())
+        was = [self.today.was.get(node) for node in found.case.nodes]
+        moved = alignment.disruption(was, [result.names[at] for at in result.plan.assignment], loads)
+        if not moved > FAR * result.flow_bound > 0 or not result.plan.within_tolerance.all():
+            return []
+        told = (
+            f"{100 * moved:.1f} % of the workload changes hands, {moved / result.flow_bound:.1f} times the flow bound, "
+            "which cuts units. They are whole: "
+        )
+        near = f"within the tolerance whose units join territories at most {HOPS} contacts away"
+        if math.isnan(result.whole_bound):
+            return [f"{told}the heaviest weighs {100 * loads.max() / target:.0f} % of a target."]
+        if math.isinf(result.whole_bound):
+            return [f"{told}there is no plan {near}."]
+        return [f"{told}no plan {near} has less than {100 * result.whole_bound:.1f} % disruption."]
+
     def _worst(self, case: Case, assignment: np.ndarray) -> float:
         """Return the largest deviation among the territories that no single unit outweighs."""
         target = case.proof.shared_target * case.duty.share
@@ -474,6 +525,7 @@ class _Job:
             why=self._why(plan, was, new, moved, low, high),
             flow_bound=(flow.workload + handed) / total,
             least_bound=(least + handed) / total,
+            whole_bound=math.nan,
             messages=[*messages, *self._parts_today(case), *plan.gave],
         )
 
