@@ -103,7 +103,7 @@ def test_what_is_put_together_stays_connected_and_is_never_worse(seed):
 
 
 def test_what_is_fixed_or_barred_is_so_in_the_end():
-    """4 4 | 4 4 4 4 | 4 4: the middle is too heavy. Its first is fixed, so its last goes; where that is barred, none."""
+    """4 4 | 4 4 4 4 | 4 4: the middle is too heavy. Its first is fixed: its last goes; where barred, none."""
     loads, today = [4, 4, 4, 4, 4, 4, 4, 4], [0, 0, 1, 1, 1, 1, 2, 2]
     fixed, barred = np.full(8, -1), np.zeros((8, 3), dtype=bool)
     fixed[2] = 1
