@@ -162,7 +162,7 @@ def rebalance_territories(
     result = job.result(found, messages, watch.stopped, tolerance)
     if bound_disruption:
         result = replace(result, whole_bound=job.whole_bound(found, tolerance, watch.part(0.85, 1.0)))
-    result.messages.extend(job.beside_flow(found, result))
+    result.messages.extend(job.beside_flow(result))
     progress(1.0, "Rebalanced")
     return result
 
@@ -281,6 +281,10 @@ class _Today:
         homes = {unit: heir.get(name, name) for unit, name in self.was.items()}
         self.now = {unit: name for unit, name in homes.items() if name in keep}
 
+    def is_handed_over(self, units: Sequence[Hashable]) -> np.ndarray:
+        """Return which units change hands wherever they go, as their territory is merged into another or goes."""
+        return np.array([unit in self.was and self.was[unit] != self.now.get(unit) for unit in units], dtype=bool)
+
 
 def _new_name(stem: str, taken: set[str]) -> str:
     """Return a name that nobody has, and take it."""
@@ -348,7 +352,7 @@ class _Job:
             raise TerritoryError(f"Units {name_some(bad)} have no number of at least 0 in '{self.weight}': fill it.")
         mean = float(weights.mean()) or 1.0
         # what weighs nothing moves last, too: shapes that reps know stay
-        stay = np.maximum(weights / mean, 1e-3)
+        stay = np.maximum(np.where(self.today.is_handed_over(case.nodes), 0.0, weights) / mean, 1e-3)
         assignment = case.frozen()
         proposals = done = 0
         problems = [case.problem(at, current=case.duty.current, stay=stay) for at in range(len(case.regions))]
@@ -441,23 +445,23 @@ class _Job:
         """Return the share of the weight that changes hands at least, as units are whole; NaN on too large maps."""
         case = replace(found.case, tolerance=tolerance)
         weights = case.values(self.weight)
-        homes = [self.today.now.get(unit) for unit in case.nodes]
-        was = [self.today.was.get(unit) for unit in case.nodes]
-        bound = float(weights[[old is not None and old != home for old, home in zip(was, homes)]].sum())
+        handed = self.today.is_handed_over(case.nodes)
+        bound, stay = float(weights[handed].sum()), np.where(handed, 0.0, weights)
         for at, region in enumerate(case.regions):
             watch.progress(at / len(case.regions), "Proving how little could change hands")
             if len(region.units) > MANY_UNITS or watch.time_is_up():
                 return math.nan
-            problem = case.problem(at, current=case.duty.current, stay=weights)
+            problem = case.problem(at, current=case.duty.current, stay=stay)
             if (problem.stay[problem.current >= 0] > 0).any():
                 bound += bound_on_change(problem, HOPS, 1, 1, watch)
         return bound / (float(weights.sum()) or 1.0)
 
-    def beside_flow(self, found: _Found, result: Rebalance) -> list[str]:
+    def beside_flow(self, result: Rebalance) -> list[str]:
         """Return what to think of a plan that moves much more workload than the flow bound."""
-        loads, target = found.case.loads, float(result.plan.target.mean())
-        was = [self.today.was.get(node) for node in found.case.nodes]
-        moved = alignment.disruption(was, [result.names[at] for at in result.plan.assignment], loads)
+        plan, target = result.plan, float(result.plan.target.mean())
+        loads = np.array([float(self.graph.nodes[unit][self.workload]) for unit in plan.units])
+        was = [self.today.was.get(unit) for unit in plan.units]
+        moved = alignment.disruption(was, [result.names[at] for at in plan.assignment], loads)
         if not moved > FAR * result.flow_bound > 0 or not result.plan.within_tolerance.all():
             return []
         told = (
@@ -510,10 +514,11 @@ class _Job:
         for name, oversize in zip(names, plan.oversize):
             if oversize:
                 low[name], high[name] = 0.0, math.inf
-        homes = [self.today.now.get(unit) for unit in plan.units]
+        gone = self.today.is_handed_over(plan.units)
+        homes = [None if away else old for old, away in zip(was, gone)]
         flow = alignment.flow_bound(self.graph, homes, loads, low, high)
         least = alignment.least_bound(homes, loads, low, high)
-        handed = float(loads[[old is not None and old != home for old, home in zip(was, homes)]].sum())
+        handed = float(loads[gone].sum())
         total = float(loads.sum())
         return Rebalance(
             plan=plan,
