@@ -20,8 +20,8 @@ KICK = 40
 """Proposals per unit for each."""
 CHAIN = 6
 """So many annealings go on from each other; then others begin, in turn with the best plan and with other centres."""
-AGREED = 3
-"""After so many chains from other centres that end with the best plan, no more are tried."""
+AGREED = 1 / 40
+"""After so many chains from other centres, per restart allowed, that end with the best plan, no more are tried."""
 FREE, FREE_OF_FEW = 12, 17
 """Units at each border that exact splits of a small map share out anew; all, where a map has hardly more."""
 EXCHANGED, EXCHANGED_AT_BEST = 2, 3
@@ -42,7 +42,7 @@ def restart(region: Search, best: WorkingPartition, centres: list[Centres], watc
     for turn in range(max(region.effort.restarts, region.effort.retries)):
         within = not best.improvable()
         most = region.effort.restarts if within else region.effort.retries
-        if turn >= most or (within and (agreed >= AGREED or problem.units > SMALL_UNITS)) or watch.time_is_up():
+        if turn >= most or (within and (agreed >= AGREED * most or problem.units > SMALL_UNITS)) or watch.time_is_up():
             break
         watch.progress(turn / most, f"Searching again, worst deviation {100 * best.worst():.1f} %")
         chain, link = divmod(turn, CHAIN)
