@@ -56,7 +56,7 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
     of all connected sets of their units replaces them.
     """
     proofs: dict[int, Proof] = {}
-    left = region.effort.sets if region.excuses is None else region.effort.sets // BESIDE
+    left = region.effort.sets // BESIDE if region.regroups_early else region.effort.sets
     tried: set[int] = set()
     while left > 0 and not watch.time_is_up():
         bad = [t for t in best.improvable() if t not in tried and alike(region.problem, [t])]
