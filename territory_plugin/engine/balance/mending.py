@@ -56,7 +56,7 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
     """
     most = region.proposals + max(MENDING[0], int(MENDING[1] * region.proposals))
     excess = []
-    mends = min(len(MENDS), region.effort.mends) if region.regroups_early else region.effort.mends
+    mends = min(len(MENDS), region.effort.mends // 2) if region.regroups_early else region.effort.mends
     for turn in range(mends):
         excess.append(region.rank(best)[0])
         if region.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .objective import Weights, WorkingPartition
-from .pockets import Excuses
+from .pockets import FEW_PIECES, Excuses
 from .problem import AIM, SAFETY
 from .splits import improve_pairs
 from .watch import Silent, Watch
@@ -64,7 +64,7 @@ class Search:
     def improvable(self, part: WorkingPartition) -> list[int]:
         """Return the territories outside the tolerance that nothing proves to be as near as can be."""
         if self.regroups_early:
-            return self.excuses.unexcused(part)
+            return self.excuses.unexcused(part, min(FEW_PIECES, self.effort.pieces // 3))
         return part.improvable()
 
     def rank(self, part: WorkingPartition) -> tuple[float, float]:
