@@ -29,6 +29,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from .pages import put
+
 STATES = ("RI", "DE", "CO", "MN", "IL", "NY", "PA")
 NATION = "us_zcta_simplified_0.001"
 METHODS = {
@@ -251,10 +253,7 @@ def main() -> None:
         for label, path in layers.items():
             rows.append(row(label, path, wishes.repeat))
             print(pd.DataFrame(rows[-1:]).T.to_string(header=False), end="\n\n", flush=True)
-    print(as_markdown(rows))
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(page(rows), encoding="utf-8")
+    put(page(rows), wishes.write)
 
 
 if __name__ == "__main__":

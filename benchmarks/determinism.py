@@ -25,6 +25,7 @@ from territory_plugin.engine.balance import balance_territories
 
 from .instances import STATES, WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, packages
+from .pages import put
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 SYSTEM_PYTHON = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "python"
@@ -165,10 +166,7 @@ def main() -> None:
                 one, other, seen = instance(state, workload, k, wishes)
                 same, noise, loads = same + one, noise + other, loads + seen
     text = page(same, noise, loads, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    put(text, wishes.write)
 
 
 if __name__ == "__main__":

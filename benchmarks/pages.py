@@ -34,7 +34,12 @@ def publish(tables: Mapping[str, Callable], page: Callable, wishes: argparse.Nam
         rows[name] = tables[name](wishes)
         loads.append(load())
     text = page(rows, loads, wishes)
+    put(text, wishes.write)
+
+
+def put(text: str, where: Path | None) -> None:
+    """Print a page, and write it if told where."""
     print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    if where:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text, encoding="utf-8")

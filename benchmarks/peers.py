@@ -29,6 +29,7 @@ from territory_plugin.engine.geodesy import geocentric
 
 from .instances import STATES, WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, oversize_units, packages
+from .pages import put
 
 EFFORTS = ("quick", "default", "thorough")
 UFACTORS = (1, 5, 10, 20, 30, 40, 50, 100)
@@ -496,10 +497,7 @@ def main() -> None:
         key=lambda row: (list(STATES).index(row["state"]), WORKLOADS.index(row["workload"]), row["k"], row["seed"])
     )
     text = page(rows, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    put(text, wishes.write)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from territory_plugin.engine.contiguity import adjacency_graph, bridge_edges, co
 from .adjacency import NATION, read_layer, unpacked
 from .instances import WORKLOADS, attributes
 from .judge import as_markdown, judge, load, machine, packages
+from .pages import put
 
 SIZES = (1000, 2000, 4000, 8000, 16000, 33000)
 ROOT = Path(__file__).resolve().parents[1]
@@ -378,12 +379,9 @@ def main() -> None:
         if wishes.keep:
             shutil.copytree(folder, wishes.keep, dirs_exist_ok=True)
     text = page(rows, nation, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
-        if rows:
-            wishes.write.with_suffix(".svg").write_text(plot(rows), encoding="utf-8")
+    put(text, wishes.write)
+    if wishes.write and rows:
+        wishes.write.with_suffix(".svg").write_text(plot(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

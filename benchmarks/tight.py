@@ -13,6 +13,7 @@ from territory_plugin.engine.balance import Plan, balance_territories
 
 from .instances import WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, packages
+from .pages import put
 
 PROVEN = ("allow nothing nearer", "wherever the borders run", "no way to divide", "workloads of whole units allow")
 LOCAL = ("every way to divide",)
@@ -86,10 +87,7 @@ def main() -> None:
                 loads.append(load())
                 print(rows[-1], flush=True)
     text = page(rows, loads, wishes)
-    print(text)
-    if wishes.write:
-        wishes.write.parent.mkdir(parents=True, exist_ok=True)
-        wishes.write.write_text(text, encoding="utf-8")
+    put(text, wishes.write)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.errors import Count
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -221,19 +221,16 @@ class BalanceTerritories(RulesAlgorithm):
             return len(reps), tolerance
         if self.parameters.get("TERRITORIES") is not None:
             wanted = self.integer("TERRITORIES")
-            if reps and len(reps) != wanted:
-                raise TerritoryError(
-                    f"{len(reps):,} reps are given and {wanted:,} territories asked for: leave the number empty, or "
-                    "add vacancies (rows without a name) to the reps."
-                )
+            if reps:
+                engine.reps.require_one_each(reps, wanted)
             return wanted, tolerance
         limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]
         capacity = engine.capacity.Capacity(*limits)
         territories = capacity.territories(workload)
         tolerance = capacity.tolerance(workload / territories, tolerance)
         self.feedback.pushInfo(
-            self.tr("{:,} territories hold {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
-                territories, workload / territories, 100 * tolerance
+            self.tr("{:territory holds|territories hold} {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
+                Count(territories), workload / territories, 100 * tolerance
             )
         )
         return territories, tolerance

@@ -9,6 +9,7 @@ from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -16,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -90,6 +91,9 @@ class RebalanceTerritories(RulesAlgorithm):
                 0,
                 10,
             ),
+            QgsProcessingParameterBoolean(
+                "BOUND_DISRUPTION", self.tr("Prove how little could change hands, as ZIPs are whole"), False
+            ),
             whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
             real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
             *contact_parameters(self.tr),
@@ -161,6 +165,7 @@ class RebalanceTerritories(RulesAlgorithm):
             ("DISRUPTION_PCT", self.tr("Workload that changes hands (%)")),
             ("DISRUPTION_ACCOUNTS_PCT", self.tr("Accounts that change hands (%)")),
             ("FLOW_BOUND_PCT", self.tr("Flow bound on the workload that has to change hands (%)")),
+            ("WHOLE_BOUND_PCT", self.tr("Bound on what has to change hands, as ZIPs are whole (%)")),
             ("LEAST_PCT", self.tr("Proven bound on the workload that has to change hands (%)")),
             ("MAX_DEVIATION_BEFORE_PCT", self.tr("Largest deviation before (%)")),
             ("MOVED_COUNT", self.tr("Units that change hands")),
@@ -181,8 +186,6 @@ class RebalanceTerritories(RulesAlgorithm):
         lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
         if "ALIGNMENT" in given and lacking:
             complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
-        if self.source("TRAVEL") is not None and self.source("REPS") is None:
-            complaints.append(self.tr("Travel times are measured from reps' homes here: give the reps."))
         source = self.source("UNITS")
         if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
             complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
@@ -206,16 +209,12 @@ class RebalanceTerritories(RulesAlgorithm):
         )  # fmt: skip
         self.weigh(market, accounts)
         reps = self.read_reps(market)
-        if self.source("TRAVEL") is not None and not any(rep.home for rep in reps):
-            raise TerritoryError(
-                "Travel times are measured from reps' homes, and no rep has one: fill the homes, or leave the travel "
-                "times out."
-            )
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,
             "compactness": self.number("COMPACTNESS"),
             "rules": self.read_rules(market, reps, dict(zip(market.units, current))),
+            "times": self.read_times(market, reps),
             "add": changes.add,
             "remove": changes.remove,
             "merge": changes.merge,
@@ -229,7 +228,7 @@ class RebalanceTerritories(RulesAlgorithm):
         curve = bool(self.parameters.get("CURVE"))
         result = engine.balance.rebalance_territories(
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
-            **wish,
+            bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context), **wish,
         )  # fmt: skip
         table = self.trade_off(market, today, wish) if curve else None
         for message in result.messages:
@@ -334,7 +333,7 @@ class RebalanceTerritories(RulesAlgorithm):
             )
         change = engine.report.Change(
             disruption, result.least_bound, result.flow_bound, self.cap(), alignment.moves, alignment.gained_lost,
-            curve, result.messages,
+            curve, result.messages, result.whole_bound,
         )  # fmt: skip
         results = self.write_territories(
             market,
@@ -357,6 +356,7 @@ class RebalanceTerritories(RulesAlgorithm):
             "DISRUPTION_PCT": 100 * disruption["workload"],
             "DISRUPTION_ACCOUNTS_PCT": 100 * disruption["accounts"] if "accounts" in disruption else None,
             "FLOW_BOUND_PCT": 100 * result.flow_bound,
+            "WHOLE_BOUND_PCT": 100 * result.whole_bound if np.isfinite(result.whole_bound) else None,
             "LEAST_PCT": 100 * result.least_bound,
             "MAX_DEVIATION_BEFORE_PCT": float(table["deviation_before_pct"].abs().max()),
             "MOVED_COUNT": int(taken.sum()),
@@ -411,8 +411,10 @@ class RebalanceTerritories(RulesAlgorithm):
         """Say in the log how much changes hands, and how little could."""
         accounts = numbers["DISRUPTION_ACCOUNTS_PCT"]
         self.feedback.pushInfo(
-            self.tr("{:,} units change hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %.").format(
-                numbers["MOVED_COUNT"],
+            self.tr(
+                "{:unit changes|units change} hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %."
+            ).format(
+                Count(numbers["MOVED_COUNT"]),
                 numbers["DISRUPTION_PCT"],
                 "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
                 numbers["FLOW_BOUND_PCT"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import balance_territories
+from healthcare_territories.territory_plugin.engine.balance import balance_territories, rebalance_territories
 from healthcare_territories.territory_plugin.engine.balance.choosing import regroup
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
@@ -129,15 +129,7 @@ def test_units_beside_an_oversize_one_may_go_with_it():
         oversize=np.array([True, False, False]),
     )
     assert Pockets(apart).around(2, 0.5, 1000, Watch()) is None
-    closed = Problem(
-        workload=np.array([300.0, 14, 100, 100]),
-        location=problem.location,
-        neighbours=problem.neighbours,
-        target=np.array([300.0, 100.0, 100.0]),
-        tolerance=0.05,
-        anchor=np.array([0, -1, -1]),
-        oversize=np.array([True, False, False]),
-    )
+    closed = replace(apart, workload=np.array([300.0, 14, 100, 100]))
     assert Pockets(closed).around(2, 0.14, 1000, Watch()).bound == pytest.approx(0.14)
 
 
@@ -253,5 +245,7 @@ def test_the_plan_says_which_pocket_forbids_better():
     territories = round(sum(loads) / 100)
     plan = balance_territories(graph, territories)
     assert (~plan.within_tolerance).sum() == 1
-    (reason,) = plan.reasons.values()
-    assert "wherever the borders run, a territory among its units" in reason
+    today = {unit: f"T{at}" for unit, at in plan.as_dict().items()}
+    for found in (plan, rebalance_territories(graph, today).plan):
+        (reason,) = found.reasons.values()
+        assert "wherever the borders run, a territory among its units" in reason

@@ -374,20 +374,26 @@ def test_excess_goes_on_through_those_that_are_full():
     assignment = [territory for territory, length in enumerate(lengths) for _ in range(length)]
     n = len(assignment)
     places = np.column_stack([np.arange(n) * 10.0, np.zeros(n), np.full(n, 6371.0)])
-    problem = Problem(
-        workload=np.ones(n),
-        location=places,
-        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
-        target=np.full(4, n / 4),
-        tolerance=0.15,
-        anchor=np.full(4, -1),
-        oversize=np.zeros(4, dtype=bool),
-    )
+    problem = row_of_units(places, 4, 0.15)
     part = WorkingPartition(problem, assignment, Weights(limit=1000.0), 1.0)
     assert pass_on(part, Watch())
     assert connected(problem, part.assignment)
     assert sorted(part.load) == [4, 4, 5, 5]
     assert not part.outside()
+
+
+def row_of_units(places: np.ndarray, territories: int, tolerance: float) -> Problem:
+    """Return a problem of units of the same workload, each touching the one before and the one after."""
+    n = len(places)
+    return Problem(
+        workload=np.ones(n),
+        location=places,
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(territories, n / territories),
+        tolerance=tolerance,
+        anchor=np.full(territories, -1),
+        oversize=np.zeros(territories, dtype=bool),
+    )
 
 
 def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
@@ -399,18 +405,26 @@ def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
     assignment = [0] * 16 + [1] * 16 + [2] * 16 + [3] * 48
     places = np.column_stack([np.arange(n) * 5.0, np.zeros(n), np.full(n, 6371.0)])
     places[n // 2 :, 0] += 3000.0
-    problem = Problem(
-        workload=np.ones(n),
-        location=places,
-        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
-        target=np.full(4, n / 4),
-        tolerance=0.05,
-        anchor=np.full(4, -1),
-        oversize=np.zeros(4, dtype=bool),
-    )
+    problem = row_of_units(places, 4, 0.05)
     search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
     before = search.working(assignment, 1000.0)
     after = resettle(search, before)
     assert connected(problem, after.assignment)
     assert after.load == [24.0, 24.0, 24.0, 24.0]
     assert len(set(after.assignment[: n // 2])) == 2
+
+
+def test_room_that_is_given_is_used_for_travel():
+    """Ten ZIPs in a town, nine in another, and one between them, nearer to the first: ten and ten, or eleven and nine.
+
+    Within 12 % the second has less travel. Pressure on deviation that were not measured in tolerances would weigh
+    more than that; within 5 % it is not allowed.
+    """
+    places = np.column_stack([np.r_[np.zeros(10), 28.0, np.full(9, 60.0)], np.zeros(20), np.full(20, 6371.0)])
+    even = [0] * 10 + [1] * 10
+    loads = {}
+    for tolerance in (0.05, 0.12):
+        problem = row_of_units(places, 2, tolerance)
+        search = Search(problem, EFFORTS["default"], Weights(boundary=0.0), 8e3, np.random.default_rng(0), Watch())
+        loads[tolerance] = search.polish(even).load
+    assert loads == {0.05: [10.0, 10.0], 0.12: [11.0, 9.0]}

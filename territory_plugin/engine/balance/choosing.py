@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ..errors import Count
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import WorkingPartition
-from .pockets import FEW_PIECES
+from .pockets import FEW_PIECES, Excuses
 from .search import LARGEST_CLUSTER, MANY_UNITS, Search
-from .watch import Watch
+from .watch import Silent, Watch
 
 LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
@@ -39,7 +42,7 @@ def list_all(region: Search, best: WorkingPartition, watch: Watch) -> tuple[Work
     if not usual or sum(best.count[t] for t in usual) > few or not alike(region.problem, usual) or watch.time_is_up():
         return best, []
     watch.progress(0.0, f"Listing all territories, worst deviation {100 * best.worst():.1f} %")
-    search, units, before = region.apart(best, usual, watch)
+    search, units, before = region.apart(best.assignment, usual, watch)
     exact = least_worst(before, search.watch, LISTED_FIRST * region.effort.sets)
     if exact.assignment is not None:
         after = search.settle(exact.assignment)
@@ -72,7 +75,7 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
                 cluster = _wider(region, best, cluster, touching)
             if cluster is None:
                 break
-            search, units, before = region.apart(best, cluster, watch)
+            search, units, before = region.apart(best.assignment, cluster, watch)
             exact = fewest_outside(before, search.watch, min(left, LISTED))
             left -= exact.sets
             if exact.assignment is None:
@@ -118,10 +121,13 @@ def regroup(
             break
         turn = region.turns
         region.turns += 1
-        watch.progress(turn / effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %")
+        watch.progress(
+            turn / effort.regroups,
+            f"Regrouping {Count(len(bad)):territory|territories}, worst {100 * now.worst():.1f} %",
+        )
         size, within = REGROUPED[turn % len(REGROUPED)]
         cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], size, turn % 2 == 0)
-        search, units, before = region.apart(now, cluster, watch)
+        search, units, before = region.apart(now.assignment, cluster, watch)
         found = fewest_outside_coarse(before, region.rng, search.watch, within)
         region.listed += found.sets
         if found.assignment is None:
@@ -133,10 +139,28 @@ def regroup(
             bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     if share == 1.0:
         region.excuses.unexcused(best, effort.pieces)
-    outside = set(best.outside())
-    proofs = [Proof(each.units, 0, each.bound, 0) for each in region.excuses.found]
-    held = np.array(best.assignment)
-    return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
+    return best, _proofs(region.excuses, best)
+
+
+def prove_pockets(part: WorkingPartition, pieces: int, watch: Watch) -> list[Proof]:
+    """Return proofs, where so many pieces give any, of why territories outside the tolerance are not much nearer to it.
+
+    Of a plan near today's alignment, too: what no plan can do, none near it can.
+    """
+    problem = replace(part.problem, current=None, stay=None)
+    usual = np.flatnonzero(~problem.oversize).tolist()
+    if not part.improvable() or len(usual) < 2 or not alike(problem, usual):
+        return []
+    excuses = Excuses(problem, Silent(watch))
+    excuses.unexcused(part, pieces)
+    return _proofs(excuses, part)
+
+
+def _proofs(excuses: Excuses, part: WorkingPartition) -> list[Proof]:
+    """Return what the pockets found prove of the territories outside."""
+    outside, held = set(part.outside()), np.array(part.assignment)
+    proofs = [Proof(each.units, 0, each.bound, 0) for each in excuses.found]
+    return [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
 
 
 def _drawn_around(

@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 
 from .capacitated_lloyd import Centres
+from .handing_over import hand_over, misplaced
 from .problem import Problem
 from .transport import squared_distances
 
@@ -49,6 +50,28 @@ def territory_parts(neighbours: Neighbours, assignment: Sequence[int]) -> list[t
                     part.append(other)
         parts.append((home, part))
     return parts
+
+
+def breadth_first(neighbours: Neighbours, assignment: Sequence[int], start: Sequence[int]) -> list[int]:
+    """Return the units of a territory in the order in which a search from some of them reaches them.
+
+    A territory that is connected stays connected without the last ones.
+
+    Parameters
+    ----------
+    neighbours : sequence of tuple of int
+    assignment : sequence of int, shape (n,)
+    start : sequence of int
+        Units of one territory.
+    """
+    order = list(start)
+    seen, home = set(order), assignment[order[0]]
+    for unit in order:
+        for other in neighbours[unit]:
+            if other not in seen and assignment[other] == home:
+                seen.add(other)
+                order.append(other)
+    return order
 
 
 def cut_off(unit: int, neighbours: Neighbours, touches, assignment: Sequence[int]) -> list[int] | None:
@@ -234,8 +257,22 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
     assignment : sequence of int, shape (n,)
         Territory of each unit, possibly in parts; -1 for those that a territory is to be found for.
     cost : ndarray, shape (n, k)
-        What it costs to add a unit to a territory; infinite means only if nothing else is left.
+        What it costs to add a unit to a territory; infinite means only if nothing else is left, and if no way leads
+        to another one (`handing_over`).
     """
+
+    def repaired(narrower: Problem, offered: list[int]) -> list[int] | None:
+        try:
+            return _repaired(narrower, offered, cost)
+        except NotJoined:
+            return None
+
+    found = _repaired(problem, assignment, cost)
+    return hand_over(problem, found, repaired) if misplaced(problem, found) else found
+
+
+def _repaired(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> list[int]:
+    """Return `repair_contiguity` before units are handed over to where they may be."""
     neighbours, workload = problem.neighbours, problem.workload
     anchor = problem.anchor.tolist()
     joined = join_fixed(problem)
@@ -254,7 +291,7 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
             result[unit] = territory
     for territory in range(problem.territories):
         if territory not in kept:
-            found = _found_territory(problem, result, kept, joined)
+            found = _found_territory(problem, result, kept, joined, territory)
             result[found] = territory
             kept[territory] = [found]
 
@@ -278,20 +315,21 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
     return result
 
 
-def _found_territory(problem: Problem, result: list[int], kept: dict[int, list[int]], joined: np.ndarray) -> int:
-    """Return a unit whose territory stays connected without it; one that is held there only if there is no other."""
+def _found_territory(
+    problem: Problem, result: list[int], kept: dict[int, list[int]], joined: np.ndarray, territory: int
+) -> int:
+    """Return a unit to begin a territory with: one that nobody has, else one that its territory can do without.
+
+    Units that it may not have, or that are held where they are, only if there is no other.
+    """
     donors = [t for t, part in kept.items() if len(part) > 1]
     free = [unit for unit, territory in enumerate(result) if territory < 0]
     if free:
-        return max(free, key=lambda unit: (problem.workload[unit], -unit))
+        barred = np.zeros(problem.units, bool) if problem.barred is None else problem.barred[:, territory]
+        return max(free, key=lambda unit: (not barred[unit], problem.workload[unit], -unit))
     donor = max(donors, key=lambda t: ((joined[kept[t]] < 0).any(), len(kept[t]), -t))
     # what is held there is connected: a search from all of it ends elsewhere
-    order = [unit for unit in kept[donor] if joined[unit] == donor] or kept[donor][:1]
-    seen = set(order)
-    for unit in order:
-        for other in problem.neighbours[unit]:
-            if other not in seen and result[other] == donor:
-                seen.add(other)
-                order.append(other)
+    held = [unit for unit in kept[donor] if joined[unit] == donor] or kept[donor][:1]
+    order = breadth_first(problem.neighbours, result, held)
     kept[donor] = order[:-1]
     return order[-1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import Count
 from .annealing import Schedule, anneal
 from .chains import pass_on
 from .choosing import regroup
-from .contiguity import components
+from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
 from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
@@ -40,6 +41,8 @@ REGROUPED_FIRST = (0.4, 0.55, 0.7)
 """Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+LITTLE = 0.1
+"""Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
@@ -69,16 +72,15 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
         touching = best.touching()
         clusters = _clusters([_around(region, best, touching, territory, hops) for territory in bad])
         share = turn / mends
-        watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
+        watch.progress(
+            share, f"Mending {Count(len(bad)):territory|territories}, worst deviation {100 * best.worst():.1f} %"
+        )
         for cluster in clusters:
-            part, units, inside = region.problem.restricted(assignment, sorted(cluster))
-            search = Search(part, region.effort, region.weights, 0.0, region.rng, Silent(watch), region.aim)
-            search.unit_travel = region.unit_travel
-            before = search.working(inside, STRICT)
+            search, units, before = region.apart(assignment, sorted(cluster), watch)
             if search.rank(before)[0] <= 0 or not before.improvable():
                 continue
-            working = search.working(inside)
-            budget = 100 * max(FEW_UNITS // 4, part.units)
+            working = search.working(before.assignment)
+            budget = 100 * max(FEW_UNITS // 4, search.problem.units)
             anneal(working, budget, schedule, region.rng, search.watch, 4 * region.effort.recuts)
             region.proposals += budget
             after = search.polish(search.polish(working.assignment).assignment, FREE_MENDED)
@@ -92,7 +94,8 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
     settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS)) if region.regroups_early else SETTLINGS
     for turn in range(settlings):
-        moved = resettle(region, best)
+        # what little excess there is may do without a territory that moves, and its travel
+        moved = best if not turn and best.excess() < LITTLE else resettle(region, best)
         if (turn and moved is best) or not moved.improvable() or region.watch.time_is_up():
             return moved
         stretch = watch.part(turn / settlings, (turn + 1) / settlings)
@@ -168,7 +171,7 @@ def _refounded(
     near = _around(region, best, touching, starved, NEAR)
     if donor not in near:
         near = _around(region, best, touching, starved, 2) | _around(region, best, touching, donor, NEAR)
-    search, units, before = region.apart(best, sorted(near), region.watch)
+    search, units, before = region.apart(best.assignment, sorted(near), region.watch)
     cluster = sorted(near)
     trial = _founded(search, before, cluster.index(starved), cluster.index(donor))
     region.proposals += search.proposals
@@ -198,16 +201,9 @@ def _founded(region: Search, before: WorkingPartition, starved: int, donor: int)
             return before
         queue = left
     inside = [unit for unit, home in enumerate(assignment) if home == donor]
-    # the last unit that a search reaches leaves the others connected
-    order, seen = [inside[0]], {inside[0]}
-    for unit in order:
-        for other in problem.neighbours[unit]:
-            if other not in seen and assignment[other] == donor:
-                seen.add(other)
-                order.append(other)
-    assignment[order[-1]] = starved
+    assignment[breadth_first(problem.neighbours, assignment, inside[:1])[-1]] = starved
     pair = sorted((donor, starved))
-    search, units, split = region.apart(region.working(assignment, STRICT), pair, region.watch)
+    search, units, split = region.apart(assignment, pair, region.watch)
     recombine(split, [0, 1], RECUTS, 0.0, region.rng, search.problem.units)
     fixed = np.array(assignment)
     fixed[units] = np.array(pair)[split.assignment]

@@ -112,11 +112,9 @@ class Search:
         self.proposals += budget
         return self.polish(part.assignment)
 
-    def apart(
-        self, best: WorkingPartition, cluster: list[int], watch: Watch
-    ) -> tuple[Search, np.ndarray, WorkingPartition]:
+    def apart(self, assignment, cluster: list[int], watch: Watch) -> tuple[Search, np.ndarray, WorkingPartition]:
         """Return the search among some territories, their units, and their partition."""
-        part, units, inside = self.problem.restricted(np.array(best.assignment), cluster)
+        part, units, inside = self.problem.restricted(np.array(assignment), cluster)
         search = Search(part, self.effort, self.weights, 0.0, self.rng, Silent(watch), self.aim)
         search.unit_travel = self.unit_travel
         return search, units, search.working(inside, STRICT)
