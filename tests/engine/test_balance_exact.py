@@ -7,9 +7,14 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import balance_territories
+from healthcare_territories.territory_plugin.engine.balance import balance_territories, exact
 from healthcare_territories.territory_plugin.engine.balance.contiguity import repair_contiguity
-from healthcare_territories.territory_plugin.engine.balance.exact import connected_sets, fewest_outside, least_worst
+from healthcare_territories.territory_plugin.engine.balance.exact import (
+    completable,
+    connected_sets,
+    fewest_outside,
+    least_worst,
+)
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -166,3 +171,22 @@ def test_a_plan_outside_the_tolerance_says_what_is_proven():
     assert "no way to divide its units and those around (7) into 3 territories does better than 6.9 %" in "".join(
         plan.reasons.values()
     )
+
+
+def test_listing_asks_between_batches_whether_to_stop(monkeypatch):
+    """A ring of twenty-four alike has 24 sets of each size: with batches of five, each size is asked about often."""
+    monkeypatch.setattr(exact, "BATCH", 5)
+    around = [((unit - 1) % 24, (unit + 1) % 24) for unit in range(24)]
+    sets, _ = connected_sets(around, np.ones(24), 5.0, 7.0)
+    assert len(sets) == 3 * 24
+    asked = []
+
+    def stop_after(answers: int) -> Watch:
+        asked.clear()
+        return Watch(cancelled=lambda: asked.append(None) or len(asked) > answers, keeps=True)
+
+    assert completable(sets, around, np.ones(24), 5.0, 7.0, stop_after(999)).all()
+    assert len(asked) == 15
+    assert completable(sets, around, np.ones(24), 5.0, 7.0, stop_after(2)).sum() == 10
+    assert connected_sets(around, np.ones(24), 5.0, 7.0, watch=stop_after(20))[0] is None
+    assert len(asked) == 21

@@ -26,7 +26,7 @@ REGROUPED = (
 number is prime: each of several territories outside meets them all."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
-BESIDE = 4
+BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
@@ -59,7 +59,7 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
     of all connected sets of their units replaces them.
     """
     proofs: dict[int, Proof] = {}
-    left = region.effort.sets if region.excuses is None else region.effort.sets // BESIDE
+    left = region.effort.sets // BESIDE if region.regroups_early else region.effort.sets
     tried: set[int] = set()
     while left > 0 and not watch.time_is_up():
         bad = [t for t in best.improvable() if t not in tried and alike(region.problem, [t])]
@@ -112,8 +112,8 @@ def regroup(
     problem, effort = region.problem, region.effort
     if region.excuses is None or not best.improvable():
         return best, []
-    now = best
-    bad, beside = region.excuses.unexcused(now, FEW_PIECES), now.touching()
+    now, pieces = best, min(FEW_PIECES, effort.pieces // 3)
+    bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     while bad and not watch.time_is_up():
         # as few as can be are outside: it may still be less far
         some = share if region.excuses.unaccounted else min(share, ACCOUNTED)
@@ -136,7 +136,7 @@ def regroup(
         if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
-            bad, beside = region.excuses.unexcused(now, FEW_PIECES), now.touching()
+            bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     if share == 1.0:
         region.excuses.unexcused(best, effort.pieces)
     return best, _proofs(region.excuses, best)

@@ -38,6 +38,8 @@ SECONDS = 20.0
 CLOSE = 1e-9
 MOST_WAYS = 5_000
 """Ways through units without workload at most."""
+BATCH = 2_000
+"""Sets that are looked at between two questions whether to stop."""
 WORD = 63
 """Units that one number holds as bits."""
 
@@ -170,8 +172,15 @@ def connected_sets(
         fresh[1:] = (masks[1:] != masks[:-1]).any(axis=1)
         masks, sort = masks[fresh], sort[fresh]
         loads, root, several = loads[sort], root[sort], several[sort]
-        keep = loads + _needs(~masks & everything, around, load_of, low, high) <= high * (1 + CLOSE)
-        keep[keep & several] = ~_has_spare(masks[keep & several], around, range(loaded, n), bits)
+        keep = np.zeros(len(masks), dtype=bool)
+        for some in _batches(len(masks)):
+            if watch is not None and watch.time_is_up():
+                return None, most
+            needs = _needs(~masks[some] & everything, around, load_of, low, high)
+            kept = loads[some] + needs <= high * (1 + CLOSE)
+            twice = kept & several[some]
+            kept[twice] = ~_has_spare(masks[some][twice], around, range(loaded, n), bits)
+            keep[some] = kept
         masks, loads, root = masks[keep], loads[keep], root[keep]
     if not found:
         return np.zeros((0, n), dtype=bool), seen
@@ -311,15 +320,30 @@ def _needs(rest: np.ndarray, around: np.ndarray, workload: np.ndarray, low: floa
 
 
 def completable(
-    sets: np.ndarray, neighbours: Sequence[tuple[int, ...]], workload: np.ndarray, low: float, high: float
+    sets: np.ndarray,
+    neighbours: Sequence[tuple[int, ...]],
+    workload: np.ndarray,
+    low: float,
+    high: float,
+    watch: Watch | None = None,
 ) -> np.ndarray:
-    """Answer for each set whether every part of the rest can hold a whole number of territories."""
+    """Answer for each set whether every part of the rest can hold a whole number of territories; no once time is up."""
     bits, around = _as_bits(neighbours)
-    rest = np.zeros((len(sets), bits.shape[1]), dtype=np.int64)
-    for word in range(bits.shape[1]):
-        stretch = slice(word * WORD, (word + 1) * WORD)
-        rest[:, word] = ~sets[:, stretch] @ bits[stretch, word]
-    return _needs(rest, around, workload, low, high) <= CLOSE * high
+    able = np.zeros(len(sets), dtype=bool)
+    for some in _batches(len(sets)):
+        if watch is not None and watch.time_is_up():
+            break
+        rest = np.zeros((len(sets[some]), bits.shape[1]), dtype=np.int64)
+        for word in range(bits.shape[1]):
+            stretch = slice(word * WORD, (word + 1) * WORD)
+            rest[:, word] = ~sets[some, stretch] @ bits[stretch, word]
+        able[some] = _needs(rest, around, workload, low, high) <= CLOSE * high
+    return able
+
+
+def _batches(count: int) -> list[slice]:
+    """Return stretches of so many sets as are looked at between two questions whether to stop."""
+    return [slice(start, start + BATCH) for start in range(0, count, BATCH)]
 
 
 def least_worst(part: WorkingPartition, watch: Watch, most: int = MOST_SETS) -> Exact:
@@ -397,7 +421,8 @@ class _Choices:
             listed, self.seen = connected_sets(problem.neighbours, problem.workload, low, high, most, watch)
             self.complete = listed is not None
             if self.complete and not watch.time_is_up():
-                sets = listed[completable(listed, problem.neighbours, problem.workload, low, high)]
+                sets = listed[completable(listed, problem.neighbours, problem.workload, low, high, watch)]
+                self.complete = not watch.time_is_up()
         self.sets = sets
         self.deviation = np.abs(np.einsum("su,u->s", sets, problem.workload) / target - 1)
         self.cost = costs_of(part, sets)

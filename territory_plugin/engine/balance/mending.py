@@ -11,7 +11,7 @@ from .choosing import regroup
 from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
-from .search import FEW_UNITS, LARGEST_CLUSTER, MANY_UNITS, SKETCH, STRICT, Search
+from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
 from .watch import Silent, Watch
 
 MENDS = tuple(
@@ -59,7 +59,7 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
     """
     most = region.proposals + max(MENDING[0], int(MENDING[1] * region.proposals))
     excess = []
-    mends = region.effort.mends if region.excuses is None else min(len(MENDS), region.effort.mends)
+    mends = min(len(MENDS), region.effort.mends // 2) if region.regroups_early else region.effort.mends
     for turn in range(mends):
         excess.append(region.rank(best)[0])
         if region.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
@@ -92,7 +92,7 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
 
 def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
-    settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS))
+    settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS)) if region.regroups_early else SETTLINGS
     for turn in range(settlings):
         # what little excess there is may do without a territory that moves, and its travel
         moved = best if not turn and best.excess() < LITTLE else resettle(region, best)
@@ -100,7 +100,7 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
             return moved
         stretch = watch.part(turn / settlings, (turn + 1) / settlings)
         moved = relieve(region, moved)
-        if region.problem.units <= MANY_UNITS:
+        if region.regroups_early:
             # where it can be done, choosing many anew costs less than mending, and leaves less to mend
             moved, _ = regroup(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
         best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .objective import Weights, WorkingPartition
-from .pockets import Excuses
+from .pockets import FEW_PIECES, Excuses
 from .problem import AIM, SAFETY
 from .splits import improve_pairs
 from .watch import Silent, Watch
@@ -56,11 +56,16 @@ class Search:
         self.turns = self.listed = 0
         self.excuses: Excuses | None = None
 
+    @property
+    def regroups_early(self) -> bool:
+        """Whether territories are chosen anew before mending: small maps are listed whole, large ones cost too much."""
+        return self.excuses is not None and FEW_UNITS < self.problem.units <= MANY_UNITS
+
     def improvable(self, part: WorkingPartition) -> list[int]:
         """Return the territories outside the tolerance that nothing proves to be as near as can be."""
-        if self.excuses is None or self.problem.units > MANY_UNITS:
-            return part.improvable()
-        return self.excuses.unexcused(part)
+        if self.regroups_early:
+            return self.excuses.unexcused(part, min(FEW_PIECES, self.effort.pieces // 3))
+        return part.improvable()
 
     def rank(self, part: WorkingPartition) -> tuple[float, float]:
         """Return what makes one partition better than another: less excess first, then less cost."""
