@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ..territory_plugin import engine, gis
-from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from .base import VECTOR, enum, flag_advanced, real, shares_of
 from .territory_outputs import TerritoriesOutputAlgorithm
 
@@ -256,7 +256,10 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             if regions:
                 most = sorted(regions.items(), key=lambda item: (-len(item[1]), item[0]))
                 shown = name_some((f"{name} ({', '.join(names[at] for at in held)})" for name, held in most), 5)
-                said.append(f"{attribute}: {len(regions):,} regions are in pieces, {pieces:,} splits: {shown}.")
+                said.append(
+                    f"{attribute}: {Count(len(regions)):region is|regions are} in pieces, "
+                    f"{Count(pieces):split|splits}: {shown}."
+                )
         for attribute, held in plan.further.items():
             target = plan.share / plan.share.sum() * held.sum()
             off = np.abs(held / np.where(target > 0, target, 1.0) - 1)[~plan.oversize]

@@ -16,7 +16,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -405,8 +405,10 @@ class RebalanceTerritories(RulesAlgorithm):
         """Say in the log how much changes hands, and how little could."""
         accounts = numbers["DISRUPTION_ACCOUNTS_PCT"]
         self.feedback.pushInfo(
-            self.tr("{:,} units change hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %.").format(
-                numbers["MOVED_COUNT"],
+            self.tr(
+                "{:unit changes|units change} hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %."
+            ).format(
+                Count(numbers["MOVED_COUNT"]),
                 numbers["DISRUPTION_PCT"],
                 "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
                 numbers["FLOW_BOUND_PCT"],

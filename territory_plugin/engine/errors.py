@@ -20,10 +20,13 @@ def name_some(ids: Iterable[object], most: int = 8) -> str:
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most:,} more"
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Return a number with what it counts, and the verb if there is one, for one or for many.
+class Count(int):
+    """A number of things whose noun, and verb, follow it: both forms are its format, one and many.
 
-    >>> counted(1, "unit has", "units have"), counted(1200, "unit has", "units have")
-    ('1 unit has', '1,200 units have')
+    >>> f"{Count(1):unit has|units have} no id", "{:unit has|units have} no id".format(Count(1200))
+    ('1 unit has no id', '1,200 units have no id')
     """
-    return f"{count:,} {one if count == 1 else many}"
+
+    def __format__(self, words: str) -> str:
+        one, bar, many = words.partition("|")
+        return f"{int(self):,} {one if self == 1 else many}" if bar else format(int(self), words)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..contiguity import bridge_edges
-from ..errors import TerritoryError, counted, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..geodesy import geocentric
 from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed, repair_contiguity
@@ -192,7 +192,7 @@ class Case:
             )
             raise TerritoryError(
                 "No plan keeps every unit from the reps to whom it is forbidden: "
-                f"{counted(len(unkept), 'unit has', 'units have')} to stay, for example {named}. Take a ban back, or "
+                f"{Count(len(unkept)):unit has|units have} to stay, for example {named}. Take a ban back, or "
                 "release units that are locked to others."
             )
 
@@ -305,7 +305,7 @@ class Case:
             if len(bad):
                 named = [f"{self.ids[unit]} ({self.duty.names[assignment[unit]]})" for unit in bad]
                 broken.append(
-                    f"{counted(len(bad), 'unit is', 'units are')} in a territory that is forbidden or too far; the "
+                    f"{Count(len(bad)):unit is|units are} in a territory that is forbidden or too far; the "
                     f"search found no plan that hands over more: {name_some(named)}."
                 )
         return broken
@@ -346,7 +346,7 @@ class Case:
             held = "much" if side[group[0]] > 0 else "little"
             text = (
                 f"it and {len(group) - 1:,} more, which all hold too {held}, are joined to the rest through "
-                f"{len(doors):,} units only ({named}). Open more contacts there, or move homes or locks."
+                f"{Count(len(doors)):unit|units} only ({named}). Open more contacts there, or move homes or locks."
             )
             said.update(dict.fromkeys(group, text))
         return said
@@ -377,12 +377,13 @@ class Case:
             locked = float(loads[inside][self.duty.fixed[inside] == territory].sum())
             off = 100 * (plan.workload[territory] / (proof.shared_target * self.duty.share[territory]) - 1)
             if plan.workload[territory] == 0:
-                reason = f"None of its {len(inside):,} units has any workload."
+                reason = f"None of its {Count(len(inside)):unit|units} has any workload."
             elif plan.oversize[territory]:
                 share = 100 * loads[heaviest] / fair
                 reason = f"{ids[heaviest]} alone holds {share:.0f} % of the target."
                 if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
-                    reason += f" {len(inside) - 1:,} units beside it have no other way to a territory."
+                    beside = Count(len(inside) - 1)
+                    reason += f" {beside:unit beside it has|units beside it have} no other way to a territory."
             elif locked > (1 + plan.tolerance) * plan.target[territory]:
                 alone = 100 * locked / plan.target[territory]
                 reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."

@@ -62,7 +62,7 @@ def cheapest_cover(
         # what costs so much more than the relaxation cannot be part of a plan that is of interest
         among = among[reduced <= most - value + WHOLE]
         if pair is None:
-            # fractions of sets that share no two units: units that may be left
+            # fractions that no two units tell apart: of units that may be left
             meets = (sets[among] & sets[single]).any(axis=1)
             stack += [among[~meets | (among == single)], among[among != single]]
             continue
@@ -95,8 +95,10 @@ def _relaxed(sets, cost, must, k: int, watch: Watch) -> tuple[np.ndarray | None,
 def _pair(sets: np.ndarray, share: np.ndarray) -> list[int] | None:
     """Return two units that are together in most fractions, but not in all."""
     together = np.einsum("s,su,sv->uv", share, sets.astype(float), sets.astype(float), optimize=False)
+    held = np.diag(together)
+    # always together, or both left
+    together[together > np.maximum(held[:, None], held) - 10 * WHOLE] = 0.0
     together[np.tril_indices(len(together))] = 0.0
-    together[together > 1 - 10 * WHOLE] = 0.0
     at = int(together.round(5).argmax())
     one, other = divmod(at, len(together))
     return [one, other] if together[one, other] > 10 * WHOLE else None

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from ..errors import Count
 from .objective import WorkingPartition
 from .problem import Problem
 from .watch import Watch
@@ -101,7 +102,7 @@ class Proof:
         if not self.territories:
             many = f"its units and those around ({len(self.units):,} with workload)"
             return f"wherever the borders run, a territory among {many} misses its target by {100 * self.bound:.1f} %"
-        whole = f"its units and those around ({len(self.units):,}) into {self.territories} territories"
+        whole = f"its units and those around ({len(self.units):,}) into {Count(self.territories):territory|territories}"
         if self.bound:
             return f"no way to divide {whole} does better than {100 * self.bound:.1f} %"
         return f"every way to divide {whole} leaves {self.outside} outside"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import networkx as nx
 import numpy as np
 
-from ..errors import TerritoryError, counted, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..reps import require_one_each
 from .rules import Rules
 
@@ -205,7 +205,8 @@ def _barred(rules, position: Mapping, nodes, k, distance, wrong, fixed, names):
             beyond = np.where(barred[lost], np.inf, np.nan_to_num(distance[lost], nan=np.inf))
             farthest = beyond.min(axis=1)
             gave.append(
-                f"{len(lost):,} units lie farther than {rules.most_travel:g} from every home that they may belong to "
+                f"{Count(len(lost)):unit lies|units lie} farther than {rules.most_travel:g} from every home "
+                f"that they may belong to "
                 f"(up to {farthest.max():,.1f}); the limit gives way for them: {name_some(nodes[at] for at in lost)}."
             )
             far[lost] = False
@@ -243,7 +244,7 @@ def within_reach(
         barred[far] = forbidden[far]
         gave = (
             *gave,
-            f"{counted(len(far), 'unit is', 'units are')} near enough to some home, but every way from it leads "
+            f"{Count(len(far)):unit is|units are} near enough to some home, but every way from it leads "
             f"through units that are too far or others': the limit of {rules.most_travel:g} gives way for them: "
             f"{name_some(nodes[at] for at in far)}.",
         )
@@ -254,7 +255,7 @@ def within_reach(
             f"{nodes[unit]} ({', '.join(duty.names[at] for at in np.flatnonzero(duty.barred[unit]))})" for unit in lost
         )
         raise TerritoryError(
-            f"{counted(len(lost), 'unit', 'units')} cannot be kept from the reps to whom they are forbidden: "
+            f"{Count(len(lost)):unit is|units are} within reach only of reps to whom that is forbidden: "
             f"{name_some(named)}. Every way from the other reps leads through units that are locked to others or "
             "forbidden to them. Release some of these, or take the ban back."
         )

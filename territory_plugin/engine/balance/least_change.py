@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .contiguity import territory_parts
+from .near_today import choose_near_today
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -58,13 +59,17 @@ class Branches:
 
 SMALL = Branches(roots=20, without=4, nodes=100, rounds=25, more_nodes=150, together=250, more_roots=12)
 """Of a map whose every choice is known to one program."""
-WHOLE, WHOLE_CHOICES = Branches(roots=4, without=2, nodes=30), 4000
-"""Of a larger one, where each unit may go to territories beside it; and choices at most."""
+WHOLE, WHOLE_CHOICES, WHOLE_TERRITORIES = Branches(roots=4, without=2, nodes=30), 4000, 30
+"""Of a larger one, where each unit may go to territories beside it; choices and territories at most: with more
+territories, single units weigh more, and the program gains little in much time."""
 CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
-PROGRAMS = 60
+LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 5, 8, 6, 8, 5, 8, 6, 11, 8), 4, 8
+"""Coarse units of a territory, turn by turn: few let much change at once, many let it be little. Turns without gain
+that end it. In every so many turns territories keep their heaviest unit, in the others one drawn by chance."""
+PROGRAMS = 30
 """Clusters at most."""
 
 
@@ -73,8 +78,10 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
 
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
-    Where limits are not kept, excess comes first. Maps with more than `CHOICES` pairs of unit and territory go through
-    one program in which units may go to territories beside them, then cluster by cluster of territories that touch.
+    Where limits are not kept, excess comes first. On maps with more than `CHOICES` pairs of unit and territory, each
+    territory takes one of the connected sets that are listed for it (`near_today`), in several turns; then, where
+    territories are few, comes one program in which units may go to territories beside them; then one cluster after
+    another of territories that touch.
 
     Parameters
     ----------
@@ -97,9 +104,11 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
         return assignment
     if problem.units * problem.territories <= CHOICES:
         return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
-    near = _near(problem, assignment, 1)
-    if near.sum() <= WHOLE_CHOICES:
-        assignment = _improved(problem, assignment, near, WHOLE, rng, watch)
+    assignment = _by_listing(problem, assignment, rng, watch)
+    if problem.territories <= WHOLE_TERRITORIES:
+        near = _near(problem, assignment, 1)
+        if near.sum() <= WHOLE_CHOICES:
+            assignment = _improved(problem, assignment, near, WHOLE, rng, watch)
     return _by_clusters(problem, assignment, rng, watch)
 
 
@@ -190,6 +199,20 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
     near &= _allowed(problem)
     near[units[assignment >= 0], assignment[assignment >= 0]] = True
     return near
+
+
+def _by_listing(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the plan once turns of listed sets gain no more."""
+    best, known, vain = assignment, _rank(problem, assignment), 0
+    for turn, count in enumerate(LISTED):
+        if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
+            break
+        found = choose_near_today(problem, best, _limits(problem), count, turn % LISTED_HEAVIEST > 0, rng, watch)
+        if found is not None and _rank(problem, found) < known:
+            best, known, vain = found, _rank(problem, found), 0
+        else:
+            vain += 1
+    return best
 
 
 def _by_clusters(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:

@@ -17,8 +17,10 @@ from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
 from ..travel import TravelTimes, medoids, rep_minutes
 from .case import Case, case_of
+from .choosing import prove_pockets
 from .contiguity import territory_parts
 from .effort import EFFORTS
+from .exact import Proof
 from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
@@ -319,6 +321,8 @@ class _Found:
     problems : list of Problem
         One for each component.
     assignment : ndarray of int, shape (n,)
+    proofs : list of Proof
+        Why territories outside the tolerance are not nearer to it.
     proposals : int
         Moves that the annealing proposed for it.
     worst : float
@@ -330,6 +334,7 @@ class _Found:
     case: Case
     problems: list[Problem]
     assignment: np.ndarray
+    proofs: list[Proof]
     proposals: int
     worst: float
     disruption: float
@@ -369,6 +374,7 @@ class _Job:
         stay = np.maximum(weights / mean, 1e-3)
         assignment = case.frozen()
         proposals = done = 0
+        proofs: list[Proof] = []
         problems = [case.problem(at, current=case.duty.current, stay=stay) for at in range(len(case.regions))]
         for at, (region, problem) in enumerate(zip(case.regions, problems)):
             rng = np.random.default_rng([self.seed, at])
@@ -376,9 +382,12 @@ class _Job:
             found, made = self._reshape(case, problem, region, rng, stretch)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
+            part = WorkingPartition(problem, found, Weights(), 1.0)
+            shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
+            proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
             done += problem.units
         worst, disruption = self._worst(case, assignment), self._disruption(case, assignment)
-        self.found.append(_Found(case, problems, assignment, proposals, worst, disruption))
+        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, disruption))
         return self.found[-1]
 
     def _reshape(self, case, problem: Problem, region, rng, watch) -> tuple[np.ndarray, int]:
@@ -479,6 +488,7 @@ class _Job:
         plan = case.plan(
             found.assignment,
             problems,
+            found.proofs,
             reference_km=math.nan,
             stopped_by_time=stopped,
             proposals=found.proposals,

@@ -12,7 +12,7 @@ from .effort import Effort
 from .least_change import least_change
 from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
-from .problem import Problem
+from .problem import SAFETY, Problem
 from .recombination import recombine
 from .search import FEW_UNITS, MANY_UNITS, Search
 from .splits import improve_pairs
@@ -125,6 +125,13 @@ def reshape(
     whole = effort
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
+    # the programs know nothing of regions, further measures and shapes
+    has_programs = (
+        n <= MANY_UNITS
+        and bool(whole.finalists)
+        and compactness <= COMPACTNESS
+        and not (problem.regions or problem.limits_of)
+    )
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
     proposals, best, best_rank, last = 0, None, None, start
@@ -140,7 +147,7 @@ def reshape(
         anneal(part, budget, COOL if is_first else COOLER, rng, stretch, search.effort.recuts, "Rebalancing")
         search.proposals += budget
         part = search.polish(part.assignment)
-        if not is_first and best_rank[0] > 0:
+        if not is_first and best_rank[0] > 0 and not has_programs:
             part = mend(search, part, stretch)
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
@@ -148,25 +155,28 @@ def reshape(
         rank = _rank(problem, found)
         if best is None or rank < best_rank:
             best, best_rank = found, rank
-    if best_rank[0] > 0 and not watch.time_is_up():
+    # programs are the last to come and use all of the tolerance
+    entire = replace(problem, tolerance=problem.tolerance / SAFETY)
+
+    def with_programs(assignment) -> WorkingPartition:
+        found = least_change(problem, np.array(assignment), rng, watch)
+        return WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
+
+    if has_programs:
+        best = with_programs(best.assignment)
+    if judged(problem, best)[0] > 0 and not watch.time_is_up():
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
         search = Search(priced, whole, weights, float(inertia), rng, Silent(watch), LAST_AIM)
         part = mend(search, search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
+        if has_programs:
+            found = with_programs(found.assignment)
         best = min(best, found, key=lambda part: _rank(problem, part))
     if n > MANY_UNITS:
         # the borders are too many to share all of them out anew each time
         best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
-    # the programs know nothing of regions, further measures and shapes
-    if (
-        n <= MANY_UNITS
-        and whole.finalists
-        and compactness <= COMPACTNESS
-        and not (problem.regions or problem.limits_of)
-    ):
-        return least_change(problem, best.assignment, rng, watch), proposals
     return np.array(best.assignment), proposals
 
 

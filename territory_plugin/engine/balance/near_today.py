@@ -1,0 +1,313 @@
+"""The least that has to change hands, by a choice of one near set of units for each territory.
+
+For each territory the connected sets are listed that are within its limits and not far from what it has today; a set
+partitioning problem takes one for each. Where single units weigh much of a target, a dozen territories have to change
+at once. Programs that know units one by one have weak bounds there; between whole territories, the linear relaxation
+is nearly integral. Light units that are together, today and in the plan, are put together by chance, others in each
+turn, until the sets can be listed; heavy ones stay alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from .listing import as_rows
+from .problem import Problem
+from .watch import Watch
+
+SCALE = 1000.0
+"""What all that is at stake weighs in the objective."""
+EXCESS = 10.0
+"""What a target of excess costs, in all that is at stake."""
+LIGHT = 0.12
+"""Share of a target up to which units are put together."""
+SPREAD = 0.7
+"""How much chance there is in what is put together: standard deviation of the logarithm."""
+AWAY, LESS, LEAST = 0.8, 0.75, 0.01
+"""Workload from others in a set at most, in targets; what is left of that where sets are too many, and when it ends."""
+MOST_SEEN = 10_000
+"""Sets of one territory that are looked at."""
+FIRST, MORE, ROUNDS = 40, 40, 6
+"""Sets of each territory in the first linear program, those that join in each further one, and how many follow."""
+COLUMNS, NODES = 6_000, 30
+"""Sets of the integer program, and its branches."""
+CLOSE = 1e-9
+NEVER = 1e3
+"""Targets that a unit counts in a territory that may not have it."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The sets that one territory may have.
+
+    Attributes
+    ----------
+    units : ndarray of int, shape (u,)
+        Coarse units that are in any of them.
+    sets : ndarray of bool, shape (s, u)
+        The first is the plan's.
+    cost : ndarray of float, shape (s,)
+        What they change.
+    away : ndarray of float, shape (s,)
+        Workload that comes and goes, in targets.
+    """
+
+    units: np.ndarray
+    sets: np.ndarray
+    cost: np.ndarray
+    away: np.ndarray
+
+
+def choose_near_today(
+    problem: Problem,
+    assignment: np.ndarray,
+    limits: tuple[np.ndarray, np.ndarray],
+    count: int,
+    chance_roots: bool,
+    rng: np.random.Generator,
+    watch: Watch,
+) -> np.ndarray | None:
+    """Return the plan of listed sets with the least excess and change, None where none was chosen.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`.
+    assignment : ndarray of int, shape (n,)
+        Connected territories, which are among the sets.
+    limits : pair of ndarray of float, shape (k,)
+        Least and most workload of each.
+    count : int
+        Coarse units of a territory, as far as light ones can be put together.
+    chance_roots : bool
+        Whether the unit that a territory is sure to keep is drawn by chance instead of the heaviest.
+    rng : Generator
+    watch : Watch
+    """
+    coarse = _Coarse(problem, assignment, count, rng)
+    listed = []
+    for territory in range(problem.territories):
+        if watch.time_is_up():
+            return None
+        listed.append(coarse.near(territory, limits, rng if chance_roots else None))
+    chosen = _chosen(listed, coarse.size, watch)
+    if chosen is None:
+        return None
+    found = np.full(problem.units, -1)
+    for territory, (each, at) in enumerate(zip(listed, chosen)):
+        for unit in each.units[each.sets[at]].tolist():
+            found[coarse.members[unit]] = territory
+    return found
+
+
+class _Coarse:
+    """Units put together with others that share their territory, today and in the plan, the lightest first.
+
+    Attributes
+    ----------
+    members : list of list of int
+        Units of each coarse one, the heaviest first.
+    size : int
+        Their number, m.
+    load, stay : ndarray of float, shape (m,)
+        In targets, and in what is at stake.
+    today, plan, fixed : ndarray of int, shape (m,)
+    """
+
+    def __init__(self, problem: Problem, assignment: np.ndarray, count: int, rng: np.random.Generator) -> None:
+        self.problem = problem
+        load, near, members = _put_together(problem, assignment, count, rng)
+        order = sorted(members, key=lambda unit: (-load[unit], unit))
+        place = {unit: at for at, unit in enumerate(order)}
+        self.members = [members[unit] for unit in order]
+        self.size = len(order)
+        self.load = np.array([load[unit] for unit in order])
+        self.around = [sum(1 << place[other] for other in near[unit]) for unit in order]
+        self.today, self.plan, self.fixed = (each[order] for each in (problem.current, assignment, problem.fixed))
+        stay = np.where(problem.current >= 0, problem.stay, 0.0)
+        self.stay = np.array([stay[units].sum() for units in self.members]) / stay.sum()
+        self.barred = None
+        if problem.barred is not None:
+            self.barred = np.array([problem.barred[units].any(axis=0) for units in self.members])
+
+    def near(self, territory: int, limits: tuple[np.ndarray, np.ndarray], rng: np.random.Generator | None) -> _Listed:
+        """Return the sets of a territory: those that hold its root, the heaviest that stays or one drawn by chance."""
+        load, today, plan = self.load, self.today, self.plan
+        low, high = (float(each[territory]) / self.problem.scale for each in limits)
+        inside = np.flatnonzero(plan == territory)
+        held = load[inside].sum()
+        # what nobody has counts from the plan
+        foreign = np.where(today >= 0, today != territory, plan != territory)
+        if not (today == territory).any():
+            foreign = plan != territory
+        away = np.where(foreign, load, 0.0)
+        away[(self.fixed >= 0) & (self.fixed != territory)] = NEVER
+        if self.barred is not None:
+            away[self.barred[:, territory] & (plan != territory)] = NEVER
+        fixed, stays = inside[self.fixed[inside] == territory], inside[today[inside] == territory]
+        among = fixed if len(fixed) else stays if len(stays) else inside
+        root = int(among[load[among].argmax()])
+        if rng is not None:
+            share = load[among] + LEAST
+            root = int(rng.choice(among, p=share / share.sum()))
+        window = min(low, held) - CLOSE, max(high, held) + CLOSE
+        bits = _around_root(self.around, load.tolist(), away.tolist(), root, *window)
+        known = sum(1 << unit for unit in inside.tolist())
+        sets = as_rows([known, *(each for each in bits if each != known)], self.size)
+        units = np.flatnonzero(sets.any(axis=0))
+        sets = sets[:, units]
+        loads = np.einsum("su,u->s", sets, load[units])
+        cost = np.einsum("su,u->s", sets, np.where(today[units] != territory, self.stay[units], 0.0))
+        cost += EXCESS * np.maximum(np.maximum(loads - high, low - loads), 0.0)
+        comes = np.einsum("su,u->s", sets, np.where(foreign[units], load[units], 0.0))
+        goes = load[~foreign].sum() - (loads - comes)
+        return _Listed(units, sets, SCALE * cost, comes + goes)
+
+
+def _put_together(problem: Problem, assignment: np.ndarray, count: int, rng: np.random.Generator):
+    """Return workload in targets, neighbours and members of coarse units, each called by one of its units."""
+    load = (problem.workload / problem.scale).tolist()
+    kind = np.column_stack([problem.current, assignment, problem.fixed]).tolist()
+    near = [set(around) for around in problem.neighbours]
+    members = {unit: [unit] for unit in range(problem.units)}
+    chance = np.exp(rng.normal(0.0, SPREAD, problem.units)).tolist()
+    left = np.bincount(assignment, minlength=problem.territories).tolist()
+    queue = [(load[unit] * chance[unit], unit) for unit in members]
+    heapify(queue)
+    while queue:
+        key, unit = heappop(queue)
+        if unit not in members or key != load[unit] * chance[unit] or load[unit] > LIGHT:
+            continue
+        home = int(assignment[unit])
+        doors = [
+            other
+            for other in near[unit]
+            if kind[other] == kind[unit] and (load[other] <= 2 * LIGHT or load[unit] <= LIGHT / 12)
+        ]
+        if left[home] <= count or not doors:
+            continue
+        to = min(doors, key=lambda other: (load[other] * chance[other], other))
+        members[to] += members.pop(unit)
+        load[to] += load[unit]
+        left[home] -= 1
+        for other in near[unit]:
+            near[other].discard(unit)
+            if other != to:
+                near[other].add(to)
+                near[to].add(other)
+        near[unit] = set()
+        heappush(queue, (load[to] * chance[to], to))
+    return load, near, members
+
+
+def _around_root(
+    around: Sequence[int], load: Sequence[float], away: Sequence[float], root: int, low: float, high: float
+) -> list[int]:
+    """Return connected sets, as bits, that hold a root and weigh from `low` to `high`; each once.
+
+    A set grows by what it touches; what was passed over once is not taken up again (Wernicke's algorithm ESU). Where
+    more than `MOST_SEEN` would have to be looked at, only sets with less from `away` are.
+    """
+    most = AWAY
+    while most > LEAST:
+        found, seen = [], 0
+        stack = [(1 << root, around[root], around[root] | 1 << root, load[root], away[root])]
+        while stack and seen + len(stack) <= MOST_SEEN:
+            inside, ahead, touched, weight, foreign = stack.pop()
+            seen += 1
+            if weight >= low:
+                found.append(inside)
+            while ahead:
+                bit = ahead & -ahead
+                ahead ^= bit
+                unit = bit.bit_length() - 1
+                heavier, farther = weight + load[unit], foreign + away[unit]
+                if heavier <= high and farther <= most:
+                    near = around[unit]
+                    stack.append((inside | bit, ahead | (near & ~touched), touched | near, heavier, farther))
+        if not stack:
+            return found
+        most *= LESS
+    return []
+
+
+def _chosen(listed: list[_Listed], size: int, watch: Watch) -> list[int] | None:
+    """Return which set each territory takes, so that all coarse units are taken once.
+
+    minimise Σ cost subject to one set for each territory and one territory for each unit. A linear program of few
+    sets prices the units; sets that would gain by these prices join, until none does. Then the integer program of
+    all sets that can be in a better plan than the one known, by the same prices; where they are many, the best of them.
+    """
+    taken = []
+    for each in listed:
+        first = np.zeros(len(each.cost), dtype=bool)
+        first[np.argsort(np.round(each.away, 9), kind="stable")[:FIRST]] = True
+        first[0] = True
+        taken.append(first)
+    known = sum(float(each.cost[0]) for each in listed)
+    for turn in range(ROUNDS + 1):
+        if watch.time_is_up():
+            return None
+        cost, rows, _ = _program(listed, taken, size)
+        solved = linprog(cost, A_eq=rows, b_eq=np.ones(rows.shape[0]), bounds=(0, None), method="highs")
+        if solved.x is None:
+            return None
+        price = solved.eqlin.marginals
+        gains = [
+            each.cost - np.einsum("su,u->s", each.sets, price[each.units]) - price[size + at]
+            for at, each in enumerate(listed)
+        ]
+        bound, joined = float(solved.fun) + sum(min(0.0, float(gain.min())) for gain in gains), False
+        for had, gain in zip(taken, gains):
+            more = np.flatnonzero((gain < -CLOSE * SCALE) & ~had)
+            had[more[np.argsort(np.round(gain[more], 9), kind="stable")[:MORE]]] = True
+            joined |= bool(len(more))
+        if not joined or turn == ROUNDS:
+            break
+    every = np.sort(np.concatenate(gains))
+    most = min(known - bound, every[min(COLUMNS, len(every)) - 1]) + CLOSE * SCALE
+    taken = [gain <= most for gain in gains]
+    for each in taken:
+        each[0] = True
+    cost, rows, index = _program(listed, taken, size)
+    options = {"node_limit": NODES, "mip_rel_gap": 0.0}
+    left = watch.remaining(np.inf)
+    if left < np.inf:
+        options["time_limit"] = max(left, 0.1)
+    found = milp(
+        cost,
+        constraints=LinearConstraint(rows, 1, 1),
+        integrality=np.ones(len(cost)),
+        bounds=Bounds(0, 1),
+        options=options,
+    )
+    if found.x is None:
+        return None
+    picked = [index[column] for column in np.flatnonzero(found.x > 0.5).tolist()]
+    if [territory for territory, _ in picked] != list(range(len(listed))):
+        return None
+    covered = np.zeros(size, dtype=int)
+    for territory, at in picked:
+        covered[listed[territory].units] += listed[territory].sets[at]
+    return [at for _, at in picked] if (covered == 1).all() else None
+
+
+def _program(listed: list[_Listed], taken: list[np.ndarray], size: int):
+    """Return cost, rows and (territory, set) of the columns that are taken."""
+    cost, row, column, index = [], [], [], []
+    for territory, (each, those) in enumerate(zip(listed, taken)):
+        at = np.flatnonzero(those)
+        of, unit = np.nonzero(each.sets[at])
+        row += [each.units[unit], np.full(len(at), size + territory)]
+        column += [len(index) + of, len(index) + np.arange(len(at))]
+        cost.append(each.cost[at])
+        index += [(territory, int(which)) for which in at]
+    row, column = np.concatenate(row), np.concatenate(column)
+    shape = (size + len(listed), len(index))
+    return np.concatenate(cost), sparse.csr_array((np.ones(len(row)), (row, column)), shape=shape), index
