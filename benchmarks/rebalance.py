@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import process_time
 
@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.spatial import Delaunay
 
 from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
-from territory_plugin.engine.balance import Rebalance, Rules, balance_territories, rebalance_territories
+from territory_plugin.engine.balance import Plan, Rebalance, Rules, balance_territories, rebalance_territories
 from territory_plugin.engine.balance.case import case_of
 from territory_plugin.engine.balance.least_change import bound_on_change
 from territory_plugin.engine.balance.watch import Watch
@@ -31,7 +31,7 @@ from .judge import as_markdown, judge, machine, packages
 from .pages import publish, wishes_parser
 from .scaling import national_graph
 
-HOPS, ROUNDS = 2, 2
+HOPS, ROUNDS = 2, 1
 """Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
 SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
 LIGHT = 0.35
@@ -68,9 +68,15 @@ class Case:
         return max(abs(load / target - 1) for load in held.values())
 
 
+@cache
+def planned(graph: nx.Graph, territories: int, workload: str, effort: str) -> Plan:
+    """Return a plan of ours, made once for each graph."""
+    return balance_territories(graph, territories, workload=workload, tolerance=TOLERANCE, effort=effort)
+
+
 def noisy(name: str, graph: nx.Graph, workload: str, territories: int, sigma: float, seed, effort="default") -> Case:
     """Return a plan of ours, and workloads that have changed by lognormal factors since."""
-    plan = balance_territories(graph, territories, workload=workload, tolerance=TOLERANCE, effort=effort)
+    plan = planned(graph, territories, workload, effort)
     rng = np.random.default_rng(seed)
     changed = nx.Graph()
     for unit, factor in zip(sorted(graph, key=str), rng.lognormal(0, sigma, len(graph))):
@@ -136,30 +142,43 @@ def optima(data: Path, seeds, seconds: float, store: Path | None) -> dict[str, d
     return known
 
 
+def kept(store: Path | None, key: str, measure) -> dict:
+    """Return a row from the file of those that were measured, else measure it and put it there."""
+    known = json.loads(store.read_text(encoding="utf-8")) if store and store.exists() else {}
+    if key not in known:
+        known[key] = measure()
+        print(known[key], flush=True)
+        if store:
+            store.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
+    return known[key]
+
+
 def small_rows(wishes) -> list[dict]:
     """Return a row for each small case: the exact optimum, ours, and how far apart they are."""
-    known = optima(wishes.data, range(wishes.seeds), wishes.solver_seconds, wishes.optima)
     rows = []
     for seed in range(wishes.seeds):
         case = small_case(wishes.data, seed)
-        if case is None:
-            continue
-        exact = known[case.name]
-        found, seconds = timed(case, wishes.effort)
-        proven = exact["optimum"] is not None and exact["optimum"] <= exact["bound"] * (1 + 1e-4) + 1e-9
-        row = {
-            "instance": case.name, "ZIPs": len(case.graph), "k": len(set(case.current.values())),
-            "worst today": f"{100 * case.worst:.1f} %",
-            "least possible": f"{100 * exact['bound']:.3f} %" if proven else f"≥ {100 * exact['bound']:.3f} %",
-            "HiGHS s": f"{exact['seconds']:.1f}",
-            "ours": f"{100 * found.disruption:.3f} %",
-            "above": "" if exact["bound"] <= 0 else f"{100 * (found.disruption / exact['bound'] - 1):.2f} %",
-            "within": "yes" if sound(case, found) else "NO",
-            "CPU s": f"{seconds:.1f}",
-        }  # fmt: skip
-        rows.append({**row, "proven": proven, "ratio": found.disruption / max(exact["bound"], 1e-12)})
-        print(row, flush=True)
+        if case is not None:
+            rows.append(kept(wishes.rows, f"small {seed}", partial(small_row, wishes, seed, case)))
     return rows
+
+
+def small_row(wishes, seed: int, case: Case) -> dict:
+    """Return the row of one small case."""
+    exact = optima(wishes.data, [seed], wishes.solver_seconds, wishes.optima)[case.name]
+    found, seconds = timed(case, wishes.effort)
+    proven = exact["optimum"] is not None and exact["optimum"] <= exact["bound"] * (1 + 1e-4) + 1e-9
+    return {
+        "instance": case.name, "ZIPs": len(case.graph), "k": len(set(case.current.values())),
+        "worst today": f"{100 * case.worst:.1f} %",
+        "least possible": f"{100 * exact['bound']:.3f} %" if proven else f"≥ {100 * exact['bound']:.3f} %",
+        "HiGHS s": f"{exact['seconds']:.1f}",
+        "ours": f"{100 * found.disruption:.3f} %",
+        "above": "" if exact["bound"] <= 0 else f"{100 * (found.disruption / exact['bound'] - 1):.2f} %",
+        "within": "yes" if sound(case, found) else "NO",
+        "CPU s": f"{seconds:.1f}",
+        "proven": bool(proven), "ratio": found.disruption / max(exact["bound"], 1e-12),
+    }  # fmt: skip
 
 
 def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
@@ -214,13 +233,18 @@ def state_rows(wishes) -> list[dict]:
     """Return a row for each state, number of territories and noise."""
     rows = []
     for state in wishes.states:
-        graph = state_graph(wishes.data, state)
         for territories in wishes.territories:
             for sigma in (0.15, 0.35):
-                case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, sigma, [territories, 2])
-                rows.append(measured(case, sigma, wishes.effort, bound_nodes=wishes.bound_nodes))
-                print(rows[-1], flush=True)
+                key = f"state {state} {territories} {sigma}"
+                rows.append(kept(wishes.rows, key, partial(state_row, wishes, state, territories, sigma)))
     return rows
+
+
+def state_row(wishes, state: str, territories: int, sigma: float) -> dict:
+    """Return the row of one state, number of territories and noise."""
+    graph = state_graph(wishes.data, state)
+    case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, sigma, [territories, 2])
+    return measured(case, sigma, wishes.effort, bound_nodes=wishes.bound_nodes)
 
 
 def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound_nodes: int = 0) -> dict:
@@ -250,27 +274,30 @@ def merge_rows(wishes) -> list[dict]:
     """Return a row for each state and number of territories: the rep goes whose leaving the flow bound likes best."""
     rows = []
     for state in wishes.states:
-        graph = state_graph(wishes.data, state)
         for territories in wishes.territories:
-            case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, 0.0, 0)
-            units = list(case.graph)
-            load_ = [case.graph.nodes[unit]["workload"] for unit in units]
-            begin = process_time()
-            ranked = rank_merges(case.graph, [case.current[unit] for unit in units], load_, tolerance=TOLERANCE)
-            ranking = process_time() - begin
-            best = ranked[ranked["into"].isna()].dropna(subset=["workload"]).iloc[0]
-            found, seconds = timed(case, wishes.effort, remove=(best["removed"],))
-            rows.append(
-                {
-                    "instance": case.name, "goes": best["removed"], "flow bound": f"{best['share_pct']:.2f} %",
-                    "ours": f"{100 * found.disruption:.2f} %",
-                    "× flow bound": f"{100 * found.disruption / best['share_pct']:.2f}",
-                    "worst after": deviation(found), "ranking CPU s": f"{ranking:.2f}", "CPU s": f"{seconds:.1f}",
-                    **beside_whole_zips(case, found, wishes.bound_nodes, (best["removed"],)),
-                }
-            )  # fmt: skip
-            print(rows[-1], flush=True)
+            key = f"merge {state} {territories}"
+            rows.append(kept(wishes.rows, key, partial(merge_row, wishes, state, territories)))
     return rows
+
+
+def merge_row(wishes, state: str, territories: int) -> dict:
+    """Return the row of one state and number of territories."""
+    graph = state_graph(wishes.data, state)
+    case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, 0.0, 0)
+    units = list(case.graph)
+    load_ = [case.graph.nodes[unit]["workload"] for unit in units]
+    begin = process_time()
+    ranked = rank_merges(case.graph, [case.current[unit] for unit in units], load_, tolerance=TOLERANCE)
+    ranking = process_time() - begin
+    best = ranked[ranked["into"].isna()].dropna(subset=["workload"]).iloc[0]
+    found, seconds = timed(case, wishes.effort, remove=(best["removed"],))
+    return {
+        "instance": case.name, "goes": best["removed"], "flow bound": f"{best['share_pct']:.2f} %",
+        "ours": f"{100 * found.disruption:.2f} %",
+        "× flow bound": f"{100 * found.disruption / best['share_pct']:.2f}",
+        "worst after": deviation(found), "ranking CPU s": f"{ranking:.2f}", "CPU s": f"{seconds:.1f}",
+        **beside_whole_zips(case, found, wishes.bound_nodes, (best["removed"],)),
+    }  # fmt: skip
 
 
 def nation_rows(wishes) -> list[dict]:
@@ -478,10 +505,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40, help="small cases that are looked at")
     parser.add_argument("--solver-seconds", type=float, default=90.0, help="for HiGHS, each")
     parser.add_argument("--optima", type=Path, help="file to keep exact optima in, and to take them from")
+    parser.add_argument("--rows", type=Path, help="file to keep rows in, and to take them from: a page in pieces")
     parser.add_argument("--states", nargs="+", default=list(SMALL_STATES))
     parser.add_argument("--territories", nargs="+", type=int, default=[20, 50])
     parser.add_argument("--workload", default="population")
-    parser.add_argument("--bound-nodes", type=int, default=60, help="branches of each program of the bound")
+    parser.add_argument("--bound-nodes", type=int, default=1, help="branches of each program of the bound")
     parser.add_argument("--reps", type=int, default=300, help="of the nation")
     parser.add_argument("--nation-sigmas", nargs="+", type=float, default=[0.15])
     publish(TABLES, page, parser.parse_args())

@@ -9,6 +9,7 @@ from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -90,6 +91,9 @@ class RebalanceTerritories(RulesAlgorithm):
                 0,
                 10,
             ),
+            QgsProcessingParameterBoolean(
+                "BOUND_DISRUPTION", self.tr("Prove how little could change hands, as ZIPs are whole"), False
+            ),
             whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
             real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
             *contact_parameters(self.tr),
@@ -161,6 +165,7 @@ class RebalanceTerritories(RulesAlgorithm):
             ("DISRUPTION_PCT", self.tr("Workload that changes hands (%)")),
             ("DISRUPTION_ACCOUNTS_PCT", self.tr("Accounts that change hands (%)")),
             ("FLOW_BOUND_PCT", self.tr("Flow bound on the workload that has to change hands (%)")),
+            ("WHOLE_BOUND_PCT", self.tr("Bound on what has to change hands, as ZIPs are whole (%)")),
             ("LEAST_PCT", self.tr("Proven bound on the workload that has to change hands (%)")),
             ("MAX_DEVIATION_BEFORE_PCT", self.tr("Largest deviation before (%)")),
             ("MOVED_COUNT", self.tr("Units that change hands")),
@@ -223,7 +228,7 @@ class RebalanceTerritories(RulesAlgorithm):
         curve = bool(self.parameters.get("CURVE"))
         result = engine.balance.rebalance_territories(
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
-            **wish,
+            bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context), **wish,
         )  # fmt: skip
         table = self.trade_off(market, today, wish) if curve else None
         for message in result.messages:
@@ -328,7 +333,7 @@ class RebalanceTerritories(RulesAlgorithm):
             )
         change = engine.report.Change(
             disruption, result.least_bound, result.flow_bound, self.cap(), alignment.moves, alignment.gained_lost,
-            curve, result.messages,
+            curve, result.messages, result.whole_bound,
         )  # fmt: skip
         results = self.write_territories(
             market,
@@ -351,6 +356,7 @@ class RebalanceTerritories(RulesAlgorithm):
             "DISRUPTION_PCT": 100 * disruption["workload"],
             "DISRUPTION_ACCOUNTS_PCT": 100 * disruption["accounts"] if "accounts" in disruption else None,
             "FLOW_BOUND_PCT": 100 * result.flow_bound,
+            "WHOLE_BOUND_PCT": 100 * result.whole_bound if np.isfinite(result.whole_bound) else None,
             "LEAST_PCT": 100 * result.least_bound,
             "MAX_DEVIATION_BEFORE_PCT": float(table["deviation_before_pct"].abs().max()),
             "MOVED_COUNT": int(taken.sum()),

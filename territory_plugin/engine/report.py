@@ -184,6 +184,8 @@ class Change:
         ``cap_pct, reached_pct, used_pct``.
     messages : sequence of str
         What else is to be said: rules that gave, territories given up.
+    whole : float
+        The bound on the share that has to, as ZIPs are whole; NaN: not asked for.
     """
 
     disruption: dict[str, float]
@@ -194,6 +196,7 @@ class Change:
     gained_lost: pd.DataFrame
     trade_off: pd.DataFrame | None = None
     messages: Sequence[str] = ()
+    whole: float = float("nan")
 
 
 def change_sections(change: Change, tolerance: float) -> list[str]:
@@ -222,6 +225,8 @@ def _change_facts(change: Change) -> str:
         facts.append((f"{100 * change.cap:g} %", "at most allowed"))
     if not np.isnan(change.flow):
         facts.append((f"{100 * change.flow:.1f} %", "of workload has to, by the flow bound"))
+    if np.isfinite(change.whole):
+        facts.append((f"{100 * change.whole:.1f} %", "has to, as ZIPs are whole and stay near"))
     if not np.isnan(change.least):
         facts.append((f"{100 * change.least:.1f} %", "of workload has to, proven"))
     facts.append((f"{int(moved.sum()):,}", "units change hands"))

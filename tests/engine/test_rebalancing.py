@@ -273,8 +273,8 @@ def by_minutes(graph, minutes) -> TravelTimes:
     return TravelTimes(lonlat, TravelReport(), origin, destination, told)
 
 
-def test_without_homes_minutes_count_from_the_best_unit_of_todays_territories():
-    """A river between the rows, which takes B a day: B's two new units lie on its own bank. A has a ferry.
+def test_without_homes_minutes_count_from_the_best_unit_of_each_territory():
+    """A river between the rows, with a ferry in the west only: the two new units of B lie on one bank.
 
     | A A A B      | A B B B            | A A B B
     | A A A B  →   | A A A B    and not | A A B B
@@ -283,14 +283,14 @@ def test_without_homes_minutes_count_from_the_best_unit_of_todays_territories():
     current = {unit: "B" if unit[1] == "3" else "A" for unit in graph}
     straight = rebalance_territories(graph, current)
     assert {unit for unit, name in territories_of(straight).items() if name == "B"} == {"02", "03", "12", "13"}
-    river = by_minutes(graph, lambda one, other: 1000.0 if "3" in one and one[0] != other[0] else 20.0)
+    river = by_minutes(graph, lambda one, other: 1000.0 if one[0] != other[0] and min(one[1], other[1]) > "1" else 20.0)
     found = rebalance_territories(graph, current, times=river)
     assert {unit for unit, name in territories_of(found).items() if name == "B"} == {"01", "02", "03", "13"}
     assert_sound(graph, found, current, ["A", "B"])
     assert found.disruption == straight.disruption
 
 
-def test_the_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
+def test_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
     graph = grid(3, 6)
     current = dict.fromkeys(graph, "A")
     times = by_minutes(graph, lambda one, other: 10.0 * sum(abs(int(a) - int(b)) for a, b in zip(one, other)))
@@ -299,3 +299,45 @@ def test_the_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
     assert found.plan.within_tolerance.all()
     curve = trade_off(graph, current, times=times, add=2, tolerance=0.2, caps=(0.9,))
     assert curve["max_deviation"][0] <= 0.2
+
+
+def test_a_plan_far_above_the_flow_bound_says_why_as_units_are_whole():
+    """6 3 3 | 4 1 3, each touches each: 1.5 of 20 would flow; units let 3 and 1 change places and nothing less."""
+    graph = nx.complete_graph(6)
+    for unit, load in enumerate([6, 3, 3, 4, 1, 3]):
+        graph.nodes[unit].update(workload=float(load), lon=-80 + unit / 10, lat=40.0)
+    current = {unit: "A" if unit < 3 else "B" for unit in graph}
+    plain = rebalance_territories(graph, current)
+    assert plain.disruption == pytest.approx(4 / 20)
+    assert plain.flow_bound == pytest.approx(1.5 / 20)
+    assert np.isnan(plain.whole_bound)
+    assert any("2.7 times the flow bound" in text and "weighs 60 % of a target" in text for text in plain.messages)
+    proven = rebalance_territories(graph, current, bound_disruption=True)
+    assert proven.whole_bound == pytest.approx(4 / 20, rel=1e-4)
+    assert any("less than 20.0 % disruption" in text for text in proven.messages)
+    # half a target may be missed: nothing need move, and nothing is said
+    assert not rebalance_territories(graph, current, tolerance=0.5, bound_disruption=True).messages
+
+
+def test_what_is_merged_away_changes_hands_once():
+    """1 1 1 | 1 1 1 | 1 1, each touches each: A joins B, two of its units C; 3 of 8 change hands, not 5."""
+    graph = nx.complete_graph(8)
+    for unit in graph:
+        graph.nodes[unit].update(workload=1.0, lon=-80 + unit / 10, lat=40.0)
+    current = {unit: "AAABBBCC"[unit] for unit in graph}
+    merged = rebalance_territories(graph, current, merge=[("A", "B")], tolerance=0.01, bound_disruption=True)
+    assert merged.plan.within_tolerance.all()
+    assert merged.disruption == pytest.approx(3 / 8)
+    assert {territories_of(merged)[unit] for unit in graph if current[unit] == "B"} == {"B"}
+    for bound in (merged.least_bound, merged.flow_bound, merged.whole_bound):
+        assert bound == pytest.approx(3 / 8)
+
+
+def test_the_bound_of_whole_units_knows_territories_that_are_new():
+    """A grid of 4 × 6 in two halves, a third is added: a plan exists, so the bound is not above it."""
+    graph = grid(4, 6)
+    more = rebalance_territories(
+        graph, {unit: "AB"[unit[1] > "2"] for unit in graph}, add=1, tolerance=0.1, bound_disruption=True
+    )
+    assert more.plan.within_tolerance.all()
+    assert 0.2 < more.whole_bound <= more.disruption + 1e-9

@@ -88,8 +88,9 @@ def assert_rules_hold(graph, plan, rules) -> None:
 
 
 def assert_named(refused, graph, rules) -> None:
-    """A contradiction is named by its units, reps or parts."""
-    assert any(name in str(refused) for name in [*sorted(graph), *(rep.id for rep in rules.reps)]), refused
+    """A contradiction is named by its units, reps or regions."""
+    names = [*sorted(graph), *(rep.id for rep in rules.reps), "half west", "half east"]
+    assert any(name in str(refused) for name in names), refused
 
 
 @MANY

@@ -142,9 +142,7 @@ def test_rules_hold_in_a_rebalancing(graph_of, state):
     plan = balance_territories(graph, rules=alike, tolerance=LOOSE, effort="quick")
     today = {unit: plan.names[at] for unit, at in plan.as_dict().items()}
     locked = {unit: today[unit] for unit in np.random.default_rng(3).choice(sorted(graph), 30, replace=False).tolist()}
-    found = rebalance_territories(
-        graph, today, rules=Rules(reps=reps, locked=locked), tolerance=LOOSE, effort="quick"
-    )
+    found = rebalance_territories(graph, today, rules=Rules(reps=reps, locked=locked), tolerance=LOOSE, effort="quick")
     of, _ = sound(graph, found.plan, reps)
     assert {unit: of[unit] for unit in locked} == locked
     assert 0 < found.disruption < 1

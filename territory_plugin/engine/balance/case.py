@@ -18,6 +18,7 @@ from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed, repair_contiguity
 from .exact import Proof
 from .feasibility import Duties, duties, region_codes, within_reach
+from .gateways import narrowest
 from .handing_over import CHOICES, fewest_misplaced, misplaced
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
@@ -274,7 +275,7 @@ class Case:
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
-        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs))
+        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs, problems))
         return plan
 
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -351,8 +352,32 @@ class Case:
             said.update(dict.fromkeys(group, text))
         return said
 
+    def _gateways(self, problems: Sequence[Problem]) -> dict[int, str]:
+        """Return, for territories whose homes lie on both sides of a single unit, what that forbids, proven."""
+        said: dict[int, str] = {}
+        for region, problem in zip(self.regions, problems):
+            gate = narrowest(problem)
+            if gate is None or gate.bound <= self.tolerance:
+                continue
+            here = [region.territories[at] for at in gate.side]
+            mean = float(problem.target.mean())
+            reps = Count(len(here))
+            text = (
+                f"one territory only can pass through {self.ids[region.units[gate.unit]]}, beyond which "
+                f"{reps:rep has|reps have} to live from {gate.workload / mean:.2f} targets instead of "
+                f"{gate.wanted / mean:.2f} ({name_some(self.duty.names[at] for at in here)}): whoever passes, some "
+                f"territory is {100 * gate.bound:.1f} % off in every plan. Open more contacts there, or move homes."
+            )
+            said.update(dict.fromkeys(region.territories, text))
+        return said
+
     def _reasons(
-        self, plan: Plan, region_of: np.ndarray, assignment: np.ndarray, proofs: Sequence[Proof]
+        self,
+        plan: Plan,
+        region_of: np.ndarray,
+        assignment: np.ndarray,
+        proofs: Sequence[Proof],
+        problems: Sequence[Problem],
     ) -> dict[int, str]:
         """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
         ids, loads = self.ids, self.loads
@@ -364,6 +389,7 @@ class Case:
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
         narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
+        gates = {} if plan.within_tolerance.all() else self._gateways(problems)
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -405,6 +431,8 @@ class Case:
                 )
             elif territory in proven and not proven[territory].territories:
                 reason = f"{off:+.1f} %: {proven[territory]}."
+            elif territory in gates:
+                reason = f"{off:+.1f} %: {gates[territory]}"
             elif territory in narrow:
                 reason = f"{off:+.1f} %: {narrow[territory]}"
             elif territory in proven:

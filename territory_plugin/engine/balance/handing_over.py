@@ -19,8 +19,8 @@ from .problem import Problem
 
 TRIED = 6
 """Territories, the nearest first, that a unit is offered to."""
-OFFERS = 400
-"""Offers at most."""
+OFFERS, MANY = 400, 2000
+"""Offers at most, on a map of so many units; on larger ones, where each takes longer, fewer."""
 CHOICES, NODES = 600, 2000
 """Pairs of unit and territory of a map whose fewest misplaced units a program finds, and its branches, at most."""
 
@@ -41,9 +41,10 @@ def hand_over(
     """
     best = list(assignment)
     wrong, offers = misplaced(problem, best), 0
+    most = max(TRIED, OFFERS * MANY // max(MANY, problem.units))
     tried: set[int] = set()
     taken = problem.fixed  # ways that were handed over stay, or locks would be joined across them
-    while offers < OFFERS:
+    while offers < most:
         unit = next((unit for unit in wrong if unit not in tried), None)
         if unit is None:
             break

@@ -122,7 +122,7 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
     Parameters
     ----------
     problem : Problem
-        With `current` and `stay`; units without a territory today may go anywhere.
+        With `current` and `stay`; units without a territory today may go anywhere, and all to one without units.
     hops : int
     nodes, rounds : int
         Branches of each program, and how often separators that its plan breaks are added.
@@ -134,16 +134,19 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
         In the unit of `stay`; infinity where no such plan exists.
     """
     may = _near(problem, problem.current, hops)
+    new = np.bincount(problem.current[problem.current >= 0], minlength=problem.territories) == 0
+    may[:, new] = _allowed(problem)[:, new]
     program = _Program(problem, may)
     best = 0.0
     for _ in range(rounds):
         found = program.solve(None, nodes, watch)
+        if found is None and program.bound < np.inf and not program.spare:
+            # HiGHS tells no bound where it found no plan: one that may miss the limits is easy to find, and below
+            program = _Program(problem, may, elastic=True)
+            found = program.solve(None, nodes, watch)
         best = max(best, program.bound)
         if watch.time_is_up() or program.bound == np.inf or (found is not None and not program.separate(found)):
             break
-        if found is None and not program.spare:
-            # HiGHS tells no bound where it found no plan: one that may miss the limits is easy to find, and below
-            program = _Program(problem, may, elastic=True)
     return best * _at_stake(problem) / SCALE
 
 

@@ -21,16 +21,20 @@ from .choosing import prove_pockets
 from .contiguity import territory_parts
 from .effort import EFFORTS
 from .exact import Proof
+from .least_change import bound_on_change
 from .objective import Weights, WorkingPartition
 from .plan import Plan
 from .problem import Problem
 from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
+from .search import MANY_UNITS
 from .solve import solve
 from .watch import Watch
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
+HOPS, FAR = 2, 2.0
+"""Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
 
@@ -53,6 +57,10 @@ class Rebalance:
     flow_bound, least_bound : float
         Shares of the workload: the least flow between neighbouring territories that balances, and what must change
         hands in any plan (see `alignment`).
+    whole_bound : float
+        Share of the weight that changes hands at least in every plan within the tolerance whose units stay, or join
+        territories at most `HOPS` contacts away; units are whole. Infinity where there is no such plan, NaN where it
+        was not asked for.
     messages : list of str
         What a person should know.
     """
@@ -64,6 +72,7 @@ class Rebalance:
     why: dict[Hashable, str]
     flow_bound: float
     least_bound: float
+    whole_bound: float
     messages: list[str]
 
 
@@ -82,6 +91,7 @@ def rebalance_territories(
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
     split: Sequence[str] = (),
+    bound_disruption: bool = False,
     seed: int = 0,
     effort: str = "default",
     time_limit: float | None = None,
@@ -113,7 +123,7 @@ def rebalance_territories(
         one today are added.
     times : TravelTimes, optional
         Minutes between the graph's units, in its order. The travel of reps without a home is then measured from the
-        unit of their territory that its workload is nearest to today; of new territories, from that of a first plan.
+        unit that their workload is nearest to, in a first plan without them.
     add : int
         New territories, where they help most.
     remove : sequence of str
@@ -122,6 +132,8 @@ def rebalance_territories(
         Territories that become one, under the name of the heaviest.
     split : sequence of str
         Territories that become two.
+    bound_disruption : bool
+        Whether `whole_bound` is wanted; some seconds more.
 
     Returns
     -------
@@ -140,11 +152,13 @@ def rebalance_territories(
     progress(0.0, "Checking what is possible")
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, effort)
-    rules, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.5 if most_disruption is not None else 1.0))
+    searching = watch.part(0.0, 0.85 if bound_disruption else 1.0)
+    first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
+    rules, first = _timed(job, rules, times, tolerance, first)
     found = job.run(tolerance, rules, first)
     messages = list(today.messages)
     if most_disruption is not None and not found.keeps_to(most_disruption):
-        best = job.under(most_disruption, tolerance, rules, watch.part(0.5, 1.0))
+        best = job.under(most_disruption, tolerance, rules, searching.part(0.5, 1.0))
         messages.append(
             f"The tolerance of {100 * tolerance:g} % would take {100 * found.disruption:.1f} % disruption; this is the "
             f"best balance found with at most {100 * most_disruption:g} %."
@@ -153,8 +167,12 @@ def rebalance_territories(
             "much."
         )
         found = best
+    result = job.result(found, messages, watch.stopped, tolerance)
+    if bound_disruption:
+        result = replace(result, whole_bound=job.whole_bound(found, tolerance, watch.part(0.85, 1.0)))
+    result.messages.extend(job.beside_flow(result))
     progress(1.0, "Rebalanced")
-    return job.result(found, messages, watch.stopped, tolerance)
+    return result
 
 
 def trade_off(
@@ -208,31 +226,19 @@ def trade_off(
 
 
 def _timed(job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float, watch: Watch) -> tuple[Rules, Watch]:
-    """Return the rules with travel by a table, and what is left of the watch once new territories had a first plan."""
+    """Return the rules with travel by a table, and what is left of the watch once a first plan told the centres."""
     if times is None:
         return rules, watch
-    timed = _about_centres(job, rules, times, job.today.now)
-    new = {rep.id for rep in job.today.reps if rep.home is None} - set(timed.centres)
-    if not new:
-        return timed, watch
-    first = job.run(tolerance, timed, watch.part(0.0, 0.5))
+    first = job.run(tolerance, rules, watch.part(0.0, 0.5))
     job.found.clear()
-    names = first.case.duty.names
-    begun = {node: names[at] for node, at in zip(first.case.nodes, first.assignment) if names[at] in new}
-    return _about_centres(job, rules, times, {**job.today.now, **begun}), watch.part(0.5, 1.0)
-
-
-def _about_centres(job: _Job, rules: Rules, times: TravelTimes, of: Mapping[Hashable, str]) -> Rules:
-    """Return the rules with minutes from homes and, for reps without one, from the best unit of their territory."""
-    units, reps, present = list(job.graph), job.today.reps, set(of.values())
-    loads = np.array([float(job.graph.nodes[unit].get(job.workload) or 0.0) for unit in units])
-    names = [rep.id for rep in reps if rep.home is None and rep.id in present]
-    rank = {name: at for at, name in enumerate(names)}
-    found = medoids(times, np.array([rank.get(of.get(unit), -1) for unit in units]), loads)
-    centres = {name: units[at] for name, at in zip(names, found)}
-    starts = [replace(rep, home=centres.get(rep.id)) if rep.home is None else rep for rep in reps]
+    units, reps, names = list(job.graph), job.today.reps, first.case.duty.names
+    loads = np.array([float(job.graph.nodes[unit][job.workload]) for unit in units])
+    of = dict(zip(first.case.nodes, first.assignment.tolist()))
+    best = medoids(times, np.array([of[unit] for unit in units]), loads)
+    centres = {name: units[at] for name, at in zip(names, best)}
+    starts = [replace(rep, home=centres[rep.id]) if rep.home is None else rep for rep in reps]
     minutes, _ = rep_minutes(times, units, starts)
-    return replace(rules, centres=centres, travel=minutes)
+    return replace(rules, centres=centres, travel=minutes), watch.part(0.5, 1.0)
 
 
 class _Today:
@@ -300,6 +306,10 @@ class _Today:
         keep = set(wanted)
         homes = {unit: heir.get(name, name) for unit, name in self.was.items()}
         self.now = {unit: name for unit, name in homes.items() if name in keep}
+
+    def is_handed_over(self, units: Sequence[Hashable]) -> np.ndarray:
+        """Return which units change hands wherever they go, as their territory is merged into another or goes."""
+        return np.array([unit in self.was and self.was[unit] != self.now.get(unit) for unit in units], dtype=bool)
 
 
 def _new_name(stem: str, taken: set[str]) -> str:
@@ -371,7 +381,7 @@ class _Job:
             raise TerritoryError(f"Units {name_some(bad)} have no number of at least 0 in '{self.weight}': fill it.")
         mean = float(weights.mean()) or 1.0
         # what weighs nothing moves last, too: shapes that reps know stay
-        stay = np.maximum(weights / mean, 1e-3)
+        stay = np.maximum(np.where(self.today.is_handed_over(case.nodes), 0.0, weights) / mean, 1e-3)
         assignment = case.frozen()
         proposals = done = 0
         proofs: list[Proof] = []
@@ -464,6 +474,40 @@ class _Job:
             return min(self.found, key=lambda found: found.disruption)
         return min(fitting, key=lambda found: (found.worst, found.disruption))
 
+    def whole_bound(self, found: _Found, tolerance: float, watch: Watch) -> float:
+        """Return the share of the weight that changes hands at least, as units are whole; NaN on too large maps."""
+        case = replace(found.case, tolerance=tolerance)
+        weights = case.values(self.weight)
+        handed = self.today.is_handed_over(case.nodes)
+        bound, stay = float(weights[handed].sum()), np.where(handed, 0.0, weights)
+        for at, region in enumerate(case.regions):
+            watch.progress(at / len(case.regions), "Proving how little could change hands")
+            if len(region.units) > MANY_UNITS or watch.time_is_up():
+                return math.nan
+            problem = case.problem(at, current=case.duty.current, stay=stay)
+            if (problem.stay[problem.current >= 0] > 0).any():
+                bound += bound_on_change(problem, HOPS, 1, 1, watch)
+        return bound / (float(weights.sum()) or 1.0)
+
+    def beside_flow(self, result: Rebalance) -> list[str]:
+        """Return what to think of a plan that moves much more workload than the flow bound."""
+        plan, target = result.plan, float(result.plan.target.mean())
+        loads = np.array([float(self.graph.nodes[unit][self.workload]) for unit in plan.units])
+        was = [self.today.was.get(unit) for unit in plan.units]
+        moved = alignment.disruption(was, [result.names[at] for at in plan.assignment], loads)
+        if not moved > FAR * result.flow_bound > 0 or not result.plan.within_tolerance.all():
+            return []
+        told = (
+            f"{100 * moved:.1f} % of the workload changes hands, {moved / result.flow_bound:.1f} times the flow bound, "
+            "which cuts units. They are whole: "
+        )
+        near = f"within the tolerance whose units join territories at most {HOPS} contacts away"
+        if math.isnan(result.whole_bound):
+            return [f"{told}the heaviest weighs {100 * loads.max() / target:.0f} % of a target."]
+        if math.isinf(result.whole_bound):
+            return [f"{told}there is no plan {near}."]
+        return [f"{told}no plan {near} has less than {100 * result.whole_bound:.1f} % disruption."]
+
     def _worst(self, case: Case, assignment: np.ndarray) -> float:
         """Return the largest deviation among the territories that no single unit outweighs."""
         target = case.proof.shared_target * case.duty.share
@@ -504,10 +548,11 @@ class _Job:
         for name, oversize in zip(names, plan.oversize):
             if oversize:
                 low[name], high[name] = 0.0, math.inf
-        homes = [self.today.now.get(unit) for unit in plan.units]
+        gone = self.today.is_handed_over(plan.units)
+        homes = [None if away else old for old, away in zip(was, gone)]
         flow = alignment.flow_bound(self.graph, homes, loads, low, high)
         least = alignment.least_bound(homes, loads, low, high)
-        handed = float(loads[[old is not None and old != home for old, home in zip(was, homes)]].sum())
+        handed = float(loads[gone].sum())
         total = float(loads.sum())
         return Rebalance(
             plan=plan,
@@ -519,6 +564,7 @@ class _Job:
             why=self._why(plan, was, new, moved, low, high),
             flow_bound=(flow.workload + handed) / total,
             least_bound=(least + handed) / total,
+            whole_bound=math.nan,
             messages=[*messages, *self._parts_today(case), *plan.gave],
         )
 
