@@ -93,7 +93,7 @@ def balance_territories(
     effort : {'quick', 'default', 'thorough'}
         How much work to do.
     boundary : float
-        How much short boundaries count against short travel; 0 is travel alone, 10 makes smooth borders.
+        How much short boundaries count against short travel; 0 is travel alone, 50 makes smooth borders.
     time_limit : float, optional
         Seconds after which the best plan so far is returned.
     progress, cancelled : callables

@@ -31,6 +31,8 @@ LEAST = 0.01
 """Share of a target that a unit weighs at least when the lightest is sought: chance tells those without any apart."""
 CHANCE = 0.1
 """What chance weighs beside one territory outside."""
+TRAVEL = 1.0
+"""What the travel of the territories as they are weighs beside one territory outside."""
 MOST_SEEN, MOST_COLUMNS, MOST_PROGRAMS, GAP = 40_000, 6_000, 20, 0.02
 """Sets that are looked at, sets to choose from, linear programs, and when a choice is good enough."""
 SEEN_FOR_ONE = 40
@@ -152,11 +154,22 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
         over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
         return (over > CLOSE) + over / max(CLOSE, k * (limit - enough))
 
-    # chance tells those apart that are as good, and leaves one that is best; what is worse than now is not asked for
-    most = float(missing(np.array(part.load)).sum()) + CHANCE
+    # travel and chance tell those apart that are as good, and leave one that is best; what is worse than now is not
+    # asked for
+    most = float(missing(np.array(part.load)).sum()) + CHANCE + TRAVEL
     cost = missing(load) + CHANCE * rng.random(len(load)) / k
+    cost += TRAVEL * _inertia(part, inside) / max(part.inertia(), CLOSE)
     chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
+
+
+def _inertia(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
+    """Return the moment of inertia of each set about its own centre, shape (s,)."""
+    # without BLAS, whose rounding depends on the number of its threads
+    sums = np.einsum("su,uf->sf", sets.astype(float), part.fields[:, 1:])
+    squares = np.square(part.fields[:, 2:]).sum(axis=1) / np.maximum(part.fields[:, 1], 1e-300)
+    travel = np.einsum("su,u->s", sets, squares) - np.square(sums[:, 1:]).sum(axis=1) / np.maximum(sums[:, 0], 1e-300)
+    return np.maximum(travel, 0.0)
 
 
 def _listed(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from math import comb
 
 import numpy as np
 from scipy.optimize import linprog
@@ -25,8 +26,9 @@ from .listing import as_rows
 from .objective import WorkingPartition
 from .watch import Watch
 
-MOST_LISTED = 40_000
-"""Sets that are listed at most; when there are more, there is nothing to choose from."""
+MOST_PAIRS, MOST_LISTED = 4_000_000, 20_000
+"""Pairs of what leaves a territory and what joins it, and sets within the tolerance that they lead to, together, at
+most; where there are more, nothing is looked at."""
 MOST_COLUMNS, BRANCHES = 800, 20
 """Sets that the plan is chosen from, the cheapest beyond their units' prices, and branches, at most."""
 ENOUGH = 1e-7
@@ -83,28 +85,37 @@ def _near(part: WorkingPartition, units: int, around: Sequence[int]) -> list[int
     members = [0] * len(part.load)
     for unit, home in enumerate(part.assignment):
         members[home] |= 1 << unit
-    found: dict[int, None] = {}
+    found: dict[int, None] = dict.fromkeys(members)
+    seen = 0
     for home, bits in enumerate(members):
-        found[bits] = None
-        for other in _exchanged(part, home, bits, units, around):
-            if other not in found and is_connected(other, around):
-                found[other] = None
-        if len(found) > MOST_LISTED:
+        others = _exchanged(part, home, bits, units, around, MOST_LISTED - seen)
+        if others is None:
             return None
+        seen += len(others)
+        found.update((other, None) for other in others if is_connected(other, around))
     return list(found)
 
 
-def _exchanged(part: WorkingPartition, home: int, bits: int, units: int, around: Sequence[int]) -> list[int]:
+def _exchanged(
+    part: WorkingPartition, home: int, bits: int, units: int, around: Sequence[int], most: int
+) -> list[int] | None:
     """Return the sets within the tolerance that differ from a territory in at most so many units each way."""
     inside = [unit for unit in range(len(around)) if bits >> unit & 1]
     near = 0
     for unit in inside:
         near |= around[unit]
-    leave, left = _groups(part, [unit for unit in inside if around[unit] & ~bits], units)
-    join, joined = _groups(part, [unit for unit in range(len(around)) if (near & ~bits) >> unit & 1], units)
+    leaving = [unit for unit in inside if around[unit] & ~bits]
+    joining = [unit for unit in range(len(around)) if (near & ~bits) >> unit & 1]
+    ways = [sum(comb(len(each), size) for size in range(units + 1)) for each in (leaving, joining)]
+    if ways[0] * ways[1] > MOST_PAIRS:
+        return None
+    leave, left = _groups(part, leaving, units)
+    join, joined = _groups(part, joining, units)
     load = part.load[home] - left[:, None] + joined
-    chosen = np.nonzero((load >= part.low[home]) & (load <= part.high[home]))
-    return [bits & ~leave[one] | join[other] for one, other in zip(*(each.tolist() for each in chosen))]
+    one, other = np.nonzero((load >= part.low[home]) & (load <= part.high[home]))
+    if len(one) > most:
+        return None
+    return [bits & ~leave[a] | join[b] for a, b in zip(one.tolist(), other.tolist())]
 
 
 def _groups(part: WorkingPartition, units: Iterable[int], most: int) -> tuple[list[int], np.ndarray]:

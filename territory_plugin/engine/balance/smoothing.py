@@ -16,6 +16,8 @@ SMOOTH = 5.0
 """How much dearer than usual borders are where coarse maps are annealed for them."""
 COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
 """Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+FEWEST = 10
+"""Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
 COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
 """How to anneal both, in prices of a cut edge."""
@@ -30,9 +32,9 @@ def smooth(region: Search, best: WorkingPartition, watch: Watch) -> WorkingParti
     edge, problem = region.weights.boundary, region.problem
     if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
         return best
-    count, now = COARSE_UNITS * problem.territories, best
+    count, now = min(COARSE_UNITS * problem.territories, problem.units // 2), best
     for turn in range(region.effort.smoothings):
-        if watch.time_is_up() or problem.units < 2 * count:
+        if watch.time_is_up() or count < FEWEST * problem.territories:
             break
         watch.progress(turn / region.effort.smoothings, f"Smoothing borders, worst {100 * best.worst():.1f} %")
         coarse, at, inside = coarsened(problem, now.assignment, count, region.rng)
