@@ -254,7 +254,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
         self.outputs, self.begun, self.writing = {}, [], False
-        self.phase, self.told = "", 0.0
+        self.text, self.told = "", 0.0
         try:
             results = self.compute()
             for output in self.begun:
@@ -274,9 +274,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def progress(self, fraction: float, text: str = "") -> None:
         """Move the progress bar and say what is being done: each new phase, and news of it every other second."""
         self.feedback.setProgress(100 * fraction)
-        phase, now = text.split(",")[0], time.monotonic()
-        if text and (phase != self.phase or now - self.told > 2):
-            self.phase, self.told = phase, now
+        now, is_other_phase = time.monotonic(), text.partition(",")[0] != self.text.partition(",")[0]
+        if text and text != self.text and (is_other_phase or now - self.told > 2):
+            self.text, self.told = text, now
             self.feedback.setProgressText(text)
 
     def write(self, name, fields, wkb_type, crs, rows, style=None):

@@ -20,7 +20,7 @@ from qgis.core import (
 )
 
 from ..territory_plugin import engine, gis
-from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
 from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
 
@@ -275,8 +275,8 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         """Warn of providers that found no polygon, with the ZIPs that most of them have."""
         if zips:
             self.feedback.pushWarning(
-                self.tr("{:,} providers have no place: their ZIP has no polygon. Most frequent: {}.").format(
-                    sum(zips.values()), name_some(f"{code} ({count:,})" for code, count in zips.most_common(8))
+                self.tr("{:provider has|providers have} no place: no polygon has the ZIP. Most frequent: {}.").format(
+                    Count(sum(zips.values())), name_some(f"{code} ({count:,})" for code, count in zips.most_common(8))
                 )
                 + (" " + self.tr("A crosswalk from ZIP to ZCTA places most of them.")
                    if self.source("CROSSWALK") is None else "")

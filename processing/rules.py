@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ..territory_plugin import engine, gis
-from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from .base import VECTOR, enum, flag_advanced, real, shares_of
 from .territory_outputs import TerritoriesOutputAlgorithm
 
@@ -198,20 +198,28 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             return None
         return gis.travel.read_rep_minutes(source, market.units, market.centres, reps, self.context, self.feedback)
 
+    def read_times(self, market, reps):
+        """Return the minutes between all units where travel times are given but no homes; else None."""
+        source = self.source("TRAVEL")
+        if source is None or any(rep.home for rep in reps):
+            return None
+        return gis.travel.read_travel(source, market.units, market.centres, self.context, self.feedback)
+
     def from_centres(self, market, rules, plan):
         """Return the rules once travel is measured from each territory's best unit, by the table of travel times.
 
         Without homes the centres follow from the plan: of each of its territories the unit that its workload is
         nearest to, in minutes.
         """
-        times = gis.travel.read_travel(self.source("TRAVEL"), market.units, market.centres, self.context, self.feedback)
+        times = self.read_times(market, rules.reps)
         at = plan.as_dict()
         found = engine.travel.medoids(times, np.array([at[unit] for unit in market.units]), market.workload)
-        reps = rules.reps or [engine.reps.Rep(str(index), str(index)) for index in range(plan.territories)]
-        reps = tuple(replace(rep, home=market.units[centre]) for rep, centre in zip(reps, found))
-        minutes, matrix = engine.travel.rep_minutes(times, market.units, reps)
+        reps = rules.reps or tuple(engine.reps.Rep(str(index), str(index)) for index in range(plan.territories))
+        centres = {rep.id: market.units[centre] for rep, centre in zip(reps, found)}
+        starts = [replace(rep, home=centres[rep.id]) for rep in reps]
+        minutes, matrix = engine.travel.rep_minutes(times, market.units, starts)
         self.feedback.pushInfo(matrix.message())
-        return replace(rules, reps=reps, travel=minutes)
+        return replace(rules, reps=reps, travel=minutes, centres=centres)
 
     # ---------------------------------------------------------------- telling
 
@@ -248,7 +256,10 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             if regions:
                 most = sorted(regions.items(), key=lambda item: (-len(item[1]), item[0]))
                 shown = name_some((f"{name} ({', '.join(names[at] for at in held)})" for name, held in most), 5)
-                said.append(f"{attribute}: {len(regions):,} regions are in pieces, {pieces:,} splits: {shown}.")
+                said.append(
+                    f"{attribute}: {Count(len(regions)):region is|regions are} in pieces, "
+                    f"{Count(pieces):split|splits}: {shown}."
+                )
         for attribute, held in plan.further.items():
             target = plan.share / plan.share.sum() * held.sum()
             off = np.abs(held / np.where(target > 0, target, 1.0) - 1)[~plan.oversize]

@@ -16,7 +16,7 @@ from qgis.core import (
 )
 
 from ..territory_plugin import engine, gis
-from ..territory_plugin.engine.errors import TerritoryError, name_some
+from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
 from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, shares_of, usual
 
@@ -131,8 +131,8 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             absent = np.isnan(column)
             if absent.any():
                 self.feedback.pushWarning(
-                    self.tr("{:,} units have no “{}”; it counts as 0: {}.").format(
-                        int(absent.sum()), name, name_some(np.array(units, dtype=object)[absent])
+                    self.tr("{:unit has|units have} no “{}”; it counts as 0: {}.").format(
+                        Count(absent.sum()), name, name_some(np.array(units, dtype=object)[absent])
                     )
                 )
             if (column < 0).any():
@@ -269,13 +269,14 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         """Say in the log how the plan came out and which territories need a look."""
         self.feedback.pushInfo(
             self.tr(
-                "{} territories, {:.0f} % within tolerance, largest deviation {:.1f} %, {:,} cut edges, "
+                "{:territory|territories}, {:.0f} % within tolerance, largest deviation {:.1f} %, "
+                "{:cut edge|cut edges}, "
                 "RMS distance {:.1f} km."
             ).format(
-                overall.territories,
+                Count(overall.territories),
                 overall.within_pct,
                 overall.max_deviation_pct,
-                overall.cut_edges,
+                Count(overall.cut_edges),
                 overall.rms_km,
             )
         )

@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.errors import Count, TerritoryError
 from ...territory_plugin.engine.progress import part
 from ..base import VECTOR, enum, flag_advanced
 from ..imports import ImportAlgorithm, complaint_of
@@ -189,8 +189,8 @@ class AddClaimsVolume(ImportAlgorithm):
             why = Counter(note.split(":")[0].split(" (")[0] for note in found["note"][without])
             told = ", ".join(f"{count:,} {text}" for text, count in why.most_common())
             self.feedback.pushWarning(
-                self.tr("{:,} of {:,} providers have no published volume ({}); {}.").format(
-                    int(without.sum()), len(found), told, stands_in
+                self.tr("{:provider|providers} of {:,} without a published volume ({}); {}.").format(
+                    Count(without.sum()), len(found), told, stands_in
                 )
             )
             audit.note(f"rows of the layer without a published volume: {stands_in}", int(without.sum()))
@@ -207,4 +207,4 @@ class AddClaimsVolume(ImportAlgorithm):
         repeated = sum(count > 1 for npi, count in Counter(npis).items() if npi)
         if repeated:
             how = self.tr("share its volume") if self.choice("SEVERAL_ROWS") == "divide" else self.tr("each have all")
-            self.feedback.pushInfo(self.tr("{:,} NPIs have several rows, which {}.").format(repeated, how))
+            self.feedback.pushInfo(self.tr("{:NPI has|NPIs have} several rows, which {}.").format(Count(repeated), how))

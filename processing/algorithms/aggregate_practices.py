@@ -12,7 +12,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.errors import Count, TerritoryError
 from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
 
 FIELDS = {
@@ -139,8 +139,10 @@ class AggregatePractices(TerritoriesAlgorithm):
         if table["providers"].sum() != len(values):
             raise TerritoryError("Providers were lost while grouping; please report this with your data.")
         self.feedback.pushInfo(
-            self.tr("{:,} rows became {:,} practices with {:,} clinicians; the largest has {:,}.").format(
-                len(values), len(table), int(table["clinicians"].sum()), int(table["clinicians"].max())
+            self.tr(
+                "{:row|rows} became {:practice|practices} with {:clinician|clinicians}; the largest has {:,}."
+            ).format(
+                Count(len(values)), Count(len(table)), Count(table["clinicians"].sum()), int(table["clinicians"].max())
             )
         )
         for at, name in enumerate(names):
@@ -149,10 +151,12 @@ class AggregatePractices(TerritoriesAlgorithm):
                 raise TerritoryError(f"The sum of “{name}” changed from {put_in} to {joined}; please report this.")
             gaps = int(np.isnan(values[:, at]).sum())
             if gaps:
-                self.feedback.pushWarning(self.tr("{:,} rows have no “{}”; they add nothing.").format(gaps, name))
+                self.feedback.pushWarning(
+                    self.tr("{:row has|rows have} no “{}”, which adds nothing.").format(Count(gaps), name)
+                )
         if alone.any():
             self.feedback.pushWarning(
-                self.tr("{:,} rows have neither organisation nor address: each is a practice of its own.").format(
-                    int(alone.sum())
+                self.tr("{:row has|rows have} neither organisation nor address: each is a practice of its own.").format(
+                    Count(alone.sum())
                 )
             )

@@ -15,6 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
+from ...territory_plugin.engine.errors import Count
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -228,8 +229,8 @@ class BalanceTerritories(RulesAlgorithm):
         territories = capacity.territories(workload)
         tolerance = capacity.tolerance(workload / territories, tolerance)
         self.feedback.pushInfo(
-            self.tr("{:,} territories hold {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
-                territories, workload / territories, 100 * tolerance
+            self.tr("{:territory holds|territories hold} {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
+                Count(territories), workload / territories, 100 * tolerance
             )
         )
         return territories, tolerance

@@ -11,7 +11,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import name_some
+from ...territory_plugin.engine.errors import Count, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import LINES, TerritoriesAlgorithm, contact_parameters, usual
 
@@ -96,28 +96,29 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         kinds = edges["kind"].value_counts()
         self.feedback.pushInfo(
             self.tr(
-                "{:,} units, {:,} edges ({}); {:,} connected groups before bridging, {:,} units touch no other."
+                "{:unit|units}, {:edge|edges} ({}); {:connected group|connected groups} before bridging, "
+                "{:unit touches|units touch} no other."
             ).format(
-                len(units),
-                len(edges),
+                Count(len(units)),
+                Count(len(edges)),
                 ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()),
-                len(parts),
-                len(isolates),
+                Count(len(parts)),
+                Count(len(isolates)),
             )
         )
         if len(parts) > 1 and not (edges["kind"] == "bridge").any():
             self.feedback.pushWarning(
                 self.tr(
-                    "The graph is in {:,} parts and nothing bridges them; alone stand {}. "
+                    "The graph is in {:part|parts} and nothing bridges them; alone stand {}. "
                     "Set “Bridge islands” to join them."
-                ).format(len(parts), name_some(isolates) if isolates else self.tr("no single units"))
+                ).format(Count(len(parts)), name_some(isolates) if isolates else self.tr("no single units"))
             )
         bridges = edges[edges["kind"] == "bridge"]
         if len(bridges):
             longest = bridges.loc[bridges["distance_km"].idxmax()]
             self.feedback.pushInfo(
-                self.tr("{:,} bridges; the longest joins {} and {} ({:,.0f} km from centre to centre).").format(
-                    len(bridges), longest["from_unit"], longest["to_unit"], longest["distance_km"]
+                self.tr("{:bridge|bridges}; the longest joins {} and {} ({:,.0f} km from centre to centre).").format(
+                    Count(len(bridges)), longest["from_unit"], longest["to_unit"], longest["distance_km"]
                 )
             )
 

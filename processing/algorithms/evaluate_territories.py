@@ -9,7 +9,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, contact_parameters, flag_advanced, usual
 from ..territory_outputs import TerritoriesOutputAlgorithm
@@ -96,7 +96,9 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
             raise TerritoryError(f"No unit has a territory in “{field}”: choose the field that holds the alignment.")
         if missing:
             self.feedback.pushWarning(
-                self.tr("{:,} units have no territory in “{}”: {}.").format(len(missing), field, name_some(missing))
+                self.tr("{:unit has|units have} no territory in “{}”: {}.").format(
+                    Count(len(missing)), field, name_some(missing)
+                )
             )
         results = self.write_territories(
             market, territory, self.number("TOLERANCE") / 100, part(self.progress, 0.6, 0.9)
@@ -123,8 +125,8 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
         outside = sum(name is None for name in own)
         if outside:
             self.feedback.pushWarning(
-                self.tr("{:,} of {:,} providers lie in no territory; in the breakdown they have none.").format(
-                    outside, len(own)
+                self.tr("{:provider|providers} of {:,} in no territory: without one in the breakdown, too.").format(
+                    Count(outside), len(own)
                 )
             )
         table = engine.breakdown.break_down(

@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError
+from ...territory_plugin.engine.errors import Count, TerritoryError
 from ...territory_plugin.engine.progress import stop_if
 from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
 
@@ -221,8 +221,8 @@ class JoinAccounts(TerritoriesAlgorithm):
         """Check that no sum changed, and say what matched."""
         theirs = np.zeros(len(lost), dtype=bool) if theirs is None else theirs
         self.feedback.pushInfo(
-            self.tr("{:,} accounts: {:,} matched, {:,} without a match; {:,} rows have one.").format(
-                len(lost), int((~lost).sum()), int(lost.sum()), int((found["accounts"] > 0).sum())
+            self.tr("{:account|accounts}: {:,} matched, {:,} without a match; {:row has|rows have} one.").format(
+                Count(len(lost)), int((~lost).sum()), int(lost.sum()), Count((found["accounts"] > 0).sum())
             )
         )
         for at, name in enumerate(names):
@@ -238,7 +238,7 @@ class JoinAccounts(TerritoriesAlgorithm):
             )
         if lost.any():
             self.feedback.pushWarning(
-                self.tr("{:,} accounts match nothing; they and the reasons are in “Accounts without a match”.").format(
-                    int(lost.sum())
-                )
+                self.tr(
+                    "{:account matches|accounts match} nothing, listed with reasons in “Accounts without a match”."
+                ).format(Count(lost.sum()))
             )

@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -186,8 +186,6 @@ class RebalanceTerritories(RulesAlgorithm):
         lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
         if "ALIGNMENT" in given and lacking:
             complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
-        if self.source("TRAVEL") is not None and self.source("REPS") is None:
-            complaints.append(self.tr("Travel times are measured from reps' homes here: give the reps."))
         source = self.source("UNITS")
         if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
             complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
@@ -211,16 +209,12 @@ class RebalanceTerritories(RulesAlgorithm):
         )  # fmt: skip
         self.weigh(market, accounts)
         reps = self.read_reps(market)
-        if self.source("TRAVEL") is not None and not any(rep.home for rep in reps):
-            raise TerritoryError(
-                "Travel times are measured from reps' homes, and no rep has one: fill the homes, or leave the travel "
-                "times out."
-            )
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,
             "compactness": self.number("COMPACTNESS"),
             "rules": self.read_rules(market, reps, dict(zip(market.units, current))),
+            "times": self.read_times(market, reps),
             "add": changes.add,
             "remove": changes.remove,
             "merge": changes.merge,
@@ -417,8 +411,10 @@ class RebalanceTerritories(RulesAlgorithm):
         """Say in the log how much changes hands, and how little could."""
         accounts = numbers["DISRUPTION_ACCOUNTS_PCT"]
         self.feedback.pushInfo(
-            self.tr("{:,} units change hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %.").format(
-                numbers["MOVED_COUNT"],
+            self.tr(
+                "{:unit changes|units change} hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %."
+            ).format(
+                Count(numbers["MOVED_COUNT"]),
                 numbers["DISRUPTION_PCT"],
                 "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
                 numbers["FLOW_BOUND_PCT"],

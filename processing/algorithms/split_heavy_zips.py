@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, usual, whole
 
@@ -166,36 +166,36 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         unit = placed["unit"].to_numpy()
         if (unit < 0).any():
             self.feedback.pushWarning(
-                self.tr("{:,} providers are in no ZIP; their “zip_piece” is empty.").format(int((unit < 0).sum()))
+                self.tr("{:provider is|providers are} in no ZIP: “zip_piece” is empty.").format(Count((unit < 0).sum()))
             )
         return unit, points
 
     def tell(self, units, workload, limit, division):
         """Say which ZIPs were divided, which could not be, and what else changed."""
         self.feedback.pushInfo(
-            self.tr("{:,} ZIPs weigh more than {:,.2f}; {:,} are divided into {:,} pieces: {}.").format(
-                len(division.pieces) + len(division.whole), limit, len(division.pieces),
-                sum(map(len, division.pieces.values())),
+            self.tr("{:ZIP weighs|ZIPs weigh} more than {:,.2f}; {:is|are} divided into {:piece|pieces}: {}.").format(
+                Count(len(division.pieces) + len(division.whole)), limit, Count(len(division.pieces)),
+                Count(sum(map(len, division.pieces.values()))),
                 name_some(f"{units[at]} ({len(pieces)})" for at, pieces in division.pieces.items()) or self.tr("none"),
             )
         )  # fmt: skip
         if division.whole:
             self.feedback.pushWarning(
-                self.tr("{:,} heavy ZIPs stay whole: {}.").format(
-                    len(division.whole),
+                self.tr("{:heavy ZIP stays|heavy ZIPs stay} whole: {}.").format(
+                    Count(len(division.whole)),
                     name_some(f"{units[at]} ({workload[at]:,.1f}: {why})" for at, why in division.whole.items()),
                 )
             )
         if division.heavy_places:
             self.feedback.pushWarning(
                 self.tr(
-                    "{:,} ZIPs have pieces above the limit, since providers at one place cannot be parted: {}."
-                ).format(len(division.heavy_places), name_some(units[at] for at in division.heavy_places))
+                    "{:ZIP has|ZIPs have} pieces above the limit, since providers at one place cannot be parted: {}."
+                ).format(Count(len(division.heavy_places)), name_some(units[at] for at in division.heavy_places))
             )
         if division.corners:
             self.feedback.pushInfo(
-                self.tr("{:,} ZIPs beside divided ones got {:,} corners on their borders, where cuts end.").format(
-                    len(division.corners), sum(division.corners.values())
+                self.tr("{:ZIP|ZIPs} beside divided ones got {:corner|corners} on the border, where cuts end.").format(
+                    Count(len(division.corners)), Count(sum(division.corners.values()))
                 )
             )
 

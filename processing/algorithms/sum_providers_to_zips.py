@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..base import TerritoriesAlgorithm, flag_advanced, usual
 
 
@@ -149,7 +149,9 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         for column, name in zip(values.T, names):
             if np.isnan(column).any():
                 self.feedback.pushWarning(
-                    self.tr("{:,} providers have no “{}”; they add nothing.").format(int(np.isnan(column).sum()), name)
+                    self.tr("{:provider has|providers have} no “{}”, which adds nothing.").format(
+                        Count(np.isnan(column).sum()), name
+                    )
                 )
             if (column < 0).any():
                 rows = name_some(f"row {row + 1}" for row in np.flatnonzero(column < 0))
@@ -179,7 +181,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             "nearest": "to the nearest polygon",
         }
         self.feedback.pushInfo(
-            self.tr("{:,} providers: ").format(len(lost))
+            self.tr("{:provider|providers}: ").format(Count(len(lost)))
             + ", ".join(f"{ways[way]:,} {text}" for way, text in told.items() if ways[way])
             + f", {int(lost.sum()):,} without a ZIP."
         )
@@ -198,6 +200,6 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         if lost.any():
             self.feedback.pushWarning(
                 self.tr(
-                    "{:,} providers have no ZIP polygon; they and the reasons are in “Providers without a ZIP”."
-                ).format(int(lost.sum()))
+                    "{:provider has|providers have} no ZIP polygon, listed with reasons in “Providers without a ZIP”."
+                ).format(Count(lost.sum()))
             )

@@ -17,7 +17,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import LINES, TerritoriesAlgorithm, enum, flag_advanced, real, usual
 
@@ -88,6 +88,7 @@ class TravelTimes(TerritoriesAlgorithm):
         for name, label in (
             ("PAIR_COUNT", "Pairs in the table"), ("ORIGIN_COUNT", "Origins"), ("UNIT_COUNT", "Units"),
             ("UNREACHED_COUNT", "Places not reached"),
+            ("MISSING_COUNT", "Pairs that no way joins, within the most minutes"),
         ):  # fmt: skip
             self.addOutput(QgsProcessingOutputNumber(name, self.tr(label)))
 
@@ -117,8 +118,8 @@ class TravelTimes(TerritoriesAlgorithm):
             part(self.progress, 0.1, 0.3),
         )
         self.feedback.pushInfo(
-            self.tr("The road graph has {:,} junctions and {:,} directed edges.").format(
-                graph.vertices, len(graph.origin)
+            self.tr("The road graph has {:junction|junctions} and {:directed edge|directed edges}.").format(
+                Count(graph.vertices), Count(len(graph.origin))
             )
         )
         far = access > self.number("MAX_ACCESS")
@@ -145,7 +146,8 @@ class TravelTimes(TerritoriesAlgorithm):
                 "No road leads from an origin to a unit within the limit. Check that roads and units lie in the same "
                 "place, that roads meet at their ends (TOPOLOGY_TOLERANCE), and the most minutes and distances."
             )
-        return self.write_all(rows, lost, len(origins), len(units))
+        possible = len(origins) * len(units) - (0 if own else len(units))
+        return self.write_all(rows, lost, len(origins), len(units), possible)
 
     def rules(self):
         return gis.roads.RoadRules(
@@ -191,25 +193,31 @@ class TravelTimes(TerritoriesAlgorithm):
                 lost.append((name, role, reason))
         if lost:
             self.feedback.pushWarning(
-                self.tr("{:,} places are not reached: {}.").format(
-                    len(lost), name_some(f"{name} ({reason})" for name, _, reason in lost)
+                self.tr("{:place is|places are} not reached: {}.").format(
+                    Count(len(lost)), name_some(f"{name} ({reason})" for name, _, reason in lost)
                 )
             )
         return lost
 
-    def write_all(self, rows, lost, origins, units):
+    def write_all(self, rows, lost, origins, units, possible):
         self.progress(0.85, self.tr("Writing"))
         nowhere = QgsCoordinateReferenceSystem()
         self.feedback.pushInfo(
-            self.tr("{:,} of {:,} pairs are in the table; the median way takes {:.0f} minutes.").format(
-                len(rows), origins * units, float(np.median([minutes for _, _, minutes, _ in rows]))
+            self.tr("{:pair|pairs} of {:,} in the table; the median way takes {:.0f} minutes.").format(
+                Count(len(rows)), possible, float(np.median([minutes for _, _, minutes, _ in rows]))
             )
         )
+        if len(rows) < possible:
+            self.feedback.pushInfo(
+                self.tr("{:pair|pairs} without a way, or beyond the most minutes: not in the table.").format(
+                    Count(possible - len(rows))
+                )
+            )
         output = self.write("OUTPUT", gis.fields.columns(*gis.fields.TRAVEL), gis.fields.NO_GEOMETRY, nowhere,
                             ((list(row), None) for row in rows), gis.styles.travel())  # fmt: skip
         unreached = self.write("UNREACHED", gis.fields.columns(*gis.fields.UNREACHED), gis.fields.NO_GEOMETRY, nowhere,
                                ((list(row), None) for row in lost), gis.styles.unreached())  # fmt: skip
         return {
             "OUTPUT": output, "UNREACHED": unreached, "PAIR_COUNT": len(rows), "ORIGIN_COUNT": origins,
-            "UNIT_COUNT": units, "UNREACHED_COUNT": len(lost),
+            "UNIT_COUNT": units, "UNREACHED_COUNT": len(lost), "MISSING_COUNT": possible - len(rows),
         }  # fmt: skip

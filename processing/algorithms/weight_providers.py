@@ -21,7 +21,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import TerritoryError, name_some
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
 from ..base import TerritoriesAlgorithm, enum, flag_advanced, real, shares_of, with_widget
 
@@ -252,8 +252,8 @@ class WeightProviders(TerritoriesAlgorithm):
         )  # fmt: skip
         unmatched = sum(pattern is None for pattern in patterns) if self.string("SPECIALTY_FIELD") else 0
         self.feedback.pushInfo(
-            self.tr("{:,} providers, total workload {:,.1f}; {:,} weigh nothing.").format(
-                len(layer), workload.sum(), int((workload == 0).sum())
+            self.tr("{:provider|providers}, total workload {:,.1f}; {:weighs|weigh} nothing.").format(
+                Count(len(layer)), workload.sum(), Count((workload == 0).sum())
             )
         )
         return {
@@ -279,7 +279,9 @@ class WeightProviders(TerritoriesAlgorithm):
             labels = Counter(specialties[row] or (classes[row] if classes else None) or "(none)" for row in without)
             listed = name_some((f"{label} ({count:,})" for label, count in labels.most_common()), most=20)
             choice = self.choice("UNMATCHED")
-            message = self.tr("{:,} providers have a specialty that no pattern fits: {}.").format(len(without), listed)
+            message = self.tr("{:provider has|providers have} a specialty that no pattern fits: {}.").format(
+                Count(len(without)), listed
+            )
             if choice == "error":
                 raise TerritoryError(f"{message} Add patterns for them (or *), or choose how they count.")
             given = self.number("DEFAULT_WEIGHT") if choice == "default" else 0.0
@@ -347,8 +349,8 @@ class WeightProviders(TerritoriesAlgorithm):
             bands=list(zip(matrix[::2], matrix[1::2])), missing="one" if missing == "error" else missing,
         )  # fmt: skip
         if absent.any():
-            message = self.tr("{:,} of {:,} providers have no practice size above 0.").format(
-                int(absent.sum()), len(layer)
+            message = self.tr("{:provider|providers} of {:,} without a practice size above 0.").format(
+                Count(absent.sum()), len(layer)
             )
             if missing == "error":
                 rows = name_some(f"row {row + 1}" for row in np.flatnonzero(absent))
@@ -375,8 +377,8 @@ class WeightProviders(TerritoriesAlgorithm):
             absent = np.flatnonzero(np.isnan(column))
             if len(absent):
                 self.feedback.pushWarning(
-                    self.tr("{:,} of {:,} providers have no “{}”; it counts as {}.").format(
-                        len(absent), len(layer), name, missing
+                    self.tr("{:provider|providers} of {:,} without “{}”; it counts as {}.").format(
+                        Count(len(absent)), len(layer), name, missing
                     )
                 )
                 for row in absent:
@@ -393,7 +395,9 @@ class WeightProviders(TerritoriesAlgorithm):
             lacking = sum(name is None for name, weighs in zip(segment, potential) if weighs > 0)
             if lacking:
                 self.feedback.pushWarning(
-                    self.tr("{:,} providers have no segment in “{}”; they get no calls.").format(lacking, field)
+                    self.tr("{:provider has|providers have} no segment in “{}”, so no calls.").format(
+                        Count(lacking), field
+                    )
                 )
         else:
             names = [str(row[0]) for row in plan]

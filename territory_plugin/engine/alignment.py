@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linear_sum_assignment, milp
 
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 from .measures import natural
 
 LEAST_KEPT = 0.5
@@ -188,9 +188,8 @@ def legend(table: pd.DataFrame) -> dict[str, str]:
     for name, mine in sorted(table.groupby("to_territory"), key=lambda pair: natural(pair[0])):
         givers = mine.assign(giver=mine["from_territory"].fillna("nobody")).groupby("giver")["workload"].sum()
         names = name_some(givers.sort_values(ascending=False, kind="stable").index, 3)
-        count = len(mine)
-        units = "1 unit" if count == 1 else f"{count:,} units"
-        told[name] = f"to {name}: {units}, workload {mine['workload'].sum():,.1f}, from {names}"
+        units = Count(len(mine))
+        told[name] = f"to {name}: {units:unit|units}, workload {mine['workload'].sum():,.1f}, from {names}"
     return told
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Seats:
             why = f"{self.floor:,} and one for its remainder of {self.remainder:.2f}"
         else:
             why = f"its remainder of {self.remainder:.2f} is too small for one more"
-        number = "1 territory" if self.territories == 1 else f"{self.territories:,} territories"
+        number = f"{Count(self.territories):territory|territories}"
         return (
             f"{self.region} is worth {self.quota:.2f} of a territory and gets {number} ({why}); "
             f"on average {self.deviation:+.1%} from the target"
@@ -111,8 +111,9 @@ def apportion(workload: Mapping[str, float], territories: int, least: Mapping[st
         several = [f"{region} ({need:,})" for region, need in zip(regions, needs) if need > 1]
         parts = f", since some are in parts that do not touch: {name_some(several)}" if several else ""
         raise TerritoryError(
-            f"{territories:,} territories are too few where none may cross a border: the {len(regions):,} regions need "
-            f"at least {needs.sum():,}{parts}. Ask for at least {needs.sum():,}, let territories cross the border, or "
+            f"{Count(territories):territory is|territories are} too few where none may cross a border: the "
+            f"{Count(len(regions)):region needs|regions need} at least {needs.sum():,}{parts}. Ask for at least "
+            f"{needs.sum():,}, let territories cross the border, or "
             "bridge the parts."
         )
     if territories > needs.sum() and not (weights > 0).any():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from .errors import TerritoryError
+from .errors import Count, TerritoryError
 from .report import STYLE
 
 # why records are dropped
@@ -70,7 +70,8 @@ class Audit:
         unplaced = self.kept - sum(self.kept_as.values()) if self.kept_as else 0
         if lost or unplaced:
             raise TerritoryError(
-                f"{self.title}: {lost or unplaced:,} of {self.read:,} records are unaccounted for; please report this."
+                f"{self.title}: {Count(lost or unplaced):record|records} of {self.read:,} cannot be accounted "
+                f"for; please report this."
             )
 
     def as_dict(self) -> dict:

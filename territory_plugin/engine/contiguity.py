@@ -38,7 +38,7 @@ from .borders import (
     sum_by_code,
     twin_segments,
 )
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km as geodesic_km
 from .geodesy import geocentric, metres_per_degree
 from .progress import IsCancelled, Progress, ignore, never, stop_if
@@ -142,7 +142,7 @@ def contiguity_edges(
     progress(0.9, "Measuring distances")
     centres = _centres(geometries, borders) if centres is None else np.asarray(centres, dtype=float)
     edges = _edge_frame(code // n, code % n, metres, unit_ids, centres)
-    progress(1.0, f"{len(edges):,} pairs of neighbours")
+    progress(1.0, f"{Count(len(edges)):pair|pairs} of neighbours")
     return edges
 
 
@@ -224,7 +224,7 @@ def bridge_edges(
         found += [gap for gap in gaps if gap[0] <= longest_km]
     gap_km, one, other = np.array(found, dtype=float).reshape(-1, 3).T
     bridges = _edge_frame(one.astype(int), other.astype(int), np.zeros(len(found)), unit_ids, centres, gap_km)
-    progress(1.0, f"{len(found):,} bridges")
+    progress(1.0, f"{Count(len(found)):bridge|bridges}")
     return bridges
 
 
@@ -711,7 +711,7 @@ def _edge_numbers(edges: pd.DataFrame, unit_ids: Sequence[str]) -> tuple[np.ndar
     if (lost := (a < 0) | (b < 0)).any():
         missing = pd.concat([edges["from_unit"][a < 0], edges["to_unit"][b < 0]]).unique()
         raise TerritoryError(
-            f"{lost.sum():,} edges lead to units that are not there: {name_some(missing)}. "
+            f"{Count(lost.sum()):edge leads|edges lead} to units that are not there: {name_some(missing)}. "
             "Build the edges from the same units, or remove these edges."
         )
     return a, b
@@ -756,7 +756,9 @@ def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
 def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     geometries, unit_ids = _as_geometries(geometries), np.asarray(unit_ids)
     if len(geometries) != len(unit_ids):
-        raise TerritoryError(f"{len(geometries):,} geometries came with {len(unit_ids):,} unit ids.")
+        raise TerritoryError(
+            f"{Count(len(geometries)):geometry|geometries} came with {Count(len(unit_ids)):unit id|unit ids}."
+        )
     repeated = pd.Index(unit_ids).duplicated()
     if repeated.any():
         raise TerritoryError(

@@ -18,3 +18,15 @@ def name_some(ids: Iterable[object], most: int = 8) -> str:
     ids = [str(unit) for unit in ids]
     shown = ", ".join(ids[:most])
     return shown if len(ids) <= most else f"{shown} and {len(ids) - most:,} more"
+
+
+class Count(int):
+    """A number of things whose noun, and verb, follow it: both forms are its format, one and many.
+
+    >>> f"{Count(1):unit has|units have} no id", "{:unit has|units have} no id".format(Count(1200))
+    ('1 unit has no id', '1,200 units have no id')
+    """
+
+    def __format__(self, words: str) -> str:
+        one, bar, many = words.partition("|")
+        return f"{int(self):,} {one if self == 1 else many}" if bar else format(int(self), words)

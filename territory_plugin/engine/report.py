@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .errors import Count
+
 STYLE = """
 body { font: 15px/1.45 system-ui, "Segoe UI", "Open Sans", sans-serif; color: #22313f;
        margin: 2.5rem auto; max-width: 62rem; padding: 0 1.5rem; background: #fff }
@@ -70,8 +72,8 @@ def write_report(
     flagged = territories[territories["reason"].notna()]
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="lead">{len(territories):,} territories, total workload {overall["total_workload"]:,.1f}, '
-        f"tolerance ±{100 * tolerance:g} % of each target.</p>",
+        f'<p class="lead">{Count(len(territories)):territory|territories}, total workload '
+        f"{overall['total_workload']:,.1f}, tolerance ±{100 * tolerance:g} % of each target.</p>",
         _facts(overall, tolerance),
         *sections,
         "<h2>Deviation from target</h2>",
@@ -88,7 +90,8 @@ def write_report(
             f'<h2>What needs a look</h2><table><tr><th>Territory</th><th class="text">Reason</th></tr>{rows}</table>'
         )
     if overall["unassigned"]:
-        body.append(f"<p>{overall['unassigned']:,} units have no territory and are in none of these figures.</p>")
+        lost = Count(overall["unassigned"])
+        body.append(f"<p>{lost:unit has|units have} no territory, and no part in these figures.</p>")
     page = (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
@@ -310,7 +313,8 @@ def _pair_table(moves: pd.DataFrame, most: int = 60) -> str:
         (old, new, f"{row.units:,.0f}", f"{row.workload:,.1f}", *([f"{row.accounts:,.0f}"] if known else []))
         for (old, new), row in zip(sums.index[:most], sums.head(most).itertuples())
     ]
-    note = f"<p>{len(sums) - most:,} more pairs are in the table of moves.</p>" if len(sums) > most else ""
+    more = Count(len(sums) - most)
+    note = f"<p>{more:more pair is|more pairs are} in the table of moves.</p>" if more > 0 else ""
     return _plain_table(("From", "To", "ZIPs", "Workload", *(["Accounts"] if known else [])), rows) + note
 
 

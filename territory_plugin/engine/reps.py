@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from .accounts import match_inside
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km
 from .measures import natural
 from .states import state_code
@@ -258,7 +258,8 @@ class _Reader:
             mean = float(np.nanmean(given))
             out = np.where(np.isnan(out), given / mean, out)
             self.notes.append(
-                f"“{self.column['capacity']}” of {len(used):,} reps counts as a share of its mean, {mean:,.2f}."
+                f"“{self.column['capacity']}” of {Count(len(used)):rep|reps} counts as a share of its mean, "
+                f"{mean:,.2f}."
             )
         if both:
             self.notes.append(
@@ -523,8 +524,9 @@ def reps_of(current: Mapping[str, str | None], territories: int | None = None) -
     names = sorted({name for name in current.values() if name}, key=natural)
     if territories is not None and territories < len(names):
         raise TerritoryError(
-            f"There are {len(names):,} territories today and {territories:,} are asked for: to merge or remove some, "
-            "use “Rebalance territories”."
+            f"Today has {Count(len(names)):territory|territories}, and {Count(territories):is|are} asked for: "
+            f"to merge or remove "
+            "some, use “Rebalance territories”."
         )
     fresh = (f"New {at}" for at in count(1))
     more = (name for name in fresh if name not in names)
@@ -535,8 +537,9 @@ def require_one_each(reps: Sequence[Rep], territories: int) -> None:
     """Refuse more or fewer territories than reps."""
     if len(reps) != territories:
         raise TerritoryError(
-            f"{len(reps):,} reps are given and {territories:,} territories asked for: leave the number empty, or add "
-            "vacancies (rows without a name) to the reps."
+            f"{Count(len(reps)):rep is|reps are} given and {Count(territories):territory|territories} asked "
+            f"for: leave the number "
+            "empty, or add vacancies (rows without a name) to the reps."
         )
 
 

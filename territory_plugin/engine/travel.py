@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 from .reps import Rep
@@ -55,15 +55,16 @@ class TravelReport:
 
     def messages(self) -> list[str]:
         """Return what a person should know."""
-        told = [f"Travel: {self.rows:,} rows give the minutes of {self.used:,} pairs of units."]
-        for count, what in (
-            (self.unknown_rows, f"rows lead to or from what is no unit of the market: {name_some(self.unknown)}"),
-            (self.unread_rows, "rows have no minutes"),
-            (self.own_rows, "rows lead from a unit to itself"),
-            (self.repeated_rows, "rows repeat a pair; the fewest minutes count"),
+        rows, pairs = Count(self.rows), Count(self.used)
+        told = [f"Travel: {rows:row gives|rows give} the minutes of {pairs:pair|pairs} of units."]
+        for count, does, what in (
+            (self.unknown_rows, "row leads|rows lead", f"to or from what is no unit: {name_some(self.unknown)}"),
+            (self.unread_rows, "row has|rows have", "no minutes"),
+            (self.own_rows, "row leads|rows lead", "from a unit to itself"),
+            (self.repeated_rows, "row repeats|rows repeat", "a pair; the fewest minutes count"),
         ):
             if count:
-                told.append(f"{count:,} {what}.")
+                told.append(f"{Count(count):{does}} {what}.")
         by = "the table's median" if self.from_table else "as given"
         told.append(f"Missing pairs take {self.minutes_per_km:.2f} minutes per km of straight distance ({by}).")
         return told
@@ -92,8 +93,8 @@ class TravelMatrix:
         """Return how many pairs were missing."""
         reverse = int((self.way == REVERSED).sum())
         return (
-            f"{self.filled:,} of {self.way.size:,} pairs of home and unit were missing, filled by straight distance; "
-            f"{reverse:,} were known the other way round."
+            f"Of {Count(self.way.size):pair|pairs} of home and unit {Count(self.filled):was|were} missing, filled by "
+            f"straight distance; {Count(reverse):was|were} known the other way round."
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 
 SIZE_SCALES = ("none", "linear", "sqrt", "log", "bands")
 
@@ -198,7 +198,8 @@ def composite_index(
         known = column[~np.isnan(column)]
         if (known < 0).any():
             raise TerritoryError(
-                f"“{name}” holds {int((known < 0).sum()):,} negative values; measures must be at least 0."
+                f"“{name}” holds {Count((known < 0).sum()):negative value|negative values}; measures must be at "
+                f"least 0."
             )
         if not len(known) or not known.max() > 0:
             raise TerritoryError(f"“{name}” holds no value above 0, so it cannot be balanced; leave it out.")

@@ -9,7 +9,7 @@ import pandas as pd
 from qgis.core import QgsCoordinateTransform
 
 from ..engine import contiguity
-from ..engine.errors import TerritoryError, name_some
+from ..engine.errors import Count, TerritoryError, name_some
 from . import fields
 from .frames import LONLAT, Layer, from_shape, read_layer
 
@@ -54,7 +54,7 @@ def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
         )
     if not here.all():
         feedback.pushInfo(
-            f"{int((~here).sum()):,} edges lead to units that are not in the unit layer and were left out."
+            f"Left out: {Count((~here).sum()):edge that leads|edges that lead} to units that are not in the unit layer."
         )
     return edges[here].reset_index(drop=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine import alignment, zipcodes
-from ..engine.errors import TerritoryError, name_some
+from ..engine.errors import Count, TerritoryError, name_some
 from .frames import read_layer
 
 
@@ -51,7 +51,7 @@ def read_alignment(
         )
     if strange:
         feedback.pushWarning(
-            f"{len(strange):,} units of the current alignment are not in the unit layer and count nowhere: "
+            f"{Count(len(strange)):unit|units} of the current alignment not in the unit layer, so without effect: "
             f"{name_some(strange)}."
         )
     return [found.get(unit) for unit in units]
@@ -73,6 +73,6 @@ def today(territory: Sequence[str | None], units: Sequence[str], feedback) -> li
     missing = [unit for unit, name in zip(units, names) if name is None]
     if missing:
         feedback.pushWarning(
-            f"{len(missing):,} units have no territory today; they are assigned as new: {name_some(missing)}."
+            f"{Count(len(missing)):unit has|units have} no territory today, assigned as new: {name_some(missing)}."
         )
     return names

@@ -21,7 +21,7 @@ from qgis.core import (
 )
 
 from ..engine import contiguity
-from ..engine.errors import TerritoryError, name_some
+from ..engine.errors import Count, TerritoryError, name_some
 from ..engine.progress import stop_if
 
 LONLAT = QgsCoordinateReferenceSystem("EPSG:4326")
@@ -152,7 +152,8 @@ def read_layer(
         missing = [feature.id() for feature in features if feature.geometry().isEmpty()]
         if missing:
             raise TerritoryError(
-                f"{name}: {len(missing):,} features have no geometry: {name_features(layer, missing)}. "
+                f"{name}: {Count(len(missing)):feature has|features have} no geometry: "
+                f"{name_features(layer, missing)}. "
                 "Give them a shape, or take them out with “Remove null geometries”."
             )
         read_shapes(layer, context, feedback, polygons=geometry == "polygon")
@@ -281,7 +282,7 @@ def read_units(source, unit_field: str, context, feedback, name: str = "The unit
     units = unit_ids(layer, unit_field)
     if layer.repaired:
         feedback.pushWarning(
-            f"{len(layer.repaired):,} units had an invalid polygon, which was repaired for this run: "
+            f"{Count(len(layer.repaired)):unit|units} had an invalid polygon, which was repaired for this run: "
             f"{name_some(units[row] for row in layer.repaired)}. “Fix geometries” repairs the layer for good."
         )
     warn_of_overlaps(layer, units, feedback)
@@ -294,7 +295,7 @@ def warn_of_overlaps(layer: Layer, units: list[str], feedback) -> None:
     if len(overlaps):
         pairs = zip(overlaps["from_unit"], overlaps["to_unit"], overlaps["share"])
         feedback.pushWarning(
-            f"{layer.name}: {len(overlaps):,} pairs of units overlap: "
+            f"{layer.name}: {Count(len(overlaps)):pair of units overlaps|pairs of units overlap}: "
             f"{name_some(f'{a} and {b} ({share:.0%})' for a, b, share in pairs)}. They are used as they are, and "
             "areas count twice there; clean the layer (“Check validity”, “Snap geometries”) where that matters."
         )
@@ -306,14 +307,16 @@ def unit_ids(layer: Layer, field: str) -> list[str]:
     nameless = [feature.id() for feature, unit in zip(layer.features, units) if unit is None]
     if nameless:
         raise TerritoryError(
-            f"{layer.name}: {len(nameless):,} features have no unit id in “{field}”: {name_features(layer, nameless)}. "
+            f"{layer.name}: {Count(len(nameless)):feature has|features have} no unit id in “{field}”: "
+            f"{name_features(layer, nameless)}. "
             "Fill the field or leave these features out (“Extract by expression”)."
         )
     counts = pd.Series(units).value_counts()
     repeated = sorted(counts[counts > 1].index)
     if repeated:
         raise TerritoryError(
-            f"{layer.name}: {len(repeated):,} unit ids occur more than once in “{field}”: {name_some(repeated)}. "
+            f"{layer.name}: {Count(len(repeated)):unit id occurs|unit ids occur} more than once in “{field}”: "
+            f"{name_some(repeated)}. "
             f"Dissolve the layer by “{field}” first (“Dissolve”), or choose the field that identifies a unit."
         )
     return units

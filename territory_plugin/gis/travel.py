@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..engine import travel
-from ..engine.errors import TerritoryError
+from ..engine.errors import Count, TerritoryError
 from ..engine.reps import Rep
 from .frames import read_layer
 
@@ -73,7 +73,8 @@ def read_travel(
     for message in times.report.messages():
         feedback.pushInfo(message)
     if times.report.unread_rows:
-        feedback.pushWarning(f"{times.report.unread_rows:,} rows of the travel table have no minutes: missing pairs.")
+        unread = Count(times.report.unread_rows)
+        feedback.pushWarning(f"{unread:row|rows} of the travel table without minutes: missing pairs.")
     return times
 
 

@@ -186,7 +186,7 @@ def test_withheld_is_not_zero(run, layer, claims, tmp_path, missing):
         assert row["volume_rows"] == 0
     assert {row["volume_assumed"] for row in rows if row["npi"] in known.index} == {False}
     assert outcome.results["WITHOUT_VOLUME"] == 6
-    assert "6 of 45" in outcome.warnings
+    assert "6 providers of 45" in outcome.warnings
     assumed = sum(row["volume"] for row in rows if row["volume_assumed"])
     share = 100 * assumed / outcome.results["TOTAL_VOLUME"]
     assert outcome.results["ASSUMED_PCT"] == pytest.approx(share)

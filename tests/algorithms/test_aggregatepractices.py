@@ -73,7 +73,7 @@ def test_who_is_a_practice(run, wish, by, suites, sizes, sums):
     assert [row["volume"] for row in rows] == sums
     assert outcome.results["TOTAL"] == 38
     assert outcome.results["ALONE"] == 1
-    assert "1 rows have no “volume”" in outcome.warnings
+    assert "1 row has no “volume”" in outcome.warnings
 
 
 def test_columns_and_place_of_a_practice(run, wish):

@@ -163,7 +163,7 @@ def test_invalid_polygons_are_repaired_counted_and_named(run, units, asked, algo
     spike = "POLYGON((1 0, 2 0, 2 1, 1.5 1, 1.5 3, 1.5 1, 1 1, 1 0))"
     layer = units(shapes=[SQUARES[0], spike, *SQUARES[2:]])
     outcome = run(algorithm, {**asked(algorithm, layer), "OUTPUT": "memory:"})
-    assert_told(outcome.warnings, "1 units", "10001", "repaired", "Fix geometries")
+    assert_told(outcome.warnings, "1 unit had", "10001", "repaired", "Fix geometries")
     if algorithm in WEIGH_UNITS:
         rows = outcome.rows()
         assert all(shapely.is_valid(row["geometry"]) for row in rows)

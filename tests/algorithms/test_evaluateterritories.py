@@ -361,7 +361,7 @@ def test_a_territory_by_specialty_and_place_of_service(run, alignment, clinician
     assert knee["share_index"] == pytest.approx(100 * 0.75 / (3 / 15))
     assert rows[("B", "volume_office", "hip")]["share_pct"] is None
     assert sum(row["value"] for row in rows.values() if row["measure"] == "providers") == 4
-    assert "1 of 4 providers lie in no territory" in outcome.warnings
+    assert "1 provider of 4 in no territory" in outcome.warnings
     by_zip = run("evaluateterritories", broken_down(alignment("A B"), clinicians, PROVIDER_ZIP_FIELD="zip"))
     assert by_zip.rows("BREAKDOWN") == outcome.rows("BREAKDOWN")
 

@@ -346,13 +346,20 @@ def test_an_alignment_that_contradicts_itself_or_fits_nothing(refused, board, me
 # --- in the thread pool, and on the sample through qgis_process
 
 
-def test_travel_times_need_a_home(refused, alignment, memory_layer):
-    layer = alignment("W W E E")
-    times = memory_layer({"origin": ["00000"], "destination": ["00003"], "minutes": [30.0]})
-    wish = without_outputs(asked(layer, TRAVEL=times))
-    assert "give the reps" in refused("rebalanceterritories", wish)
-    homeless = memory_layer({"id": ["W", "E"], "name": ["Ann", "Bob"]})
-    assert "no rep has one" in refused("rebalanceterritories", {**wish, "REPS": homeless})
+def test_travel_times_without_homes_are_about_the_middle_of_each_territory(run, alignment, memory_layer):
+    """With reps that have none, with no reps, and with a territory that begins only now: missing pairs are counted."""
+    layer = alignment(TODAY)
+    row = [f"{at:05d}" for at in range(8)]
+    near = [(one, other) for one in row for other in row if one < other][:-1]
+    times = memory_layer(
+        {"origin": [one for one, _ in near], "destination": [other for _, other in near], "minutes": [9.0] * len(near)}
+    )
+    outcome = run("rebalanceterritories", asked(layer, TRAVEL=times))
+    of = assert_sound(outcome, 2)
+    assert f"{len(near)} rows give the minutes of {len(near)} pairs" in outcome.infos
+    homeless = memory_layer({"id": ["A", "B"], "name": ["Ann", "Bob"]})
+    assert assert_sound(run("rebalanceterritories", asked(layer, TRAVEL=times, REPS=homeless)), 2) == of
+    assert_sound(run("rebalanceterritories", asked(layer, TRAVEL=times, ADD=1, TOLERANCE=30)), 3)
 
 
 def test_twenty_runs_in_the_thread_pool(pool_runs, alignment, tmp_path):

@@ -77,7 +77,7 @@ def test_edges_of_the_whole_serve_a_selection(run, board, in_project):
     selected = QgsProcessingFeatureSourceDefinition(layer.id(), True)
     outcome = run("balanceterritories", balance(selected, EDGES=edges))
     assert len(plan(outcome)) == 12
-    assert "22 edges lead to units that are not in the unit layer" in outcome.infos
+    assert "22 edges that lead to units that are not in the unit layer" in outcome.infos
     assert plan(outcome) == plan(run("balanceterritories", balance(selected)))
 
 
@@ -419,3 +419,23 @@ def test_cancelling_the_search_stops_within_a_second(territories_provider, board
     waited = time.monotonic() - cancelled[0]
     assert 0 <= waited < 1.5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_news_of_a_phase_is_told_once_and_not_too_often(territories_provider, monkeypatch):
+    """Within two seconds only another phase is told; later, only what is not known yet."""
+    told = []
+    clock = iter([10.0, 11.0, 13.0, 16.0, 16.5])
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("territories:balanceterritories")
+    algorithm.feedback = QgsProcessingFeedback(False)
+    algorithm.feedback.setProgressText = told.append
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    algorithm.text, algorithm.told = "", 0.0
+    for text in (
+        "Balancing, worst 9 %",
+        "Balancing, worst 5 %",
+        "Balancing, worst 4 %",
+        "Balancing, worst 4 %",
+        "Done",
+    ):
+        algorithm.progress(0.5, text)
+    assert told == ["Balancing, worst 9 %", "Balancing, worst 4 %", "Done"]

@@ -101,7 +101,7 @@ def test_each_provider_gets_its_piece_and_summing_by_it_gives_the_pieces_again(r
     outcome = run("splitheavyzips", asked)
     named = outcome.rows("PROVIDERS_OUTPUT")
     assert [row["zip_piece"] for row in named[30:]] == ["00000"] * 5 + [None]
-    assert "1 providers are in no ZIP" in outcome.warnings
+    assert "1 provider is in no ZIP" in outcome.warnings
     polygons = {row["zip"]: row["geometry"] for row in outcome.rows()}
     for row in named[1:30]:
         assert polygons[row["zip_piece"]].intersects(row["geometry"])

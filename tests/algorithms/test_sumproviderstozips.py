@@ -110,7 +110,7 @@ def test_sums_in_are_sums_out_and_told(run, asked, read_rows):
     assert sum(row["providers"] for row in outcome.rows()) + len(outcome.rows("UNMATCHED")) == len(PROVIDERS)
     for text in (f"{given:,.2f} in", f"{placed:,.2f}", f"{left:,.2f}"):
         assert text in outcome.infos
-    assert "1 providers have no “load”" in outcome.warnings
+    assert "1 provider has no “load”" in outcome.warnings
 
 
 def test_how_each_was_placed_is_told(run, asked):

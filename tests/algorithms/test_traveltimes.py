@@ -108,7 +108,8 @@ def test_every_pair_of_units_as_networkx_has_it(run, asked):
     check(table(outcome), ways(as_graph()))
     assert list(outcome.rows()[0])[:-1] == ["origin", "destination", "minutes", "km"]
     assert outcome.results["PAIR_COUNT"] == 8 * 7
-    assert outcome.results["UNREACHED_COUNT"] == 0
+    assert (outcome.results["UNREACHED_COUNT"], outcome.results["MISSING_COUNT"]) == (0, 0)
+    assert "56 pairs of 56 in the table" in outcome.infos
     assert outcome.rows("UNREACHED") == []
     assert outcome.progress == sorted(outcome.progress)
 
@@ -157,7 +158,10 @@ def test_speeds_written_as_text(run, asked, memory_layer, written, kmh):
 def test_pairs_beyond_the_most_minutes_are_left_out(run, asked, most):
     expected = {pair: values for pair, values in ways(as_graph()).items() if values[0] <= most}
     assert 0 < len(expected) < 56
-    check(table(run("traveltimes", {**asked, "MAX_MINUTES": most})), expected)
+    outcome = run("traveltimes", {**asked, "MAX_MINUTES": most})
+    check(table(outcome), expected)
+    assert outcome.results["MISSING_COUNT"] == 56 - len(expected)
+    assert f"{56 - len(expected)} pairs without a way" in outcome.infos
 
 
 def test_from_homes_in_another_crs(run, asked, memory_layer):
@@ -203,6 +207,7 @@ def test_places_not_reached_are_named_with_the_reason(run, asked, board):
     assert "no way from any origin" in lost["00100"]["reason"]
     assert "nearest road is 3" in lost["00400"]["reason"]
     assert "3 places are not reached: 00100" in outcome.warnings
+    assert outcome.results["MISSING_COUNT"] == 5 * 4 - 2
 
 
 # --- its refusals

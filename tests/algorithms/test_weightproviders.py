@@ -109,7 +109,7 @@ def test_the_three_factors_multiply_and_say_what_was_assumed(run, practices, wei
     assert "specialty" in notes[4]
     assert outcome.results["UNMATCHED_SPECIALTIES"] == 2
     assert outcome.results["MISSING_SIZES"] == 1
-    for word in ("225100000X (1)", "1 of 5", "volume"):
+    for word in ("225100000X (1)", "1 provider of 5", "volume"):
         assert word in outcome.warnings
 
 
@@ -247,7 +247,7 @@ def test_a_segment_of_ones_own(run, memory_layer):
         "CALL_PLAN": ["gold", 10, 60, "tin", 1, 30], "OUTPUT": "memory:",
     })  # fmt: skip
     assert [row["workload"] for row in outcome.rows()] == [10, 0.5, 0]
-    assert "1 providers have no segment" in outcome.warnings
+    assert "1 provider has no segment" in outcome.warnings
 
 
 def test_values_by_rank_and_capped(run, memory_layer):

@@ -76,10 +76,10 @@ def test_what_is_possible_is_told_before_the_search():
 
 
 @st.composite
-def planar_graphs(draw) -> nx.Graph:
-    """Draw a triangulation with random holes and workloads; sometimes in two parts, often skewed."""
+def planar_graphs(draw, most=70) -> nx.Graph:
+    """Draw a triangulation of at most so many units, with random holes and workloads; sometimes in two parts."""
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
-    count = draw(st.integers(4, 70))
+    count = draw(st.integers(4, most))
     points = rng.random((count, 2))
     graph = nx.Graph()
     skew = draw(st.sampled_from([0.0, 0.5, 1.5, 3.0]))

@@ -8,13 +8,13 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import balance_territories
+from healthcare_territories.territory_plugin.engine.balance import balance_territories, rebalance_territories
 from healthcare_territories.territory_plugin.engine.balance.choosing import regroup
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.listing import as_rows, list_connected
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
-from healthcare_territories.territory_plugin.engine.balance.pockets import Pockets
+from healthcare_territories.territory_plugin.engine.balance.pockets import Excuses, Pockets
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -133,6 +133,58 @@ def test_units_beside_an_oversize_one_may_go_with_it():
     assert Pockets(closed).around(2, 0.14, 1000, Watch()).bound == pytest.approx(0.14)
 
 
+def row_of(workload) -> Problem:
+    """Return units in a row that shall be cut into hundreds."""
+    problem = of_graph(nx.path_graph(len(workload)), workload, 4)
+    return replace(problem, target=np.full(4, 100.0), scale=None)
+
+
+def test_a_pocket_holds_no_unit_that_it_does_not_need():
+    """The 90 at the end has only the 3, and the 90 beyond is too much; the tail is not asked.
+
+    90 - 3 - 90 - 20 - 20 - 20 - ...
+    """
+    for unit in (0, 2):
+        pocket = Pockets(row_of([90, 3, 90, *[20] * 15])).around(unit, 0.06, 1000, Watch())
+        assert pocket.units == (0, 1, 2)
+        assert pocket.bound == pytest.approx(0.06)
+
+
+def test_a_pocket_leaves_out_what_lies_beyond():
+    """Without the 90 in the middle, which another pocket has, nothing keeps the first from coming to a hundred."""
+    pockets = Pockets(row_of([90, 2, 90, 2, 90]))
+    assert pockets.around(0, 0.06, 1000, Watch()) is not None
+    assert pockets.around(0, 0.06, 1000, Watch(), beyond={2}) is None
+
+
+def test_a_pocket_grows_where_few_light_ones_are_left_on_its_border():
+    """From the first unit to the heavy one and what it hides, and to the dead end; to the light hub last.
+
+        5      7
+        |     /
+    1 - 0 - 6 - 8        1 - 2, 1 - 3, 1 - 4; 6 weighs 80
+    """
+    graph = nx.Graph([(0, 1), (1, 2), (1, 3), (1, 4), (0, 5), (0, 6), (6, 7), (6, 8)])
+    pockets = Pockets(replace(of_graph(graph, [5, 5, 5, 5, 5, 5, 80, 5, 5], 2), target=np.full(2, 100.0)))
+    assert list(pockets._few_doors(0, ())) == [0, 6, 5, 7, 8, 1, 2, 3, 4]
+    assert list(pockets._few_doors(0, {6})) == [0, 5, 1, 2, 3, 4]
+
+
+def test_one_pocket_excuses_one_territory():
+    """One of the nineties has to stay alone. That does not excuse both, and not the ten that none of them took.
+
+    90 | 10 | 90 | 50 - 50
+    """
+    problem = row_of([90, 10, 90, 50, 50])
+    part = WorkingPartition(problem, [0, 1, 2, 3, 3], Weights(), 1.0)
+    assert part.improvable() == [0, 1, 2]
+    excuses = Excuses(problem, Watch())
+    assert excuses.unexcused(part, 1000) == [1, 2]
+    assert excuses.unaccounted == [1, 2]
+    better = WorkingPartition(problem, [0, 1, 1, 3, 3], Weights(), 1.0)
+    assert 0 not in excuses.unexcused(better, 1000)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(8, 30), st.integers(2, 4), st.integers(0, 9999), st.booleans())
 def test_coarse_units_are_connected_and_hold_every_unit_once(count, territories, seed, within):
@@ -172,6 +224,7 @@ def test_all_territories_of_a_ring_turn_at_once():
 def test_regrouping_ends_with_the_plan_that_exchanges_do_not_find():
     problem, start = ring()
     search = Search(problem, EFFORTS["default"], Weights(), 1000.0, np.random.default_rng(1), Watch())
+    search.excuses = Excuses(problem, Watch())
     found, proofs = regroup(search, search.working(start, STRICT), Watch())
     assert sorted(found.load) == [100] * 5
     assert not proofs
@@ -192,5 +245,7 @@ def test_the_plan_says_which_pocket_forbids_better():
     territories = round(sum(loads) / 100)
     plan = balance_territories(graph, territories)
     assert (~plan.within_tolerance).sum() == 1
-    (reason,) = plan.reasons.values()
-    assert "wherever the borders run, a territory among its units" in reason
+    today = {unit: f"T{at}" for unit, at in plan.as_dict().items()}
+    for found in (plan, rebalance_territories(graph, today).plan):
+        (reason,) = found.reasons.values()
+        assert "wherever the borders run, a territory among its units" in reason

@@ -412,3 +412,19 @@ def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
     assert connected(problem, after.assignment)
     assert after.load == [24.0, 24.0, 24.0, 24.0]
     assert len(set(after.assignment[: n // 2])) == 2
+
+
+def test_room_that_is_given_is_used_for_travel():
+    """Ten ZIPs in a town, nine in another, and one between them, nearer to the first: ten and ten, or eleven and nine.
+
+    Within 12 % the second has less travel. Pressure on deviation that were not measured in tolerances would weigh
+    more than that; within 5 % it is not allowed.
+    """
+    places = np.column_stack([np.r_[np.zeros(10), 28.0, np.full(9, 60.0)], np.zeros(20), np.full(20, 6371.0)])
+    even = [0] * 10 + [1] * 10
+    loads = {}
+    for tolerance in (0.05, 0.12):
+        problem = row_of_units(places, 2, tolerance)
+        search = Search(problem, EFFORTS["default"], Weights(boundary=0.0), 8e3, np.random.default_rng(0), Watch())
+        loads[tolerance] = search.polish(even).load
+    assert loads == {0.05: [10.0, 10.0], 0.12: [11.0, 9.0]}

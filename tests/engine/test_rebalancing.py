@@ -17,6 +17,7 @@ from healthcare_territories.territory_plugin.engine.balance import (
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.progress import Cancelled
 from healthcare_territories.territory_plugin.engine.reps import Rep
+from healthcare_territories.territory_plugin.engine.travel import TravelReport, TravelTimes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -260,6 +261,44 @@ def test_a_further_measure_holds_in_a_rebalancing():
     result = rebalance_territories(graph, current, rules=rules, tolerance=0.1)
     assert result.plan.within_tolerance.all()
     assert sorted(result.plan.further["accounts"]) == [18, 18]
+
+
+def by_minutes(graph, minutes) -> TravelTimes:
+    """Return the travel between all units of a graph, `minutes(one, other)` each."""
+    units = list(graph)
+    lonlat = np.array([[graph.nodes[unit]["lon"], graph.nodes[unit]["lat"]] for unit in units])
+    pairs = [(at, to) for at in range(len(units)) for to in range(len(units)) if at != to]
+    origin, destination = zip(*pairs)
+    told = [minutes(units[at], units[to]) for at, to in pairs]
+    return TravelTimes(lonlat, TravelReport(), origin, destination, told)
+
+
+def test_without_homes_minutes_count_from_the_best_unit_of_todays_territories():
+    """A river between the rows, which takes B a day: B's two new units lie on its own bank. A has a ferry.
+
+    | A A A B      | A B B B            | A A B B
+    | A A A B  →   | A A A B    and not | A A B B
+    """
+    graph = grid(2, 4)
+    current = {unit: "B" if unit[1] == "3" else "A" for unit in graph}
+    straight = rebalance_territories(graph, current)
+    assert {unit for unit, name in territories_of(straight).items() if name == "B"} == {"02", "03", "12", "13"}
+    river = by_minutes(graph, lambda one, other: 1000.0 if "3" in one and one[0] != other[0] else 20.0)
+    found = rebalance_territories(graph, current, times=river)
+    assert {unit for unit, name in territories_of(found).items() if name == "B"} == {"01", "02", "03", "13"}
+    assert_sound(graph, found, current, ["A", "B"])
+    assert found.disruption == straight.disruption
+
+
+def test_the_minutes_of_a_new_territory_count_from_where_a_first_plan_puts_it():
+    graph = grid(3, 6)
+    current = dict.fromkeys(graph, "A")
+    times = by_minutes(graph, lambda one, other: 10.0 * sum(abs(int(a) - int(b)) for a, b in zip(one, other)))
+    found = rebalance_territories(graph, current, times=times, add=2, tolerance=0.2)
+    assert_sound(graph, found, current, ["A", "New 1", "New 2"])
+    assert found.plan.within_tolerance.all()
+    curve = trade_off(graph, current, times=times, add=2, tolerance=0.2, caps=(0.9,))
+    assert curve["max_deviation"][0] <= 0.2
 
 
 def test_a_plan_far_above_the_flow_bound_says_why_as_units_are_whole():

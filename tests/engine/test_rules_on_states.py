@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -19,11 +20,13 @@ from healthcare_territories.territory_plugin.engine.balance import (
     rebalance_territories,
 )
 from healthcare_territories.territory_plugin.engine.contiguity import bridge_edges
+from healthcare_territories.territory_plugin.engine.errors import Count
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.reps import Rep
 
 STATES = {"NY": "36", "PA": "42", "IL": "17", "MN": "27", "CO": "08"}
-REPS, TOLERANCE = 12, 0.05
+REPS, TOLERANCE, LOOSE = 12, 0.05, 0.1
+"""The tolerance, and that of tests in which other things than balance are asked for."""
 
 pytestmark = pytest.mark.parametrize("state", STATES)
 
@@ -112,7 +115,7 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
     """Of ZIPs that lie beside another rep's without rules: some are locked to that one, some forbidden to their own."""
     graph = graph_of(state)
     bare = team(graph)
-    free = balance_territories(graph, rules=Rules(reps=bare), tolerance=TOLERANCE, effort="quick")
+    free = balance_territories(graph, rules=Rules(reps=bare), tolerance=LOOSE, effort="quick")
     before = {unit: free.names[at] for unit, at in free.as_dict().items()}
     beside = {one: before[other] for pair in graph.edges for one, other in (pair, pair[::-1])
               if before[one] != before[other]}  # fmt: skip
@@ -125,12 +128,10 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
         must_have=[frozenset(unit for unit in must if must[unit] == rep.id) for rep in bare],
         forbidden=[frozenset(unit for unit in banned if banned[unit] == rep.id) for rep in bare],
     )
-    plan = balance_territories(graph, rules=Rules(reps=reps, locked=locked), tolerance=TOLERANCE, effort="quick")
+    plan = balance_territories(graph, rules=Rules(reps=reps, locked=locked), tolerance=LOOSE, effort="quick")
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked | must} == locked | must
-    kept = [unit for unit in banned if of[unit] == banned[unit]]
-    assert len(kept) <= 3, kept  # where no allowed one reaches a unit without tearing a territory, and then it is told
-    assert all(any(unit in text for text in plan.gave) for unit in kept)
+    assert not [unit for unit in banned if of[unit] == banned[unit]]
 
 
 def test_rules_hold_in_a_rebalancing(graph_of, state):
@@ -138,12 +139,10 @@ def test_rules_hold_in_a_rebalancing(graph_of, state):
     graph = graph_of(state)
     reps = team(graph)
     alike = Rules(reps=tuple(replace(rep, share=1.0) for rep in reps))
-    plan = balance_territories(graph, rules=alike, tolerance=TOLERANCE, effort="quick")
+    plan = balance_territories(graph, rules=alike, tolerance=LOOSE, effort="quick")
     today = {unit: plan.names[at] for unit, at in plan.as_dict().items()}
     locked = {unit: today[unit] for unit in np.random.default_rng(3).choice(sorted(graph), 30, replace=False).tolist()}
-    found = rebalance_territories(
-        graph, today, rules=Rules(reps=reps, locked=locked), tolerance=TOLERANCE, effort="quick"
-    )
+    found = rebalance_territories(graph, today, rules=Rules(reps=reps, locked=locked), tolerance=LOOSE, effort="quick")
     of, _ = sound(graph, found.plan, reps)
     assert {unit: of[unit] for unit in locked} == locked
     assert 0 < found.disruption < 1
@@ -222,6 +221,7 @@ def test_minutes_of_a_table_and_the_farthest(graph_of, state):
     lost = [unit for unit in units if table.loc[unit].min() > limit]
     assert set(lost) <= set(beyond)
     assert lost  # else the limit had nothing to do
-    assert any(f"{len(lost):,} units lie farther" in text for text in capped.gave)
+    assert any(f"{Count(len(lost)):unit lies|units lie} farther" in text for text in capped.gave)
     others = sorted(set(beyond) - set(lost))
-    assert not others or any(f"{len(others):,} units are in a territory" in text for text in capped.gave)
+    told = [re.match(r"([\d,]+) units? (is|are) (near enough|in a territory)", text) for text in capped.gave]
+    assert sum(int(found[1].replace(",", "")) for found in told if found) >= len(others)

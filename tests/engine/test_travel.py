@@ -55,7 +55,7 @@ def test_what_is_no_travel_between_units_is_counted():
     assert (report.rows, report.used, report.unknown_rows, report.own_rows, report.unread_rows) == (7, 1, 2, 1, 3)
     assert report.unknown == ("77777", "None")
     said = "\n".join(report.messages())
-    for part in ("7 rows give the minutes of 1 pairs", "77777", "3 rows have no minutes", "a unit to itself"):
+    for part in ("7 rows give the minutes of 1 pair of units", "77777", "3 rows have no minutes", "a unit to itself"):
         assert part in said
 
 
@@ -90,7 +90,7 @@ def test_matrix_of_homes_and_what_was_missing():
     assert matrix.minutes[B, 1] == 20
     assert matrix.way.tolist() == [[TABLE, FILLED], [TABLE, REVERSED], [FILLED, TABLE], [FILLED, FILLED]]
     assert matrix.filled == 4
-    assert "4 of 8 pairs of home and unit were missing" in matrix.message()
+    assert "Of 8 pairs of home and unit 4 were missing" in matrix.message()
 
 
 def test_reach_by_minutes_and_radius():

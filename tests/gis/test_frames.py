@@ -289,7 +289,7 @@ def test_missing_ids_are_counted_and_named(memory_layer, read_units):
 
 def test_duplicate_ids_are_named_with_the_way_out(memory_layer, read_units):
     made = memory_layer({"zip": ["02139", "19104", " 02139"]}, [SQUARE, NEXT_SQUARE, SQUARE])
-    with pytest.raises(TerritoryError, match=r"1 unit ids occur more than once.*02139.*Dissolve") as caught:
+    with pytest.raises(TerritoryError, match=r"1 unit id occurs more than once.*02139.*Dissolve") as caught:
         read_units(made)
     assert "19104" not in str(caught.value)
 

@@ -38,14 +38,14 @@ def test_columns_by_their_usual_names(read, memory_layer, origin, destination, t
     layer = memory_layer({origin: [501, 7], destination: ["10002", "10002"], time: [value, None]})
     times, log = read(layer)
     assert times.between(1, 0)[0] == pytest.approx(30)
-    assert "1 rows lead to or from what is no unit of the market: 7" in log
+    assert "1 row leads to or from what is no unit: 7" in log
 
 
 def test_rows_without_minutes_are_told(read, memory_layer):
     layer = memory_layer({"origin": ["R1", "10002"], "destination": ["10002", "R1"], "minutes": [12.0, None]})
     times, log = read(layer, aliases={"R1": "00501"})
     assert times.between(1, 0)[0] == 12
-    assert "1 rows of the travel table have no minutes" in log
+    assert "1 row of the travel table without minutes" in log
 
 
 def test_minutes_from_the_homes_of_reps(qgis_app, memory_layer):
@@ -62,7 +62,7 @@ def test_minutes_from_the_homes_of_reps(qgis_app, memory_layer):
     minutes = travel.read_rep_minutes(source, units, lonlat, reps, context, feedback, beyond=60)
     assert list(minutes.columns) == ["R1", "R3"]
     assert minutes["R1"].to_dict() == {"00501": 0, "10002": 25, "10003": 60}
-    assert "3 of 6 pairs of home and unit were missing" in feedback.textLog()
+    assert "Of 6 pairs of home and unit 3 were missing" in feedback.textLog()
 
 
 def test_a_table_without_times_says_what_it_has(read, memory_layer):

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ..contiguity import bridge_edges
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..geodesy import geocentric
 from .certificates import Certificates, Region, certify
-from .contiguity import NotJoined, components, join_fixed
+from .contiguity import NotJoined, components, join_fixed, repair_contiguity
 from .exact import Proof
-from .feasibility import Duties, duties, region_codes
+from .feasibility import Duties, duties, region_codes, within_reach
+from .handing_over import CHOICES, fewest_misplaced, misplaced
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
 from .problem import Limits, Problem, Regions
@@ -130,7 +131,7 @@ class Case:
         target = _with_light_parts(loads, inside, anchor, oversize, target, self.tolerance)
 
         proven = {each.unit: each.least_deviation for each in component.stuck}
-        homes = duty.home[members]
+        homes = duty.centre[members]
         home = np.where((homes >= 0)[:, None], self.location[homes], np.nan)
         problem = Problem(
             workload=loads,
@@ -170,7 +171,30 @@ class Case:
                 f"Nothing would be left for {named}: too many units are locked to others, or join what is locked. "
                 "Release some of them."
             )
+        self._refuse_bans(problem, region)
         return problem
+
+    def _refuse_bans(self, problem: Problem, region: Region) -> None:
+        """Raise an error where no plan of a small component keeps all units from whom they are forbidden, proven.
+
+        A limit of travel gives way instead.
+        """
+        small = problem.units * problem.territories <= CHOICES
+        if problem.barred is None or self.rules.most_travel is not None or not small:
+            return
+        if not misplaced(problem, repair_contiguity(problem, [-1] * problem.units, problem.barred)):
+            return
+        fewest, proven = fewest_misplaced(problem)
+        unkept = misplaced(problem, fewest) if proven else []
+        if unkept:
+            named = name_some(
+                f"{self.ids[region.units[at]]} ({self.duty.names[region.territories[fewest[at]]]})" for at in unkept
+            )
+            raise TerritoryError(
+                "No plan keeps every unit from the reps to whom it is forbidden: "
+                f"{Count(len(unkept)):unit has|units have} to stay, for example {named}. Take a ban back, or "
+                "release units that are locked to others."
+            )
 
     def _of_part(self, name: str, values: np.ndarray, units, rank) -> np.ndarray:
         """Return an attribute over all units for the units of a component, territories by their rank there."""
@@ -281,8 +305,8 @@ class Case:
             if len(bad):
                 named = [f"{self.ids[unit]} ({self.duty.names[assignment[unit]]})" for unit in bad]
                 broken.append(
-                    f"{len(bad):,} units are in a territory that is forbidden to them or too far, because no allowed "
-                    f"one reaches them: {name_some(named)}."
+                    f"{Count(len(bad)):unit is|units are} in a territory that is forbidden or too far; the "
+                    f"search found no plan that hands over more: {name_some(named)}."
                 )
         return broken
 
@@ -322,7 +346,7 @@ class Case:
             held = "much" if side[group[0]] > 0 else "little"
             text = (
                 f"it and {len(group) - 1:,} more, which all hold too {held}, are joined to the rest through "
-                f"{len(doors):,} units only ({named}). Open more contacts there, or move homes or locks."
+                f"{Count(len(doors)):unit|units} only ({named}). Open more contacts there, or move homes or locks."
             )
             said.update(dict.fromkeys(group, text))
         return said
@@ -353,12 +377,13 @@ class Case:
             locked = float(loads[inside][self.duty.fixed[inside] == territory].sum())
             off = 100 * (plan.workload[territory] / (proof.shared_target * self.duty.share[territory]) - 1)
             if plan.workload[territory] == 0:
-                reason = f"None of its {len(inside):,} units has any workload."
+                reason = f"None of its {Count(len(inside)):unit|units} has any workload."
             elif plan.oversize[territory]:
                 share = 100 * loads[heaviest] / fair
                 reason = f"{ids[heaviest]} alone holds {share:.0f} % of the target."
                 if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
-                    reason += f" {len(inside) - 1:,} units beside it have no other way to a territory."
+                    beside = Count(len(inside) - 1)
+                    reason += f" {beside:unit beside it has|units beside it have} no other way to a territory."
             elif locked > (1 + plan.tolerance) * plan.target[territory]:
                 alone = 100 * locked / plan.target[territory]
                 reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."
@@ -436,7 +461,7 @@ def case_of(
     if closed:
         region_of, neighbours, joined, bridges = _close_borders(graph, nodes, ids, neighbours, closed, rules.bridge)
     distance, home_travel = _from_homes(rules, nodes, ids, location, territories)
-    duty = duties(rules, nodes, loads, territories, distance)
+    duty = within_reach(duties(rules, nodes, loads, territories, distance), rules, nodes, neighbours)
     if current is not None:
         index = {name: at for at, name in enumerate(duty.names)}
         duty = replace(duty, current=np.array([index.get(current.get(node), -1) for node in nodes], dtype=int))
@@ -487,16 +512,22 @@ def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge:
 
 
 def _from_homes(rules: Rules, nodes, ids, location, territories: int):
-    """Return km or minutes from each home to each unit, and minutes squared as km²; None where nobody has one."""
+    """Return km or minutes from each home to each unit, and minutes squared as km², those from other centres, too.
+
+    None where nobody has one.
+    """
     reps = rules.reps
     position = {node: at for at, node in enumerate(nodes)}
-    homed = [(at, position[rep.home]) for at, rep in enumerate(reps) if rep.home in position]
-    if not homed or len(reps) != territories:
+    starts = [rules.centres.get(rep.id) if rep.home is None else rep.home for rep in reps]
+    known = [(at, position[start]) for at, start in enumerate(starts) if start in position]
+    if not known or len(reps) != territories:
         return None, None
     distance = np.full((len(nodes), len(reps)), np.nan)
-    for at, home in homed:
-        distance[:, at] = np.sqrt(np.square(location - location[home]).sum(axis=1))
+    for at, start in known:
+        distance[:, at] = np.sqrt(np.square(location - location[start]).sum(axis=1))
+    homeless = [at for at, rep in enumerate(reps) if rep.home is None]
     if rules.travel is None:
+        distance[:, homeless] = np.nan
         return distance, None
     minutes = rules.travel.reindex(index=nodes, columns=[rep.id for rep in reps]).to_numpy(dtype=float)
     known = ~np.isnan(minutes) & (minutes > 0) & (distance > 0)
@@ -506,7 +537,9 @@ def _from_homes(rules: Rules, nodes, ids, location, territories: int):
         )
     speed = float(np.median(distance[known] / minutes[known]))
     minutes = np.where(np.isnan(minutes), distance / speed, minutes)
-    return minutes, np.square(minutes * speed)
+    squared = np.square(minutes * speed)
+    minutes[:, homeless] = np.nan
+    return minutes, squared
 
 
 def _with_light_parts(loads, neighbours, anchor, oversize, target, tolerance) -> np.ndarray:

@@ -9,7 +9,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 import numpy as np
 
 from .. import apportionment
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from .contiguity import components
 from .feasibility import Duties
 
@@ -120,7 +120,7 @@ class Certificates:
             carried = ", ".join(str(part.territories) for part in self.components[:8])
             more = "" if len(self.components) <= 8 else ", …"
             said.append(
-                f"The units form {len(self.components):,} parts that do not touch; "
+                f"The units form {Count(len(self.components)):part|parts} that do not touch; "
                 f"they carry {carried}{more} territories."
             )
         for part in self.components:
@@ -136,7 +136,7 @@ class Certificates:
             for unit in self.oversize[:12]
         ]
         if len(self.oversize) > 12:
-            said.append(f"{len(self.oversize) - 12:,} more units outweigh the target.")
+            said.append(f"{Count(len(self.oversize) - 12):more unit outweighs|more units outweigh} the target.")
         stuck = sorted(
             (each for part in self.components for each in part.stuck), key=lambda each: -each.least_deviation
         )
@@ -432,7 +432,8 @@ def certify(
         raise TerritoryError(f"{territories} territories make no plan: ask for at least one.")
     if territories > len(ids):
         raise TerritoryError(
-            f"{territories:,} territories cannot be made of {len(ids):,} units: ask for fewer or use smaller units."
+            f"{Count(territories):territory|territories} cannot be made of {Count(len(ids)):unit|units}: ask "
+            f"for fewer or use smaller units."
         )
     total = float(workload.sum())
     if total <= 0:
@@ -448,6 +449,8 @@ def certify(
         components(neighbours, open_units), key=lambda part: (-float(workload[part].sum()), -len(part), part[0])
     )
     if len(parts) > room:
+        if region_of is not None:
+            _refuse_regions([region_of[part[0]] for part in parts], room)
         raise TerritoryError(_too_many_parts(ids, parts, room, bool(duty.frozen.any())))
     share = duty.share
     seats = _seats(ids, parts, duty)
@@ -469,7 +472,8 @@ def certify(
     if sum(carried) < room:
         kept = name_some([ids[unit] for unit in open_units if duty.fixed[unit] >= 0])
         raise TerritoryError(
-            f"{room:,} territories need a unit each, and there are units for {sum(carried):,}, since {kept} must stay "
+            f"{Count(room):territory needs a unit|territories need a unit each}, and there are units for "
+            f"{sum(carried):,}, since {kept} must stay "
             "with their rep: ask for fewer territories, or release some of them."
         )
     own = [
@@ -566,13 +570,23 @@ def _apportion_by_region(
     return counts, (*(f"{seats}." for seats in found.values()), *said)
 
 
+def _refuse_regions(names: Sequence[str], room: int) -> None:
+    """Raise the error of fewer territories than regions whose borders are closed, or than the regions' parts.
+
+    `names` are those of the regions, once for each part.
+    """
+    needs = {name: names.count(name) for name in sorted(set(names))}
+    apportionment.apportion(dict.fromkeys(needs, 0.0), room, needs)
+
+
 def _too_many_parts(ids, parts: list[list[int]], room: int, locked: bool) -> str:
     """Return why so many components cannot be covered."""
     small = [ids[unit] for part in parts[room:] for unit in part]
     between = " besides the locked territories" if locked else ""
     return (
-        f"The units form {len(parts):,} parts that do not touch each other{between}, so {room:,} connected "
-        f"territories cannot cover them. Set 'Bridge islands', ask for at least {len(parts):,}, or "
+        f"The units form {Count(len(parts)):part|parts} that do not touch each other{between}, so "
+        f"{Count(room):connected territory|connected territories} "
+        f"cannot cover them. Set 'Bridge islands', ask for at least {len(parts):,}, or "
         f"remove units, for example {name_some(small)}."
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 
 import numpy as np
 
+from ..errors import Count
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import WorkingPartition
-from .pockets import Pocket, Pockets
+from .pockets import FEW_PIECES, Excuses
 from .search import LARGEST_CLUSTER, MANY_UNITS, Search
 from .watch import Silent, Watch
 
@@ -17,10 +18,16 @@ LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
 """Connected sets that are listed for a cluster, units that they are made of, and territories in it, at most."""
 LISTED_FIRST = 4
 """How many times more sets are listed for all territories of a small map at once."""
-REGROUPED = (6, 9, 12, 15, 7, 11, 17, 5, 13)
-"""Territories that are chosen anew together, in turn."""
-FEW_PIECES = 3_000
-"""Pieces of a pocket that are listed while others are still sought."""
+REGROUPED = (
+    *((6, True), (4, False), (13, True), (9, False), (17, True), (5, False), (12, True), (7, False), (15, True)),
+    *((3, False), (9, True), (11, False), (17, True)),
+)
+"""Territories that are chosen anew together, in turn, and whether units are put together within them only. Their
+number is prime: each of several territories outside meets them all."""
+ACCOUNTED = 0.5
+"""Share of the turns that are used when each territory outside is known to be one that must be."""
+BESIDE = 4
+"""By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 
@@ -52,7 +59,7 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
     of all connected sets of their units replaces them.
     """
     proofs: dict[int, Proof] = {}
-    left = region.effort.sets
+    left = region.effort.sets if region.excuses is None else region.effort.sets // BESIDE
     tried: set[int] = set()
     while left > 0 and not watch.time_is_up():
         bad = [t for t in best.improvable() if t not in tried and alike(region.problem, [t])]
@@ -86,56 +93,88 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
     return best, [proof for t, proof in sorted(proofs.items()) if t in outside]
 
 
-def regroup(region: Search, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+def regroup(
+    region: Search, best: WorkingPartition, watch: Watch, share: float = 1.0
+) -> tuple[WorkingPartition, list[Proof]]:
     """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
 
     One of them is taken together with some of those around it, and all are chosen anew, from coarse units that
     differ from turn to turn. Plans that are as good are gone on from, too; the best one counts.
+
+    Parameters
+    ----------
+    region : Search
+    best : WorkingPartition
+    watch : Watch
+    share : float
+        Of the turns, and of the sets to choose from, that the whole search may use.
     """
-    problem = region.problem
-    usual = np.flatnonzero(~problem.oversize).tolist()
-    if not best.improvable() or len(usual) < 2 or not alike(problem, usual):
+    problem, effort = region.problem, region.effort
+    if region.excuses is None or not best.improvable():
         return best, []
-    pockets = _Excuses(Pockets(problem), Silent(watch))
-    left, now = region.effort.columns, best
-    bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
-    for turn in range(region.effort.regroups):
-        if not bad or left <= 0 or watch.time_is_up():
+    now = best
+    bad, beside = region.excuses.unexcused(now, FEW_PIECES), now.touching()
+    while bad and not watch.time_is_up():
+        # as few as can be are outside: it may still be less far
+        some = share if region.excuses.unaccounted else min(share, ACCOUNTED)
+        if region.turns >= some * effort.regroups or region.listed >= some * effort.columns:
             break
+        turn = region.turns
+        region.turns += 1
         watch.progress(
-            turn / region.effort.regroups, f"Regrouping {len(bad)} territories, worst {100 * now.worst():.1f} %"
+            turn / effort.regroups,
+            f"Regrouping {Count(len(bad)):territory|territories}, worst {100 * now.worst():.1f} %",
         )
-        cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], turn)
+        size, within = REGROUPED[turn % len(REGROUPED)]
+        cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], size, turn % 2 == 0)
         search, units, before = region.apart(now.assignment, cluster, watch)
-        found = fewest_outside_coarse(before, region.rng, search.watch, turn // 2 % 2 == 0)
-        left -= found.sets
+        found = fewest_outside_coarse(before, region.rng, search.watch, within)
+        region.listed += found.sets
         if found.assignment is None:
             continue
         after = search.settle(found.assignment)
         if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
-            bad, beside = pockets.unexcused(now, FEW_PIECES), now.touching()
-    pockets.unexcused(best, region.effort.pieces)
-    outside = set(best.outside())
-    proofs = [Proof(each.units, 0, each.bound, 0) for each in pockets.found]
-    held = np.array(best.assignment)
-    return best, [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
+            bad, beside = region.excuses.unexcused(now, FEW_PIECES), now.touching()
+    if share == 1.0:
+        region.excuses.unexcused(best, effort.pieces)
+    return best, _proofs(region.excuses, best)
+
+
+def prove_pockets(part: WorkingPartition, pieces: int, watch: Watch) -> list[Proof]:
+    """Return proofs, where so many pieces give any, of why territories outside the tolerance are not much nearer to it.
+
+    Of a plan near today's alignment, too: what no plan can do, none near it can.
+    """
+    problem = replace(part.problem, current=None, stay=None)
+    usual = np.flatnonzero(~problem.oversize).tolist()
+    if not part.improvable() or len(usual) < 2 or not alike(problem, usual):
+        return []
+    excuses = Excuses(problem, Silent(watch))
+    excuses.unexcused(part, pieces)
+    return _proofs(excuses, part)
+
+
+def _proofs(excuses: Excuses, part: WorkingPartition) -> list[Proof]:
+    """Return what the pockets found prove of the territories outside."""
+    outside, held = set(part.outside()), np.array(part.assignment)
+    proofs = [Proof(each.units, 0, each.bound, 0) for each in excuses.found]
+    return [proof for proof in proofs if not outside.isdisjoint(held[list(proof.units)].tolist())]
 
 
 def _drawn_around(
-    region: Search, best: WorkingPartition, beside: list[list[int]], territory: int, turn: int
+    region: Search, best: WorkingPartition, beside: list[list[int]], territory: int, size: int, few: bool
 ) -> list[int]:
-    """Return a territory and some of those around it, by chance, those with few units first in every other turn."""
+    """Return a territory and some of those around it, by chance, those with few units more often if that is asked."""
     problem, cluster = region.problem, [territory]
-    size = REGROUPED[turn % len(REGROUPED)]
     while len(cluster) < size:
         near = sorted(set().union(*(beside[t] for t in cluster)) - set(cluster))
         near = [t for t in near if not problem.oversize[t]]
         if not near:
             break
         chance = region.rng.random(len(near))
-        weigh = np.array([best.count[t] for t in near]) if turn % 2 == 0 else np.ones(len(near))
+        weigh = np.array([best.count[t] for t in near]) if few else np.ones(len(near))
         cluster.append(near[int(np.argmin(-np.log1p(-chance) * weigh))])
         if sum(best.count[t] for t in cluster) > LARGEST_CLUSTER:
             cluster.pop()
@@ -159,37 +198,6 @@ def _rank_by_worst(region: Search, part: WorkingPartition) -> tuple[float, float
     """Return what makes one partition better than another where the worst territory counts first."""
     excess = [max(load - high, low - load, 0.0) for load, low, high in zip(part.load, part.low, part.high)]
     return round(max(excess) * part.per_target, 9), *region.rank(part)
-
-
-class _Excuses:
-    """What pockets of the map show of the territories outside."""
-
-    def __init__(self, pockets: Pockets, watch: Watch) -> None:
-        self.pockets, self.watch = pockets, watch
-        self.found: list[Pocket] = []
-        self.asked: dict[int, int] = {}
-
-    def unexcused(self, part: WorkingPartition, pieces: int) -> list[int]:
-        """Return the territories outside that may be nearer to their target, as far as so many pieces can tell."""
-        bad = part.improvable()
-        off = {t: abs(part.load[t] - part.target[t]) * part.per_target for t in bad}
-        heaviest: dict[int, int] = {}
-        for unit, home in enumerate(part.assignment):
-            if self.pockets.open[unit] and part.workload[unit] > part.workload[heaviest.setdefault(home, unit)]:
-                heaviest[home] = unit
-        for t in bad:
-            unit = heaviest.get(t)
-            known = any(each.excuses(part.assignment, t, off[t]) for each in self.found)
-            if unit is not None and not known and self.asked.get(unit, 0) < pieces:
-                self.asked[unit] = pieces
-                pocket = self.pockets.around(unit, off[t], pieces, self.watch)
-                self.found += [] if pocket is None else [pocket]
-        # each pocket excuses one territory
-        excused: set[int] = set()
-        for each in self.found:
-            among = (t for t in bad if t not in excused and each.excuses(part.assignment, t, off[t]))
-            excused.update(itertools.islice(among, 1))
-        return [t for t in bad if t not in excused]
 
 
 def _misses(part: WorkingPartition) -> tuple[int, float]:

@@ -13,23 +13,26 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from .exact import choose, hand_out
+from .covering import cheapest_cover
+from .exact import hand_out
 from .listing import as_rows, list_connected
 from .objective import WorkingPartition
 from .watch import Watch
 
 LIGHT = 0.12
 """Share of a target up to which units are put together."""
-PER_TERRITORY = 7
-"""Coarse units for each territory at first."""
+PER_TERRITORY, FINEST = 7, 60
+"""Coarse units for each territory at first, and for few territories together."""
 FEWER = 0.88
 """Share of them that is left when there are too many sets."""
 SPREAD = 0.7
 """How much chance there is in what is put together: standard deviation of the logarithm."""
+LEAST = 0.01
+"""Share of a target that a unit weighs at least when the lightest is sought: chance tells those without any apart."""
 CHANCE = 0.1
 """What chance weighs beside one territory outside."""
-MOST_SEEN, MOST_COLUMNS, MOST_NODES, GAP = 40_000, 6_000, 20, 0.02
-"""Sets that are looked at, sets to choose from, branches, and when a choice is good enough."""
+MOST_SEEN, MOST_COLUMNS, MOST_PROGRAMS, GAP = 40_000, 6_000, 20, 0.02
+"""Sets that are looked at, sets to choose from, linear programs, and when a choice is good enough."""
 SEEN_FOR_ONE = 40
 """Sets that are looked at take the effort of one to choose from."""
 CLOSE = 1e-9
@@ -69,8 +72,13 @@ class CoarseUnits:
         self.near = [set(around) for around in part.neighbours]
         self.members = {unit: [unit] for unit in range(len(self.load))}
         self.chance = np.exp(rng.normal(0.0, SPREAD, len(self.load))).tolist()
-        self.queue = [(load * chance, unit) for unit, (load, chance) in enumerate(zip(self.load, self.chance))]
+        self.least = LEAST * float(part.problem.target[0])
+        self.queue = [(self.size(unit), unit) for unit in self.members]
         heapify(self.queue)
+
+    def size(self, unit: int) -> float:
+        """Return what a coarse unit weighs when the lightest is sought: its workload, and some chance."""
+        return max(self.load[unit], self.least) * self.chance[unit]
 
     def heaviest_first(self) -> list[int]:
         """Return the coarse units, each called by one of its units."""
@@ -83,12 +91,12 @@ class CoarseUnits:
 
     def reduce(self, count: int) -> bool:
         """Put units together until there are so many; answer whether that was possible."""
-        load, near, members, chance = self.load, self.near, self.members, self.chance
+        load, near, members = self.load, self.near, self.members
         while len(members) > count:
             if not self.queue:
                 return False
             key, unit = heappop(self.queue)
-            if unit not in members or key != load[unit] * chance[unit] or load[unit] > self.light:
+            if unit not in members or key != self.size(unit) or load[unit] > self.light:
                 continue
             doors = [
                 other
@@ -98,7 +106,7 @@ class CoarseUnits:
             ]
             if not doors:
                 continue
-            to = min(doors, key=lambda other: (load[other] * chance[other], other))
+            to = min(doors, key=lambda other: (self.size(other), other))
             members[to] += members.pop(unit)
             load[to] += load[unit]
             for other in near[unit]:
@@ -107,7 +115,7 @@ class CoarseUnits:
                     near[other].add(to)
                     near[to].add(other)
             near[unit] = set()
-            heappush(self.queue, (load[to] * chance[to], to))
+            heappush(self.queue, (self.size(to), to))
         return True
 
 
@@ -133,14 +141,21 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
     if limit >= 1:
         return Choice(None, 0)
     coarse = CoarseUnits(part, rng, within)
-    rows, inside, seen = _listed(part, coarse, limit, min(problem.units, PER_TERRITORY * k), MOST_SEEN, MOST_COLUMNS)
+    count = min(problem.units, max(FINEST, PER_TERRITORY * k))
+    rows, inside, seen = _listed(part, coarse, limit, count, MOST_SEEN, MOST_COLUMNS)
     if not len(rows):
         return Choice(None, seen // SEEN_FOR_ONE)
     load = np.einsum("su,u->s", inside, problem.workload)
-    over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
-    # one more outside is worse than any sum of excess; chance tells those apart that are as good
-    cost = (over > CLOSE) + over / max(CLOSE, k * (limit - enough)) + CHANCE * rng.random(len(over)) / k
-    chosen, _ = choose(rows, cost, coarse.loads, k, watch, MOST_NODES, GAP)
+
+    def missing(load: np.ndarray) -> np.ndarray:
+        """Return what loads cost: one more outside is worse than any sum of excess."""
+        over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
+        return (over > CLOSE) + over / max(CLOSE, k * (limit - enough))
+
+    # chance tells those apart that are as good, and leaves one that is best; what is worse than now is not asked for
+    most = float(missing(np.array(part.load)).sum()) + CHANCE
+    cost = missing(load) + CHANCE * rng.random(len(load)) / k
+    chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
 
 

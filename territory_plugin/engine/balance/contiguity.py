@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 
 from .capacitated_lloyd import Centres
+from .handing_over import hand_over, misplaced
 from .problem import Problem
 from .transport import squared_distances
 
@@ -256,8 +257,22 @@ def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndar
     assignment : sequence of int, shape (n,)
         Territory of each unit, possibly in parts; -1 for those that a territory is to be found for.
     cost : ndarray, shape (n, k)
-        What it costs to add a unit to a territory; infinite means only if nothing else is left.
+        What it costs to add a unit to a territory; infinite means only if nothing else is left, and if no way leads
+        to another one (`handing_over`).
     """
+
+    def repaired(narrower: Problem, offered: list[int]) -> list[int] | None:
+        try:
+            return _repaired(narrower, offered, cost)
+        except NotJoined:
+            return None
+
+    found = _repaired(problem, assignment, cost)
+    return hand_over(problem, found, repaired) if misplaced(problem, found) else found
+
+
+def _repaired(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> list[int]:
+    """Return `repair_contiguity` before units are handed over to where they may be."""
     neighbours, workload = problem.neighbours, problem.workload
     anchor = problem.anchor.tolist()
     joined = join_fixed(problem)

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from ..errors import Count
 from .objective import WorkingPartition
 from .problem import Problem
 from .watch import Watch
@@ -101,7 +102,7 @@ class Proof:
         if not self.territories:
             many = f"its units and those around ({len(self.units):,} with workload)"
             return f"wherever the borders run, a territory among {many} misses its target by {100 * self.bound:.1f} %"
-        whole = f"its units and those around ({len(self.units):,}) into {self.territories} territories"
+        whole = f"its units and those around ({len(self.units):,}) into {Count(self.territories):territory|territories}"
         if self.bound:
             return f"no way to divide {whole} does better than {100 * self.bound:.1f} %"
         return f"every way to divide {whole} leaves {self.outside} outside"
@@ -399,7 +400,7 @@ class _Choices:
                 sets = listed[completable(listed, problem.neighbours, problem.workload, low, high)]
         self.sets = sets
         self.deviation = np.abs(np.einsum("su,u->s", sets, problem.workload) / target - 1)
-        self.cost = _cost(part, sets)
+        self.cost = costs_of(part, sets)
 
     def below(self, limit: float) -> np.ndarray:
         """Return the sets nearer to the target than a deviation."""
@@ -435,7 +436,7 @@ def alike(problem: Problem, territories: Sequence[int] | None = None) -> bool:
     )
 
 
-def _cost(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
+def costs_of(part: WorkingPartition, sets: np.ndarray) -> np.ndarray:
     """Return what each set costs as a territory: balance, travel and half of the edges that leave it."""
     inside = sets.astype(float)
     # without BLAS, whose rounding depends on the number of its threads

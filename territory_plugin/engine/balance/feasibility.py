@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
 
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..reps import require_one_each
 from .rules import Rules
 
@@ -30,6 +30,8 @@ class Duties:
         Territory that a unit stays in, -1 for any.
     home : ndarray of int, shape (k,)
         Unit that the rep lives in, -1 for none.
+    centre : ndarray of int, shape (k,)
+        Unit that travel is measured from: the home, else one that the rules name; -1 for none.
     least, most : ndarray, shape (k,)
         Limits of workload, NaN for those of the tolerance.
     barred : ndarray of bool, shape (n, k), or None
@@ -45,6 +47,7 @@ class Duties:
     share: np.ndarray
     fixed: np.ndarray
     home: np.ndarray
+    centre: np.ndarray
     least: np.ndarray
     most: np.ndarray
     barred: np.ndarray | None
@@ -60,6 +63,7 @@ class Duties:
             share=np.ones(territories),
             fixed=np.full(units, -1),
             home=np.full(territories, -1),
+            centre=np.full(territories, -1),
             least=np.full(territories, np.nan),
             most=np.full(territories, np.nan),
             barred=None,
@@ -154,7 +158,9 @@ def duties(
     if wrong:
         more = f"\n… and {len(wrong) - 12:,} more." if len(wrong) > 12 else ""
         raise TerritoryError("The rules contradict each other:\n" + "\n".join(wrong[:12]) + more)
-    return Duties(tuple(names), share / share.mean(), fixed, home, least, most, barred, frozen, tuple(gave))
+    named = np.array([position.get(rules.centres.get(name), -1) for name in names], dtype=int)
+    centre = np.where(home >= 0, home, named)
+    return Duties(tuple(names), share / share.mean(), fixed, home, centre, least, most, barred, frozen, tuple(gave))
 
 
 def _limits_that_clash(names, loads, fixed, least, most) -> list[str]:
@@ -199,7 +205,8 @@ def _barred(rules, position: Mapping, nodes, k, distance, wrong, fixed, names):
             beyond = np.where(barred[lost], np.inf, np.nan_to_num(distance[lost], nan=np.inf))
             farthest = beyond.min(axis=1)
             gave.append(
-                f"{len(lost):,} units lie farther than {rules.most_travel:g} from every home that they may belong to "
+                f"{Count(len(lost)):unit lies|units lie} farther than {rules.most_travel:g} from every home "
+                f"that they may belong to "
                 f"(up to {farthest.max():,.1f}); the limit gives way for them: {name_some(nodes[at] for at in lost)}."
             )
             far[lost] = False
@@ -208,6 +215,75 @@ def _barred(rules, position: Mapping, nodes, k, distance, wrong, fixed, names):
     if len(nobody):
         wrong.append(f"Every rep is forbidden {name_some(nodes[at] for at in nobody)}: allow one.")
     return barred, gave
+
+
+def within_reach(
+    duty: Duties, rules: Rules, nodes: Sequence[Hashable], neighbours: Sequence[tuple[int, ...]]
+) -> Duties:
+    """Return the duties that some way on the map allows: what is too far gives way, what is forbidden does not.
+
+    A territory reaches a unit through units that nobody else must have and that it may have itself. Where none that may
+    have a unit reaches it, no plan keeps the rule.
+
+    Raises
+    ------
+    TerritoryError
+        With the units that only territories reach to which they are forbidden.
+    """
+    lost = _out_of_reach(duty, neighbours)
+    if not len(lost):
+        return duty
+    position = {unit: at for at, unit in enumerate(nodes)}
+    forbidden = np.zeros_like(duty.barred)
+    for at, rep in enumerate(rules.reps):
+        forbidden[[position[unit] for unit in rep.forbidden if unit in position], at] = True
+    gave = duty.gave
+    far = lost[(duty.barred[lost] & ~forbidden[lost]).any(axis=1)]
+    if len(far):
+        barred = duty.barred.copy()
+        barred[far] = forbidden[far]
+        gave = (
+            *gave,
+            f"{Count(len(far)):unit is|units are} near enough to some home, but every way from it leads "
+            f"through units that are too far or others': the limit of {rules.most_travel:g} gives way for them: "
+            f"{name_some(nodes[at] for at in far)}.",
+        )
+        duty = replace(duty, barred=barred, gave=gave)
+        lost = _out_of_reach(duty, neighbours)
+    if len(lost):
+        named = (
+            f"{nodes[unit]} ({', '.join(duty.names[at] for at in np.flatnonzero(duty.barred[unit]))})" for unit in lost
+        )
+        raise TerritoryError(
+            f"{Count(len(lost)):unit is|units are} within reach only of reps to whom that is forbidden: "
+            f"{name_some(named)}. Every way from the other reps leads through units that are locked to others or "
+            "forbidden to them. Release some of these, or take the ban back."
+        )
+    return duty
+
+
+def _out_of_reach(duty: Duties, neighbours: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Return the units that no territory which may have them reaches, whatever the plan."""
+    if duty.barred is None:
+        return np.zeros(0, dtype=int)
+    left = duty.barred.any(axis=1) & (duty.fixed < 0)
+    for territory in np.flatnonzero(~duty.frozen).tolist():
+        if not left.any():
+            break
+        may = ~duty.barred[:, territory] & np.isin(duty.fixed, (-1, territory))
+        reached = np.flatnonzero(duty.fixed == territory)[:1].tolist()
+        if not reached:
+            left &= ~may  # it may begin anywhere
+            continue
+        may[reached] = False
+        open_to = may.tolist()
+        for unit in reached:
+            for other in neighbours[unit]:
+                if open_to[other]:
+                    open_to[other] = False
+                    reached.append(other)
+        left[reached] = False
+    return np.flatnonzero(left)
 
 
 def region_codes(graph: nx.Graph, nodes: Sequence[Hashable], attribute: str) -> tuple[np.ndarray, list[str]]:

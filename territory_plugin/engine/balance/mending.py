@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import Count
 from .annealing import Schedule, anneal
 from .chains import pass_on
+from .choosing import regroup
 from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
-from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
+from .search import FEW_UNITS, LARGEST_CLUSTER, MANY_UNITS, SKETCH, STRICT, Search
 from .watch import Silent, Watch
 
 MENDS = tuple(
@@ -34,9 +36,13 @@ FREE_MENDED = 10
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
 SETTLINGS = 3
-"""How often founding anew, passing on and mending follow each other at most."""
+"""How often founding anew, passing on, choosing anew and mending follow each other at most."""
+REGROUPED_FIRST = (0.4, 0.55, 0.7)
+"""Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+LITTLE = 0.1
+"""Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
 RESETTLED = 30
@@ -53,19 +59,22 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
     """
     most = region.proposals + max(MENDING[0], int(MENDING[1] * region.proposals))
     excess = []
-    for turn in range(region.effort.mends):
+    mends = region.effort.mends if region.excuses is None else min(len(MENDS), region.effort.mends)
+    for turn in range(mends):
         excess.append(region.rank(best)[0])
         if region.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
             break
-        bad = best.improvable()
+        bad = region.improvable(best)
         if not bad or region.rank(best)[0] <= 0 or region.watch.time_is_up():
             break
         schedule, hops = MENDS[turn % len(MENDS)]
         assignment = np.array(best.assignment)
         touching = best.touching()
         clusters = _clusters([_around(region, best, touching, territory, hops) for territory in bad])
-        share = turn / region.effort.mends
-        watch.progress(share, f"Mending {len(bad)} territories, worst deviation {100 * best.worst():.1f} %")
+        share = turn / mends
+        watch.progress(
+            share, f"Mending {Count(len(bad)):territory|territories}, worst deviation {100 * best.worst():.1f} %"
+        )
         for cluster in clusters:
             search, units, before = region.apart(assignment, sorted(cluster), watch)
             if search.rank(before)[0] <= 0 or not before.improvable():
@@ -83,12 +92,18 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
 
 def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
-    for turn in range(SETTLINGS):
-        moved = resettle(region, best)
+    settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS))
+    for turn in range(settlings):
+        # what little excess there is may do without a territory that moves, and its travel
+        moved = best if not turn and best.excess() < LITTLE else resettle(region, best)
         if (turn and moved is best) or not moved.improvable() or region.watch.time_is_up():
             return moved
-        stretch = watch.part(turn / SETTLINGS, (turn + 1) / SETTLINGS)
-        best = relieve(region, mend(region, relieve(region, moved), stretch))
+        stretch = watch.part(turn / settlings, (turn + 1) / settlings)
+        moved = relieve(region, moved)
+        if region.problem.units <= MANY_UNITS:
+            # where it can be done, choosing many anew costs less than mending, and leaves less to mend
+            moved, _ = regroup(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
+        best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0)))
     return best
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .problem import Problem
-from .terms import Excess, terms_of
+from .terms import Bars, Excess, terms_of
 
 STEEP = 10.0
 """How fast the price of excess grows: at an excess of 1/STEEP of a target it has doubled."""
@@ -200,20 +200,26 @@ class WorkingPartition:
                 self.count[territory] += sign
 
     def excess(self, slack: float = 0.0) -> float:
-        """Return the summed excess over the tolerance, in targets, where `slack` more is free."""
+        """Return the summed excess over the tolerance, in targets, where `slack` more is free.
+
+        A unit that is where it may not be counts as a target.
+        """
         free = slack / self.per_target
         own = self.per_target * sum(
             max(load - high - free, low - load - free, 0.0) for load, low, high in zip(self.load, self.low, self.high)
         )
-        return own + sum(term.excess() for term in self.terms if isinstance(term, Excess))
+        return own + sum(term.excess() for term in self.terms if isinstance(term, (Bars, Excess)))
 
     def outside(self) -> list[int]:
-        """Return the territories outside the tolerance of the workload, or of another measure."""
+        """Return the territories outside the tolerance of a measure, or with units that they may not have."""
         further = [term for term in self.terms if isinstance(term, Excess)]
+        forbidden = {home for term in self.terms if isinstance(term, Bars) for home in term.broken()}
         return [
             t
             for t, load in enumerate(self.load)
-            if not self.low[t] <= load <= self.high[t] or any(term.excess_of(t, term.load[t]) > 0 for term in further)
+            if not self.low[t] <= load <= self.high[t]
+            or t in forbidden
+            or any(term.excess_of(t, term.load[t]) > 0 for term in further)
         ]
 
     def improvable(self) -> list[int]:

@@ -15,9 +15,12 @@ from ..errors import TerritoryError, name_some
 from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
+from ..travel import TravelTimes, medoids, rep_minutes
 from .case import Case, case_of
+from .choosing import prove_pockets
 from .contiguity import territory_parts
 from .effort import EFFORTS
+from .exact import Proof
 from .least_change import bound_on_change
 from .objective import Weights, WorkingPartition
 from .plan import Plan
@@ -83,6 +86,7 @@ def rebalance_territories(
     most_disruption: float | None = None,
     compactness: float = COMPACTNESS,
     rules: Rules = NO_RULES,
+    times: TravelTimes | None = None,
     add: int = 0,
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
@@ -117,6 +121,9 @@ def rebalance_territories(
     rules : Rules
         As for `balance_territories`. Reps name the territories; today's that have no rep are removed, reps without
         one today are added.
+    times : TravelTimes, optional
+        Minutes between the graph's units, in its order. The travel of reps without a home is then measured from the
+        unit of their territory that its workload is nearest to today; of new territories, from that of a first plan.
     add : int
         New territories, where they help most.
     remove : sequence of str
@@ -147,6 +154,7 @@ def rebalance_territories(
     job = _Job(graph, today, workload, weight, compactness, seed, effort)
     searching = watch.part(0.0, 0.85 if bound_disruption else 1.0)
     first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
+    rules, first = _timed(job, rules, times, tolerance, first)
     found = job.run(tolerance, rules, first)
     messages = list(today.messages)
     if most_disruption is not None and not found.keeps_to(most_disruption):
@@ -177,6 +185,7 @@ def trade_off(
     caps: Sequence[float] = CAPS,
     compactness: float = COMPACTNESS,
     rules: Rules = NO_RULES,
+    times: TravelTimes | None = None,
     add: int = 0,
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
@@ -189,7 +198,7 @@ def trade_off(
 
     Parameters
     ----------
-    graph, current, workload, weight, compactness, rules, add, remove, merge, split, seed, progress, cancelled
+    graph, current, workload, weight, compactness, rules, times, add, remove, merge, split, seed, progress, cancelled
         As for `rebalance_territories`.
     tolerance : float
         The tightest balance of interest.
@@ -205,7 +214,8 @@ def trade_off(
     watch = Watch(None, progress, cancelled)
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, "quick")
-    job.run(tolerance, rules, watch.part(0.0, 0.2))
+    rules, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.2))
+    job.run(tolerance, rules, first)
     for at, cap in enumerate(caps):
         job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
     rows = []
@@ -213,6 +223,34 @@ def trade_off(
         fitting = [(found.worst, found.disruption) for found in job.found if found.keeps_to(cap)]
         rows.append((cap, *(min(fitting) if fitting else (math.nan, math.nan))))
     return pd.DataFrame(rows, columns=["most_disruption", "max_deviation", "disruption"])
+
+
+def _timed(job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float, watch: Watch) -> tuple[Rules, Watch]:
+    """Return the rules with travel by a table, and what is left of the watch once new territories had a first plan."""
+    if times is None:
+        return rules, watch
+    timed = _about_centres(job, rules, times, job.today.now)
+    new = {rep.id for rep in job.today.reps if rep.home is None} - set(timed.centres)
+    if not new:
+        return timed, watch
+    first = job.run(tolerance, timed, watch.part(0.0, 0.5))
+    job.found.clear()
+    names = first.case.duty.names
+    begun = {node: names[at] for node, at in zip(first.case.nodes, first.assignment) if names[at] in new}
+    return _about_centres(job, rules, times, {**job.today.now, **begun}), watch.part(0.5, 1.0)
+
+
+def _about_centres(job: _Job, rules: Rules, times: TravelTimes, of: Mapping[Hashable, str]) -> Rules:
+    """Return the rules with minutes from homes and, for reps without one, from the best unit of their territory."""
+    units, reps, present = list(job.graph), job.today.reps, set(of.values())
+    loads = np.array([float(job.graph.nodes[unit].get(job.workload) or 0.0) for unit in units])
+    names = [rep.id for rep in reps if rep.home is None and rep.id in present]
+    rank = {name: at for at, name in enumerate(names)}
+    found = medoids(times, np.array([rank.get(of.get(unit), -1) for unit in units]), loads)
+    centres = {name: units[at] for name, at in zip(names, found)}
+    starts = [replace(rep, home=centres.get(rep.id)) if rep.home is None else rep for rep in reps]
+    minutes, _ = rep_minutes(times, units, starts)
+    return replace(rules, centres=centres, travel=minutes)
 
 
 class _Today:
@@ -305,6 +343,8 @@ class _Found:
     problems : list of Problem
         One for each component.
     assignment : ndarray of int, shape (n,)
+    proofs : list of Proof
+        Why territories outside the tolerance are not nearer to it.
     proposals : int
         Moves that the annealing proposed for it.
     worst : float
@@ -316,6 +356,7 @@ class _Found:
     case: Case
     problems: list[Problem]
     assignment: np.ndarray
+    proofs: list[Proof]
     proposals: int
     worst: float
     disruption: float
@@ -355,6 +396,7 @@ class _Job:
         stay = np.maximum(np.where(self.today.is_handed_over(case.nodes), 0.0, weights) / mean, 1e-3)
         assignment = case.frozen()
         proposals = done = 0
+        proofs: list[Proof] = []
         problems = [case.problem(at, current=case.duty.current, stay=stay) for at in range(len(case.regions))]
         for at, (region, problem) in enumerate(zip(case.regions, problems)):
             rng = np.random.default_rng([self.seed, at])
@@ -362,9 +404,12 @@ class _Job:
             found, made = self._reshape(case, problem, region, rng, stretch)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
+            part = WorkingPartition(problem, found, Weights(), 1.0)
+            shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
+            proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
             done += problem.units
         worst, disruption = self._worst(case, assignment), self._disruption(case, assignment)
-        self.found.append(_Found(case, problems, assignment, proposals, worst, disruption))
+        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, disruption))
         return self.found[-1]
 
     def _reshape(self, case, problem: Problem, region, rng, watch) -> tuple[np.ndarray, int]:
@@ -499,6 +544,7 @@ class _Job:
         plan = case.plan(
             found.assignment,
             problems,
+            found.proofs,
             reference_km=math.nan,
             stopped_by_time=stopped,
             proposals=found.proposals,

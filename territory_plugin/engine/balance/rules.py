@@ -55,8 +55,11 @@ class Rules:
         Units that stay with their rep.
     borders : tuple of Border
     measures : tuple of Measure
-    travel : DataFrame, shape (units, reps with a home), optional
-        Minutes from the homes; straight distance (km) if not given.
+    travel : DataFrame, shape (units, reps with a home or a centre), optional
+        Minutes from there; straight distance (km) if not given.
+    centres : mapping of rep id to unit
+        Where travel of reps without a home is measured from; unlike a home, such a unit may be in any territory. Reps
+        with neither travel from their territory's own middle.
     most_travel : float, optional
         Most minutes, or km, from a rep's home.
     oversize : {'own', 'join'}
@@ -70,6 +73,7 @@ class Rules:
     borders: tuple[Border, ...] = ()
     measures: tuple[Measure, ...] = ()
     travel: pd.DataFrame | None = None
+    centres: Mapping = field(default_factory=dict)
     most_travel: float | None = None
     oversize: str = "own"
     bridge: bool = True

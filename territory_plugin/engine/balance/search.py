@@ -8,6 +8,7 @@ import numpy as np
 
 from .annealing import Schedule, anneal, descend
 from .objective import Weights, WorkingPartition
+from .pockets import Excuses
 from .problem import AIM, SAFETY
 from .splits import improve_pairs
 from .watch import Silent, Watch
@@ -51,6 +52,15 @@ class Search:
         self.strict = STRICT * dear
         self.aim = aim
         self.inner = replace(problem, tolerance=aim * problem.tolerance)
+        # of territories chosen anew together: turns, sets to choose from, and why some need not be
+        self.turns = self.listed = 0
+        self.excuses: Excuses | None = None
+
+    def improvable(self, part: WorkingPartition) -> list[int]:
+        """Return the territories outside the tolerance that nothing proves to be as near as can be."""
+        if self.excuses is None or self.problem.units > MANY_UNITS:
+            return part.improvable()
+        return self.excuses.unexcused(part)
 
     def rank(self, part: WorkingPartition) -> tuple[float, float]:
         """Return what makes one partition better than another: less excess first, then less cost."""

@@ -11,14 +11,15 @@ from .capacitated_lloyd import capacitated_lloyd
 from .choosing import list_all, list_clusters, regroup
 from .contiguity import assign_to_centres
 from .effort import Effort
-from .exact import Proof
+from .exact import Proof, alike
 from .mending import settle_all
 from .objective import Weights
+from .pockets import Excuses
 from .problem import Problem
 from .restarts import restart
 from .search import FEW_UNITS, MANY_UNITS, SKETCH, Search
 from .smoothing import smooth
-from .watch import Watch
+from .watch import Silent, Watch
 
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
 
@@ -61,6 +62,9 @@ def solve(
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     best = smooth(search, min(pool, key=search.rank), watch.part(0.88, 0.9))
+    usual = np.flatnonzero(~problem.oversize).tolist()
+    if len(usual) > 1 and alike(problem, usual):
+        search.excuses = Excuses(problem, Silent(watch))
     best = settle_all(search, best, watch.part(0.9, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..errors import name_some
+from ..errors import Count, name_some
 from .plan import Plan
 
 
@@ -33,7 +33,7 @@ def suggestion(plan: Plan) -> str:
         said.append(
             f"Split {names} into accounts"
             + (
-                f", or use {fewer:,} territories: then no unit outweighs one."
+                f", or use {Count(fewer):territory|territories}: then no unit outweighs one."
                 if enough
                 else ": each outweighs a territory."
             )

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from .objective import WorkingPartition
 
-BARRED = 1e5
+BARRED = 1e9
 """Cost of a unit in a territory that it may not be in: more than any travel or balance can gain."""
 
 
@@ -96,7 +96,15 @@ class Bars:
         """Nothing is kept."""
 
     def total(self):
-        return BARRED * sum(home in self.barred[unit] for unit, home in enumerate(self.part.assignment))
+        return BARRED * self.excess()
+
+    def broken(self) -> list[int]:
+        """Return the territory of each unit that may not be in it."""
+        return [home for unit, home in enumerate(self.part.assignment) if home in self.barred[unit]]
+
+    def excess(self) -> float:
+        """Return how many units are where they may not be: each counts as a target."""
+        return float(len(self.broken()))
 
     def split(self, units, to_one, one, other):
         ones = np.array([one in self.barred[unit] for unit in units], dtype=float)
