@@ -9,13 +9,16 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import Rules, balance_territories, certificates
+from healthcare_territories.territory_plugin.engine.balance.contiguity import NotJoined, join_fixed
 from healthcare_territories.territory_plugin.engine.balance.gateways import corridors
+from healthcare_territories.territory_plugin.engine.balance.joining import negotiated
 from healthcare_territories.territory_plugin.engine.balance.reach import reachable, shares_within_reach
+from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.reps import Rep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .test_balance import path
+from .test_balance import grid, path
 from .test_gateways import homed
 
 
@@ -138,3 +141,61 @@ def test_corridors_are_asked_for_only_where_somebody_has_to_pass():
     found = corridors(homed(graph, [1] * 7, [0, 1, 2], [1, 3, 3]))
     gate = names.index("w")
     assert int(found[0][gate]) == 2  # C, who has three times the capacity of A
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(6, 25), st.integers(2, 4), st.integers(0, 9999))
+def test_ways_between_locked_units_do_not_cross(count, territories, seed):
+    """Each territory's is connected, through units that are nobody else's and that it may have."""
+    rng = np.random.default_rng(seed)
+    graph = nx.from_prufer_sequence(rng.integers(0, count, count - 2).tolist())
+    graph.add_edges_from(rng.choice(count, 2, replace=False).tolist() for _ in range(count // 2))
+    some = rng.choice(count, min(count, 2 * territories), replace=False)
+    problem = homed(graph, [1] * count, some[:territories].tolist(), [1] * territories)
+    fixed = problem.fixed.copy()
+    fixed[some] = np.arange(len(some)) % territories
+    barred = rng.random((count, territories)) < 0.05
+    barred[some, fixed[some]] = False
+    problem = replace(problem, fixed=fixed, barred=barred, anchor=some[:territories])
+    joined = negotiated(problem)
+    try:
+        simple = join_fixed(problem)
+    except NotJoined:
+        simple = None
+    assert simple is None or joined is not None
+    if joined is None:
+        return
+    assert (joined[some] == fixed[some]).all()
+    held = np.flatnonzero(joined >= 0)
+    assert not barred[held, joined[held]].any()
+    assert all(nx.is_connected(graph.subgraph(held[joined[held] == at].tolist())) for at in range(territories))
+
+
+def test_ways_are_found_where_the_shortest_stand_in_each_other_s():
+    """A and B cross: the shortest way of either walls the other off; A goes round by the north.
+
+    | x x x x x
+    | A b x x A      b is B's, as is the B in the south
+    | x x B x x
+    """
+    graph = grid(3, 5)
+    reps = (Rep("A", home="10"), Rep("B", home="22"))
+    plan = balance_territories(graph, rules=Rules(reps=reps, locked={"14": "A", "11": "B"}), tolerance=0.5)
+    at = plan.as_dict()
+    for name in range(2):
+        assert nx.is_connected(graph.subgraph([unit for unit in graph if at[unit] == name]))
+    assert at["14"] == at["10"] != at["11"] == at["22"]
+
+
+def test_two_who_would_have_to_pass_one_unit_are_refused_by_name():
+    """
+    | A       a
+    |   > w <
+    | B       b
+    """
+    graph = nx.Graph([("A", "B"), ("A", "w"), ("B", "w"), ("w", "a"), ("w", "b"), ("a", "b")])
+    for at, unit in enumerate(sorted(graph)):
+        graph.nodes[unit].update(workload=1.0, lon=-75 + at / 10, lat=40.0)
+    rules = Rules(reps=(Rep("A", home="A"), Rep("B", home="B")), locked={"a": "A", "b": "B"})
+    with pytest.raises(TerritoryError, match="A, B would all have to pass w, the only way between two parts"):
+        balance_territories(graph, rules=rules)

@@ -20,7 +20,7 @@ from healthcare_territories.territory_plugin.engine.balance import (
     rebalance_territories,
 )
 from healthcare_territories.territory_plugin.engine.contiguity import bridge_edges
-from healthcare_territories.territory_plugin.engine.errors import Count
+from healthcare_territories.territory_plugin.engine.errors import Count, TerritoryError
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.reps import Rep
 
@@ -131,6 +131,25 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked | must} == locked | must
     assert not [unit for unit in banned if of[unit] == banned[unit]]
+
+
+def test_locks_far_from_home(graph_of, state):
+    """Five ZIPs anywhere are locked to any rep: ways lead there and wall nobody in. In New York two would have to pass
+    the only bridge to Long Island, which is said before the search."""
+    graph = graph_of(state)
+    reps = team(graph)
+    rng = np.random.default_rng(1)
+    free = sorted(set(graph) - {rep.home for rep in reps})
+    locked = {str(rng.choice(free)): f"R{rng.integers(REPS):02d}" for _ in range(5)}
+    rules = Rules(reps=reps, locked=locked)
+    if state == "NY":
+        with pytest.raises(TerritoryError, match="would all have to pass 10004, the only way between two parts"):
+            balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+        return
+    plan = balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+    of, _ = sound(graph, plan, reps)
+    assert {unit: of[unit] for unit in locked} == locked
+    assert plan.within_tolerance.all(), plan.adjusted_deviation
 
 
 def test_rules_hold_in_a_rebalancing(graph_of, state):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import networkx as nx
@@ -20,6 +20,7 @@ from .exact import Proof
 from .feasibility import Duties, duties, region_codes, within_reach
 from .gateways import Gateway, narrowest
 from .handing_over import CHOICES, fewest_misplaced, misplaced
+from .joining import fairest, negotiated, torn_at
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
 from .problem import Limits, Problem, Regions
@@ -57,6 +58,8 @@ class Case:
         What was bridged because a closed border parted it.
     bridges : tuple of pairs of units
         The contacts that were added for that.
+    ways : dict of int to ndarray of int
+        By component, where shortest ways do not join what is locked: the territories of what is fixed, with other ways.
     """
 
     graph: nx.Graph
@@ -74,6 +77,7 @@ class Case:
     home_travel: np.ndarray | None
     joined: tuple[str, ...]
     bridges: tuple[tuple[Hashable, Hashable], ...]
+    ways: dict[int, np.ndarray] = field(default_factory=dict)
 
     def values(self, attribute: str) -> np.ndarray:
         """Return a node attribute as numbers, in the order of the units."""
@@ -161,11 +165,13 @@ class Case:
         try:
             joined = join_fixed(problem)
         except NotJoined as error:
-            name = duty.names[members[error.territory]]
-            raise TerritoryError(
-                f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
-                "through units that are locked to others or forbidden to it. Release some of them."
-            ) from error
+            if at not in self.ways:
+                found = negotiated(problem)
+                if found is None:
+                    raise TerritoryError(self._not_joined(problem, error, members, units)) from error
+                self.ways[at] = fairest(problem, found, np.random.default_rng(0))
+            joined = self.ways[at]
+            problem = replace(problem, fixed=joined)
         without = np.setdiff1d(np.arange(len(members)), joined)
         if self.duty.names and len(without) > (joined < 0).sum():
             named = name_some(self.duty.names[members[at]] for at in without)
@@ -175,6 +181,25 @@ class Case:
             )
         self._refuse_bans(problem, region)
         return problem
+
+    def _not_joined(self, problem: Problem, error: NotJoined, members, units) -> str:
+        """Return why what is locked to a territory cannot be joined."""
+        names = [self.duty.names[at] for at in members]
+        text = f"{names[error.territory]} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and "
+        torn = torn_at(problem)
+        if torn is not None:
+            at, several = torn
+            return (
+                f"{text}{name_some(names[each] for each in several)} would all have to pass {self.ids[units[at]]}, the "
+                "only way between two parts of the map. Release what is locked to all but one of them on one side, or "
+                "open more contacts there."
+            )
+        if not reachable(problem)[error.unit, error.territory]:
+            return (
+                f"{text}every way there leads through units that are locked to others or forbidden to it. Release some "
+                "of them."
+            )
+        return f"{text}no ways were found that join it and what is locked to others, too. Release some of them."
 
     def _refuse_bans(self, problem: Problem, region: Region) -> None:
         """Raise an error where no plan of a small component keeps all units from whom they are forbidden, proven.

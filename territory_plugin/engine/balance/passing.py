@@ -1,6 +1,7 @@
 """Searches where homes, locks and limits of travel decide first: who passes a gateway, and what all can reach.
 
-A territory that has to pass through the only unit between two parts of the map gets the way there before the search.
+A territory that has to pass through the only unit between two parts of the map gets the way there before the search, as
+do those whose locked units lie far apart, where the shortest ways would wall others in.
 Where nobody can come near the targets, the search aims at the fairest shares of what is in reach, so that those who
 need not be off are not.
 """
@@ -11,10 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from .contiguity import join_fixed
 from .effort import EFFORTS, Effort
 from .exact import Proof
 from .gateways import corridors
 from .handing_over import misplaced
+from .joining import fairest, is_apart
 from .objective import Weights, WorkingPartition
 from .problem import Problem
 from .reach import Shares, shares_within_reach
@@ -38,7 +41,7 @@ def solve_in_reach(
     Parameters and returns as of `solve`. Each who could pass is tried with little effort, the most promising first; the
     best with all of it. Where that is not as good as can be, all are left free as well.
     """
-    passing = corridors(problem)
+    passing = _passing(problem, rng)
     if not passing and problem.barred is None:
         return solve(problem, effort, weights, rng, watch)
     shares = [shares_within_reach(problem, fixed) for fixed in passing or [problem.fixed]]
@@ -69,6 +72,18 @@ def solve_in_reach(
     assignment, reference, _, proofs = best[2]
     search = Search(problem, effort, weights, reference, rng, watch)
     return np.array(search.settle(assignment).assignment), reference, sum(each[2][2] for each in tried), proofs
+
+
+def _passing(problem: Problem, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return what could be fixed beforehand, the most promising first: ways between locked units, and past gateways."""
+    if not is_apart(problem):
+        return corridors(problem)
+    joined = join_fixed(problem)
+    shares = shares_within_reach(problem, joined)
+    if shares is not None and shares.deviation <= problem.tolerance:
+        return corridors(problem)
+    joined = fairest(problem, joined, rng)
+    return corridors(replace(problem, fixed=joined)) or [joined]
 
 
 def _narrowed(problem: Problem, fixed: np.ndarray, shares: Shares | None) -> Problem:
