@@ -208,6 +208,12 @@ def test_limits_of_a_rep_replace_the_tolerance():
     reps = (Rep("A", maximum=3.0), Rep("B"))
     plan = balance_territories(grid(2, 6), rules=Rules(reps=reps), tolerance=0.6)
     assert dict(zip(plan.names, plan.workload))["A"] <= 3
+    plan = balance_territories(grid(2, 6), rules=Rules(reps=reps))  # 3 is below the tolerance, too
+    assert dict(zip(plan.names, plan.workload)) == {"A": 3, "B": 9}
+    reps = (Rep("A", minimum=8.0), Rep("B"), Rep("C"))
+    plan = balance_territories(grid(2, 8), rules=Rules(reps=reps))
+    assert sorted(plan.workload) == [4, 4, 8]
+    assert plan.within_tolerance[0]
 
 
 def test_locked_units_far_apart_are_joined():

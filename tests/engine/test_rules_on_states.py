@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import (
     Border,
+    Measure,
     Rules,
     balance_territories,
     rebalance_territories,
@@ -149,6 +150,51 @@ def test_locks_far_from_home(graph_of, state):
     plan = balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked} == locked
+    assert plan.within_tolerance.all(), plan.adjusted_deviation
+
+
+def test_limits_and_a_locked_territory(graph_of, state):
+    """Of alike ones, one stays as it is; another may hold 70 % at most, a third has to hold 130 % at least."""
+    graph = graph_of(state)
+    reps = tuple(Rep(f"R{at:02d}") for at in range(REPS))
+    free = balance_territories(graph, rules=Rules(reps=reps), tolerance=LOOSE, effort="quick")
+    before = {unit: free.names[at] for unit, at in free.as_dict().items()}
+    order = np.argsort(free.workload).tolist()
+    each = float(free.workload.mean())
+    small, large, kept = order[-1], order[0], order[REPS // 2]
+    limited = list(reps)
+    limited[small] = replace(reps[small], maximum=0.7 * each)
+    limited[large] = replace(reps[large], minimum=1.3 * each)
+    limited[kept] = replace(reps[kept], locked=True)
+    locked = {unit: name for unit, name in before.items() if name == reps[kept].id}
+    plan = balance_territories(graph, rules=Rules(reps=tuple(limited), locked=locked), tolerance=LOOSE, effort="quick")
+    of = {unit: plan.names[at] for unit, at in plan.as_dict().items()}
+    held = dict(zip(plan.names, plan.workload))
+    assert held[f"R{small:02d}"] <= 0.7 * each * (1 + 1e-9)
+    assert held[f"R{large:02d}"] >= 1.3 * each * (1 - 1e-9)
+    assert {unit: name for unit, name in of.items() if name == reps[kept].id} == locked
+    assert all(nx.is_connected(graph.subgraph([unit for unit in graph if of[unit] == rep.id])) for rep in reps)
+
+
+def test_a_further_measure_within_its_own_tolerance(graph_of, state):
+    """Sales follow people loosely: balanced territories differ in them, until they have a tolerance of their own."""
+    graph = graph_of(state)
+    rng = np.random.default_rng(6)
+    for unit, factor in zip(sorted(graph), rng.lognormal(0.0, 0.8, len(graph))):
+        graph.nodes[unit]["sales"] = graph.nodes[unit]["workload"] * factor
+
+    def worst(plan):
+        held = Counter()
+        for unit, at in plan.as_dict().items():
+            held[at] += graph.nodes[unit]["sales"]
+        return max(abs(sold * REPS / sum(held.values()) - 1) for sold in held.values())
+
+    free = balance_territories(graph, REPS, tolerance=LOOSE, effort="quick")
+    plan = balance_territories(
+        graph, REPS, rules=Rules(measures=(Measure("sales", LOOSE),)), tolerance=LOOSE, effort="quick"
+    )
+    assert worst(free) > LOOSE
+    assert worst(plan) <= LOOSE + 1e-9
     assert plan.within_tolerance.all(), plan.adjusted_deviation
 
 

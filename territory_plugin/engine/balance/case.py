@@ -23,7 +23,7 @@ from .handing_over import CHOICES, fewest_misplaced, misplaced
 from .joining import fairest, negotiated, torn_at
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
-from .problem import Limits, Problem, Regions
+from .problem import Limits, Problem, Regions, within_limits
 from .reach import Shares, reachable, shares_within_reach
 from .rules import Rules
 from .search import aimed
@@ -135,6 +135,7 @@ class Case:
             oversize[member] = True
             target[member] = self.loads[unit]
         target = _with_light_parts(loads, inside, anchor, oversize, target, self.tolerance)
+        target = _with_limits(target, duty.least[members], duty.most[members], oversize)
 
         proven = {each.unit: each.least_deviation for each in component.stuck}
         homes = duty.centre[members]
@@ -307,9 +308,8 @@ class Case:
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and most workload of each territory."""
         duty = self.duty
-        low = np.where(np.isnan(duty.least), (1 - self.tolerance) * target, duty.least)
-        high = np.where(np.isnan(duty.most), (1 + self.tolerance) * target, duty.most)
-        return low, high
+        low, high = (1 - self.tolerance) * target, (1 + self.tolerance) * target
+        return within_limits(low, high, duty.least, duty.most, self.tolerance)
 
     def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
         """Return, by border with a price, the territories of each region that has more than one."""
@@ -482,6 +482,7 @@ class Case:
             for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
+        limited = not (np.isnan(self.duty.least) & np.isnan(self.duty.most)).all()
         narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
         gates = {} if plan.within_tolerance.all() else self._gateways(problems)
         short = {} if plan.within_tolerance.all() else self._short_of_reach(problems)
@@ -509,7 +510,9 @@ class Case:
                 alone = 100 * locked / plan.target[territory]
                 reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."
             elif plan.within_tolerance[territory]:
-                if component.oversize:
+                if limited:
+                    reason = f"Within what the limits of reps leave ({plan.target[territory]:,.6g})."
+                elif component.oversize:
                     names = name_some([unit.unit for unit in component.oversize], 3)
                     reason = f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
                 else:
@@ -696,6 +699,21 @@ def _with_light_parts(loads, neighbours, anchor, oversize, target, tolerance) ->
     share = target[usual] / target[usual].sum() if target[usual].sum() > 0 else np.full(room, 1 / room)
     target[usual] = weight * share
     return target
+
+
+def _with_limits(target: np.ndarray, least: np.ndarray, most: np.ndarray, oversize: np.ndarray) -> np.ndarray:
+    """Return the targets, once what some may not hold, or have to hold, is taken from or given to the others."""
+    low, high = np.where(np.isnan(least), 0.0, least), np.where(np.isnan(most), np.inf, most)
+    low, high = np.where(oversize, target, low), np.where(oversize, target, high)
+    shared, total = target, float(target.sum())
+    for _ in range(len(target)):
+        kept = np.clip(shared, low, high)
+        left = total - float(kept.sum())
+        room = (kept < high) if left > 0 else (kept > low)
+        if abs(left) <= 1e-12 * total or not target[room].sum() > 0:
+            return kept
+        shared = np.where(room, kept + left * target / target[room].sum(), kept)
+    return np.clip(shared, low, high)
 
 
 def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray, np.ndarray, list[tuple[int, ...]]]:
