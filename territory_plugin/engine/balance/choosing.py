@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import Count
+from .annealing import Schedule, anneal
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import WorkingPartition
 from .pockets import FEW_PIECES, Excuses
-from .search import LARGEST_CLUSTER, MANY_UNITS, Search
+from .search import FEW_UNITS, LARGEST_CLUSTER, MANY_UNITS, STRICT, Search
 from .watch import Silent, Watch
 
 LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
@@ -28,6 +29,9 @@ ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
+RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
+RECOVERED, IMPROVABLE, FREE_RECOVERED = 300, 100, 10
+"""Proposals per unit for it, fewer where some are outside still, and units at each border that are shared out."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 
@@ -140,6 +144,21 @@ def regroup(
     if share == 1.0:
         region.excuses.unexcused(best, effort.pieces)
     return best, _proofs(region.excuses, best)
+
+
+def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition as near to the targets, with less travel and border, after territories were chosen anew.
+
+    Choosing looks at balance alone; annealing from what it chose gives nothing of that away.
+    """
+    problem = region.problem
+    if not region.turns or problem.units > MANY_UNITS or watch.time_is_up():
+        return best
+    budget = (IMPROVABLE if best.improvable() else RECOVERED) * max(FEW_UNITS, problem.units)
+    part = region.working(best.assignment, STRICT)
+    anneal(part, budget, RECOVERY, region.rng, watch, region.effort.recuts, "Shortening travel")
+    region.proposals += budget
+    return min(best, region.polish(part.assignment, FREE_RECOVERED), key=region.rank)
 
 
 def prove_pockets(part: WorkingPartition, pieces: int, watch: Watch) -> list[Proof]:

@@ -31,8 +31,6 @@ LEAST = 0.01
 """Share of a target that a unit weighs at least when the lightest is sought: chance tells those without any apart."""
 CHANCE = 0.1
 """What chance weighs beside one territory outside."""
-TRAVEL = 1.0
-"""What the travel of the territories as they are weighs beside one territory outside."""
 MOST_SEEN, MOST_COLUMNS, MOST_PROGRAMS, GAP = 40_000, 6_000, 20, 0.02
 """Sets that are looked at, sets to choose from, linear programs, and when a choice is good enough."""
 SEEN_FOR_ONE = 40
@@ -154,12 +152,17 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
         over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
         return (over > CLOSE) + over / max(CLOSE, k * (limit - enough))
 
-    # travel and chance tell those apart that are as good, and leave one that is best; what is worse than now is not
-    # asked for
-    most = float(missing(np.array(part.load)).sum()) + CHANCE + TRAVEL
-    cost = missing(load) + CHANCE * rng.random(len(load)) / k
-    cost += TRAVEL * _inertia(part, inside) / max(part.inertia(), CLOSE)
-    chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
+    # chance tells those apart that are as good, and leaves one that is best; what is worse than now is not asked for
+    most = float(missing(np.array(part.load)).sum()) + CHANCE
+    cost, must = missing(load), coarse.loads > 0
+    chosen = cheapest_cover(rows, cost + CHANCE * rng.random(len(load)) / k, must, k, most, MOST_PROGRAMS, GAP, watch)
+    if chosen is not None and not cost[chosen].any():
+        # balance leaves nothing to wish for: then the least travel counts
+        within = np.flatnonzero(cost == 0)
+        travel = _inertia(part, inside[within]) / max(part.inertia(), CLOSE)
+        most = float(travel[np.isin(within, chosen)].sum())
+        nearer = cheapest_cover(rows[within], travel, must, k, most, MOST_PROGRAMS, GAP, watch)
+        chosen = chosen if nearer is None else within[nearer]
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .annealing import Schedule
 from .capacitated_lloyd import capacitated_lloyd
-from .choosing import list_all, list_clusters, regroup
+from .choosing import list_all, list_clusters, recover_travel, regroup
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
@@ -72,7 +72,8 @@ def solve(
     if not best.improvable():
         best, _ = list_all(search, best, watch.part(0.97, 0.97))
     if not proofs:
-        best, proofs = regroup(search, best, watch.part(0.97, 0.99))
+        best, proofs = regroup(search, best, watch.part(0.97, 0.98))
+        best = recover_travel(search, best, watch.part(0.98, 0.99))
     if not proofs:
         best, proofs = list_clusters(search, best, watch.part(0.99, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
