@@ -30,8 +30,8 @@ ACCOUNTED = 0.5
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
-RECOVERED, IMPROVABLE, FREE_RECOVERED = 300, 100, 10
-"""Proposals per unit for it, fewer where some are outside still, and units at each border that are shared out."""
+FREE_RECOVERED = 10
+"""Units at each border that are shared out exactly after it."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 
@@ -154,7 +154,10 @@ def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> Work
     problem = region.problem
     if not region.turns or problem.units > MANY_UNITS or watch.time_is_up():
         return best
-    budget = (IMPROVABLE if best.improvable() else RECOVERED) * max(FEW_UNITS, problem.units)
+    effort = region.effort
+    # where some are outside still, that is not worth as much
+    per_unit = effort.sketch if best.improvable() else max(effort.sketch, effort.refine)
+    budget = per_unit * max(FEW_UNITS, problem.units)
     part = region.working(best.assignment, STRICT)
     anneal(part, budget, RECOVERY, region.rng, watch, region.effort.recuts, "Shortening travel")
     region.proposals += budget
