@@ -25,6 +25,8 @@ REGROUPED = (
 )
 """Territories that are chosen anew together, in turn, and whether units are put together within them only. Their
 number is prime: each of several territories outside meets them all."""
+TRAVEL, LONGER_WAYS = 0.1, 2.0
+"""What travel weighs beside a territory outside, until this share of the turns is used up; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
 BESIDE = 10
@@ -132,7 +134,9 @@ def regroup(
         size, within = REGROUPED[turn % len(REGROUPED)]
         cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], size, turn % 2 == 0)
         search, units, before = region.apart(now.assignment, cluster, watch)
-        found = fewest_outside_coarse(before, region.rng, search.watch, within)
+        used = max(turn / effort.regroups, region.listed / effort.columns)
+        travel = TRAVEL if used < LONGER_WAYS else 0.0
+        found = fewest_outside_coarse(before, region.rng, search.watch, within, travel)
         region.listed += found.sets
         if found.assignment is None:
             continue
@@ -149,17 +153,16 @@ def regroup(
 def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
     """Return a partition as near to the targets, with less travel and border, after territories were chosen anew.
 
-    Choosing looks at balance alone; annealing from what it chose gives nothing of that away.
+    It is annealed at prices that give nothing of the balance away.
     """
-    problem = region.problem
+    problem, effort = region.problem, region.effort
     if not region.turns or problem.units > MANY_UNITS or watch.time_is_up():
         return best
-    effort = region.effort
     # where some are outside still, that is not worth as much
     per_unit = effort.sketch if best.improvable() else max(effort.sketch, effort.refine)
     budget = per_unit * max(FEW_UNITS, problem.units)
     part = region.working(best.assignment, STRICT)
-    anneal(part, budget, RECOVERY, region.rng, watch, region.effort.recuts, "Shortening travel")
+    anneal(part, budget, RECOVERY, region.rng, watch, effort.recuts, "Shortening travel")
     region.proposals += budget
     return min(best, region.polish(part.assignment, FREE_RECOVERED), key=region.rank)
 

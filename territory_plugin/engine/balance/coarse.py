@@ -119,7 +119,9 @@ class CoarseUnits:
         return True
 
 
-def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watch: Watch, within: bool) -> Choice:
+def fewest_outside_coarse(
+    part: WorkingPartition, rng: np.random.Generator, watch: Watch, within: bool, travel: float
+) -> Choice:
     """Return the plan of coarse units with the fewest territories outside, none further off than the worst is now.
 
     Parameters
@@ -130,6 +132,8 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
     watch : Watch
     within : bool
         As of `CoarseUnits`.
+    travel : float
+        What the travel of the territories as they are weighs beside one territory outside.
 
     Returns
     -------
@@ -152,17 +156,13 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
         over = np.maximum(np.abs(load / target - 1) - enough, 0.0)
         return (over > CLOSE) + over / max(CLOSE, k * (limit - enough))
 
-    # chance tells those apart that are as good, and leaves one that is best; what is worse than now is not asked for
-    most = float(missing(np.array(part.load)).sum()) + CHANCE
-    cost, must = missing(load), coarse.loads > 0
-    chosen = cheapest_cover(rows, cost + CHANCE * rng.random(len(load)) / k, must, k, most, MOST_PROGRAMS, GAP, watch)
-    if chosen is not None and not cost[chosen].any():
-        # balance leaves nothing to wish for: then the least travel counts
-        within = np.flatnonzero(cost == 0)
-        travel = _inertia(part, inside[within]) / max(part.inertia(), CLOSE)
-        most = float(travel[np.isin(within, chosen)].sum())
-        nearer = cheapest_cover(rows[within], travel, must, k, most, MOST_PROGRAMS, GAP, watch)
-        chosen = chosen if nearer is None else within[nearer]
+    # travel and chance tell those apart that are as good, and leave one that is best; what is worse than now is not
+    # asked for
+    most = float(missing(np.array(part.load)).sum()) + CHANCE + travel
+    cost = missing(load) + CHANCE * rng.random(len(load)) / k
+    if travel:
+        cost += travel * _inertia(part, inside) / max(part.inertia(), CLOSE)
+    chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
 
 

@@ -41,7 +41,7 @@ REGROUPED_FIRST = (0.4, 0.55)
 """Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
-LITTLE = 0.1
+LITTLE = 0.25
 """Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
