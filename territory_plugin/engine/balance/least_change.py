@@ -92,9 +92,9 @@ def least_change(
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
     Where limits are not kept, excess comes first. On maps with more than `CHOICES` pairs of unit and territory, each
-    territory takes one of the connected sets that are listed for it (`near_today`), in several turns; then, where
-    territories are few, comes one program in which units may go to territories beside them; then one cluster after
-    another of territories that touch.
+    territory takes one of the connected sets that are listed for it (`near_today`), in several turns, and the plans
+    met are joined; then, where territories are few, comes one program in which units may go to territories beside
+    them; then one cluster after another of territories that touch.
 
     Parameters
     ----------
@@ -105,6 +105,8 @@ def least_change(
     rng : Generator
         Chooses roots.
     watch : Watch
+    others : sequence of ndarray of int, shape (n,)
+        Further plans that turns of listed sets begin with.
 
     References
     ----------
@@ -217,13 +219,8 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
     return near
 
 
-def _by_listing(
-    problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch
-) -> np.ndarray:
-    """Return the plan once turns of listed sets gain no more, from each start; in the end, the best of all on the way
-    together.
-
-    """
+def _by_listing(problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the best plan once turns of listed sets gain no more from any start, and plans on the way are joined."""
     met = []
     reach = np.full(problem.territories, AWAY)
     for first in starts:
@@ -246,9 +243,7 @@ def _by_listing(
     return _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
 
 
-def _together(
-    problem: Problem, plans: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch
-) -> np.ndarray:
+def _together(problem: Problem, plans: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
     """Return the best plan in which each unit is where one of these plans has it, or stays; the first is the best."""
     if len(plans) < 2:
         return plans[0]

@@ -59,7 +59,9 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
     cost = np.full((problem.units, k), np.inf)
     if len(present):
         inside = [assignment == territory for territory in present]
-        middles = np.array([problem.mass[at] @ problem.location[at] / problem.mass[at].sum() for at in inside])
+        middles = np.array(
+            [np.einsum("u,ux->x", problem.mass[at], problem.location[at]) / problem.mass[at].sum() for at in inside]
+        )
         cost[:, present] = squared_distances(problem.location, middles)
     if problem.barred is not None:
         barred = problem.barred & (problem.fixed[:, None] != np.arange(k))
