@@ -156,10 +156,10 @@ def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> Work
     It is annealed at prices that give nothing of the balance away.
     """
     problem, effort = region.problem, region.effort
-    if not region.turns or problem.units > MANY_UNITS or watch.time_is_up():
-        return best
     # where some are outside still, that is not worth as much
-    per_unit = effort.sketch if best.improvable() else max(effort.sketch, effort.refine)
+    per_unit = min(effort.sketch, effort.refine) if best.improvable() else effort.refine
+    if not region.turns or not per_unit or problem.units > MANY_UNITS or watch.time_is_up():
+        return best
     budget = per_unit * max(FEW_UNITS, problem.units)
     part = region.working(best.assignment, STRICT)
     anneal(part, budget, RECOVERY, region.rng, watch, effort.recuts, "Shortening travel")
