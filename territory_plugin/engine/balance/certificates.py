@@ -14,7 +14,7 @@ from .contiguity import components
 from .feasibility import Duties
 
 CLOSE = 1e-9
-MOST_UNPROVEN = 20
+MOST_UNPROVEN = 10
 """After so many units whose surroundings are too rich to enumerate, no more are tried."""
 
 

@@ -8,6 +8,7 @@ comes out in parts, the separators that its parts break are added, until none is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .contiguity import territory_parts
-from .near_today import choose_near_today
+from .near_today import AWAY, choose_near_today
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -66,22 +67,34 @@ CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
-LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 5, 8, 6, 8, 5, 8, 6, 11, 8), 4, 8
-"""Coarse units of a territory, turn by turn: few let much change at once, many let it be little. Turns without gain
-that end it. In every so many turns territories keep their heaviest unit, in the others one drawn by chance."""
-PROGRAMS = 30
+FEW, FEW_TURNS = (5, 6), 10
+"""Coarse units of a territory while there is excess, turn by turn, and turns: few let much change at once."""
+LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 6, 8, 5, 11, 8), 2, 4
+"""The same once there is none: many let the change be little. Turns without gain that end it. In every so many turns
+territories keep their heaviest unit, in the others one drawn by chance."""
+TOGETHER = 8
+"""Plans met that one program chooses from, unit by unit."""
+RELINK = Branches(roots=4, without=2, nodes=50)
+"""Of that."""
+PROGRAMS = 20
 """Clusters at most."""
 
 
-def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
+def least_change(
+    problem: Problem,
+    assignment: np.ndarray,
+    rng: np.random.Generator,
+    watch: Watch,
+    others: Sequence[np.ndarray] = (),
+) -> np.ndarray:
     """Return an assignment with as little disruption as mixed-integer programs find, never one with more.
 
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
     Where limits are not kept, excess comes first. On maps with more than `CHOICES` pairs of unit and territory, each
-    territory takes one of the connected sets that are listed for it (`near_today`), in several turns; then, where
-    territories are few, comes one program in which units may go to territories beside them; then one cluster after
-    another of territories that touch.
+    territory takes one of the connected sets that are listed for it (`near_today`), in several turns, and the plans
+    met are joined; then, where territories are few, comes one program in which units may go to territories beside
+    them; then one cluster after another of territories that touch.
 
     Parameters
     ----------
@@ -92,6 +105,8 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
     rng : Generator
         Chooses roots.
     watch : Watch
+    others : sequence of ndarray of int, shape (n,)
+        Further plans that turns of listed sets begin with.
 
     References
     ----------
@@ -104,7 +119,7 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
         return assignment
     if problem.units * problem.territories <= CHOICES:
         return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
-    assignment = _by_listing(problem, assignment, rng, watch)
+    assignment = _by_listing(problem, [assignment, *others], rng, watch)
     if problem.territories <= WHOLE_TERRITORIES:
         near = _near(problem, assignment, 1)
         if near.sum() <= WHOLE_CHOICES:
@@ -204,18 +219,42 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
     return near
 
 
-def _by_listing(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
-    """Return the plan once turns of listed sets gain no more."""
-    best, known, vain = assignment, _rank(problem, assignment), 0
-    for turn, count in enumerate(LISTED):
-        if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
-            break
-        found = choose_near_today(problem, best, _limits(problem), count, turn % LISTED_HEAVIEST > 0, rng, watch)
-        if found is not None and _rank(problem, found) < known:
-            best, known, vain = found, _rank(problem, found), 0
-        else:
-            vain += 1
-    return best
+def _by_listing(problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the best plan once turns of listed sets gain no more from any start, and plans on the way are joined."""
+    met = []
+    reach = np.full(problem.territories, AWAY)
+    for first in starts:
+        best, known, vain = first, _rank(problem, first), 0
+        met.append((known, len(met), best))
+        for turn in range(FEW_TURNS + len(LISTED)):
+            if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
+                break
+            count = LISTED[turn % len(LISTED)]
+            if known[0] > 0 and turn < FEW_TURNS:
+                count = FEW[turn % len(FEW)]
+            by_chance = turn % LISTED_HEAVIEST > 0
+            found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach)
+            if found is not None and _rank(problem, found) < known:
+                best, known, vain = found, _rank(problem, found), 0
+                met.append((known, len(met), best))
+            elif known[0] == 0 or turn >= FEW_TURNS:
+                vain += 1
+    met.sort(key=lambda each: each[:2])
+    return _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
+
+
+def _together(problem: Problem, plans: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the best plan in which each unit is where one of these plans has it, or stays; the first is the best."""
+    if len(plans) < 2:
+        return plans[0]
+    may, units = np.zeros((problem.units, problem.territories), dtype=bool), np.arange(problem.units)
+    for plan in plans:
+        may[units, plan] = True
+    known = problem.current >= 0
+    may[units[known], problem.current[known]] = True
+    may &= _allowed(problem)
+    may[units, plans[0]] = True
+    return _improved(problem, plans[0], may, RELINK, rng, watch)
 
 
 def _by_clusters(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
