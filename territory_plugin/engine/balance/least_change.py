@@ -78,7 +78,7 @@ RELINK = Branches(roots=4, without=2, nodes=50)
 """Of that."""
 PROGRAMS = 20
 """Clusters at most."""
-AROUND, PLACES = 20, 12
+AROUND, PLACES = 20, 8
 """Territories that are bettered together on a large map, and how often at most."""
 
 
@@ -151,8 +151,8 @@ def least_change_around(
         first = next((t for t in np.argsort(-excess, kind="stable").tolist() if t not in seen and excess[t] > 0), None)
         if first is None or watch.time_is_up():
             break
-        seen.add(first)
         members = np.array(_ball(problem, best, first, most))
+        seen.update(members.tolist())
         part, units, inside = problem.restricted(best, members.tolist())
         found = least_change(part, inside, rng, watch)
         if (found != inside).any():
