@@ -374,7 +374,7 @@ def test_minutes_replace_distance():
         (Rules(reps=(Rep("A", locked=True), Rep("B"))), "A is locked but has no units today"),
         (Rules(reps=tuple(Rep(x, forbidden=frozenset("c")) for x in "AB")), "Every rep is forbidden c"),
         (Rules(locked={"a": "A"}), "give the reps"),
-        (Rules(reps=(Rep("A"), Rep("B")), locked={"a": "C"}), "locked to C, which is none of the reps"),
+        (Rules(reps=(Rep("A"), Rep("B")), locked={"a": "C"}), "Units a are locked to C, which is none of the reps"),
     ],
 )
 def test_contradictions_are_named_before_the_search(rules, message):

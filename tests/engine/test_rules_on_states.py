@@ -20,7 +20,7 @@ from healthcare_territories.territory_plugin.engine.balance import (
     rebalance_territories,
 )
 from healthcare_territories.territory_plugin.engine.contiguity import bridge_edges
-from healthcare_territories.territory_plugin.engine.errors import Count
+from healthcare_territories.territory_plugin.engine.errors import Count, TerritoryError
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.reps import Rep
 
@@ -98,17 +98,16 @@ def sound(graph, plan, reps):
     return of, held
 
 
-def test_homes_and_capacities(graph_of, state):
+@pytest.mark.parametrize("seed", [1, 6])
+def test_homes_and_capacities(graph_of, state, seed):
+    """In New York six reps live where five have work: one of them has to pass the only bridge, the right one."""
     graph = graph_of(state)
-    reps = team(graph)
+    reps = team(graph, seed)
     plan = balance_territories(graph, rules=Rules(reps=reps), tolerance=TOLERANCE, effort="quick")
     _, held = sound(graph, plan, reps)
     each = sum(held.values()) / sum(rep.share for rep in reps)
     off = {rep.id: held[rep.id] / (each * rep.share) - 1 for rep in reps}
-    outside = {name for name, share in off.items() if abs(share) > TOLERANCE + 1e-9}
-    assert len(outside) <= 2, off
-    assert max(map(abs, off.values())) <= 1.5 * TOLERANCE, off
-    assert {plan.names[at] for at in plan.reasons} >= outside
+    assert max(map(abs, off.values())) <= TOLERANCE + 1e-9, off
 
 
 def test_locked_forbidden_and_must_have_units(graph_of, state):
@@ -132,6 +131,25 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked | must} == locked | must
     assert not [unit for unit in banned if of[unit] == banned[unit]]
+
+
+def test_locks_far_from_home(graph_of, state):
+    """Five ZIPs anywhere are locked to any rep: ways lead there and wall nobody in. In New York two would have to pass
+    the only bridge to Long Island, which is said before the search."""
+    graph = graph_of(state)
+    reps = team(graph)
+    rng = np.random.default_rng(1)
+    free = sorted(set(graph) - {rep.home for rep in reps})
+    locked = {str(rng.choice(free)): f"R{rng.integers(REPS):02d}" for _ in range(5)}
+    rules = Rules(reps=reps, locked=locked)
+    if state == "NY":
+        with pytest.raises(TerritoryError, match="would all have to pass 10004, the only way between two parts"):
+            balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+        return
+    plan = balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+    of, _ = sound(graph, plan, reps)
+    assert {unit: of[unit] for unit in locked} == locked
+    assert plan.within_tolerance.all(), plan.adjusted_deviation
 
 
 def test_rules_hold_in_a_rebalancing(graph_of, state):
@@ -222,6 +240,8 @@ def test_minutes_of_a_table_and_the_farthest(graph_of, state):
     assert set(lost) <= set(beyond)
     assert lost  # else the limit had nothing to do
     assert any(f"{Count(len(lost)):unit lies|units lie} farther" in text for text in capped.gave)
+    best = [float(found[1]) / 100 for text in capped.gave if (found := re.search(r"([\d.]+) % off", text))]
+    assert capped.max_adjusted_deviation <= max([0.3, *best]) * 1.1 + 0.1, (best, capped.adjusted_deviation)
     others = sorted(set(beyond) - set(lost))
     told = [re.match(r"([\d,]+) units? (is|are) (near enough|in a territory)", text) for text in capped.gave]
     assert sum(int(found[1].replace(",", "")) for found in told if found) >= len(others)
