@@ -181,7 +181,7 @@ def small_row(wishes, seed: int, case: Case) -> dict:
         "least possible": f"{100 * exact['bound']:.3f} %" if proven else f"≥ {100 * exact['bound']:.3f} %",
         "HiGHS s": f"{exact['seconds']:.1f}",
         "ours": f"{100 * found.disruption:.3f} %",
-        "above": "" if exact["bound"] <= 0 else f"{100 * (found.disruption / exact['bound'] - 1):.2f} %",
+        "above": "" if exact["bound"] <= 0 else f"{100 * max(found.disruption / exact['bound'] - 1, 0.0):.2f} %",
         "within": "yes" if sound(case, found) else "NO",
         "CPU s": f"{seconds:.1f}",
         "proven": bool(proven), "ratio": found.disruption / max(exact["bound"], 1e-12),

@@ -78,6 +78,8 @@ RELINK = Branches(roots=4, without=2, nodes=50)
 """Of that."""
 PROGRAMS = 20
 """Clusters at most."""
+AROUND, PLACES = 20, 8
+"""Territories that are bettered together on a large map, and how often at most."""
 
 
 def least_change(
@@ -125,6 +127,51 @@ def least_change(
         if near.sum() <= WHOLE_CHOICES:
             assignment = _improved(problem, assignment, near, WHOLE, rng, watch)
     return _by_clusters(problem, assignment, rng, watch)
+
+
+def least_change_around(
+    problem: Problem, assignment: np.ndarray, most: int, rng: np.random.Generator, watch: Watch
+) -> np.ndarray:
+    """Return an assignment whose territories outside their limits were bettered with those around them, if any.
+
+    For maps that are too large for `least_change`: that of `AROUND` territories at a time, the others as they are.
+
+    Parameters
+    ----------
+    problem, assignment, rng, watch
+        As for `least_change`.
+    most : int
+        Units of these together.
+    """
+    best, seen = np.asarray(assignment), set()
+    for _ in range(PLACES):
+        low, high = _limits(problem)
+        held = np.bincount(best, problem.workload, problem.territories)
+        excess = np.round(np.maximum(np.maximum(held - high, low - held), 0.0) / problem.scale, 6)
+        first = next((t for t in np.argsort(-excess, kind="stable").tolist() if t not in seen and excess[t] > 0), None)
+        if first is None or watch.time_is_up():
+            break
+        members = np.array(_ball(problem, best, first, most))
+        seen.update(members.tolist())
+        part, units, inside = problem.restricted(best, members.tolist())
+        found = least_change(part, inside, rng, watch)
+        if (found != inside).any():
+            best = best.copy()
+            best[units] = members[found]
+    return best
+
+
+def _ball(problem: Problem, assignment: np.ndarray, first: int, most: int) -> list[int]:
+    """Return a territory and those that are the fewest contacts away: `AROUND`, and so many units, at most."""
+    one, other = assignment[problem.contacts[:, 0]], assignment[problem.contacts[:, 1]]
+    size = np.bincount(assignment, minlength=problem.territories)
+    ball = [first]
+    for home in ball:
+        for beside in sorted(set(other[one == home].tolist()) - set(ball)):
+            if len(ball) == AROUND or size[[*ball, beside]].sum() > most:
+                return sorted(ball)
+            ball.append(beside)
+    return sorted(ball)
 
 
 def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
-from .least_change import least_change
+from .least_change import least_change, least_change_around
 from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import SAFETY, Problem
@@ -130,12 +130,8 @@ def reshape(
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
     # the programs know nothing of regions, further measures and shapes
-    has_programs = (
-        n <= MANY_UNITS
-        and bool(whole.finalists)
-        and compactness <= COMPACTNESS
-        and not (problem.regions or problem.limits_of)
-    )
+    knows_all = bool(whole.finalists) and compactness <= COMPACTNESS and not (problem.regions or problem.limits_of)
+    has_programs = knows_all and n <= MANY_UNITS
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
     proposals, best, best_rank, last = 0, None, None, start
@@ -185,6 +181,8 @@ def reshape(
     if n > MANY_UNITS:
         # the borders are too many to share all of them out anew each time
         best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
+        if knows_all:
+            return least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch), proposals
     return np.array(best.assignment), proposals
 
 
