@@ -5,6 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
+from healthcare_territories.territory_plugin.engine.balance import smoothing
 from healthcare_territories.territory_plugin.engine.balance.coarsening import HEAVIEST, coarsened
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition, cut_edges
@@ -79,6 +80,40 @@ def test_a_border_along_a_strip_turns_across_it():
     found = smooth(search, start, Watch())
     assert cut_edges(problem.neighbours, found.assignment) == rows
     assert not found.outside()
+
+
+@pytest.mark.parametrize("territories", [9, 11, 12])
+def test_a_map_is_smoothed_that_has_fewer_than_25_coarse_units_for_each_territory(monkeypatch, territories):
+    """220 units in rows of 20: 110 coarse units at most, ten for each of eleven territories, too few for each of twelve.
+
+    ++++++++++----------
+    ++++++++++----------   20 of 220 units each, or fewer: half as many blobs, and the map is smoothed
+    """
+    columns, rows = 20, 11
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(columns, rows), ordering="sorted")
+    count = columns * rows
+    places = np.array([(unit // rows, unit % rows, 0.0) for unit in range(count)])
+    problem = Problem(
+        workload=np.ones(count),
+        location=places,
+        neighbours=[tuple(sorted(graph[unit])) for unit in range(count)],
+        target=np.full(territories, count / territories),
+        tolerance=0.1,
+        anchor=np.full(territories, -1),
+        oversize=np.zeros(territories, dtype=bool),
+    )
+    made = []
+
+    def noted(problem, assignment, wanted, rng):
+        made.append(wanted)
+        return coarsened(problem, assignment, wanted, rng)
+
+    monkeypatch.setattr(smoothing, "coarsened", noted)
+    weights = Weights(boundary=50 * Weights.boundary)
+    search = Search(problem, EFFORTS["quick"], weights, 9000.0, np.random.default_rng(3), Watch())
+    start = search.working(np.arange(count) * territories // count, STRICT)
+    smoothing.smooth(search, start, Watch())
+    assert made == ([count // 2] if territories <= 11 else [])
 
 
 def test_usual_borders_are_left_to_flips():

@@ -12,7 +12,8 @@ from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd im
 from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
-from healthcare_territories.territory_plugin.engine.balance.mending import resettle
+from healthcare_territories.territory_plugin.engine.balance import mending
+from healthcare_territories.territory_plugin.engine.balance.mending import LITTLE, resettle, settle_all
 from healthcare_territories.territory_plugin.engine.balance.near_transport import NearTransport, blocks_of
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
@@ -412,6 +413,31 @@ def test_a_territory_that_is_too_many_here_moves_to_where_one_is_missing():
     assert connected(problem, after.assignment)
     assert after.load == [24.0, 24.0, 24.0, 24.0]
     assert len(set(after.assignment[: n // 2])) == 2
+
+
+@pytest.mark.parametrize(
+    ("lengths", "first"), [((21, 19, 20), "mended"), ((29, 30, 1), "founded anew")], ids=["little", "much"]
+)
+def test_a_territory_moves_only_for_more_than_a_little_excess(monkeypatch, lengths, first):
+    """Three territories of 20 in a row. What lacks one is mended at the border; what holds one only is founded anew.
+
+    A × 21, B × 19, C × 20   one of A's goes to B, and all stay where they are
+    A × 29, B × 30, C × 1    C is given up at its end of the row, before anything is mended
+    """
+    steps = []
+    for name, said in (("resettle", "founded anew"), ("mend", "mended")):
+        step = getattr(mending, name)
+        monkeypatch.setattr(mending, name, lambda *given, step=step, said=said: steps.append(said) or step(*given))
+    n = sum(lengths)
+    assignment = np.repeat([0, 1, 2], lengths).tolist()
+    problem = row_of_units(np.column_stack([np.arange(n) * 5.0, np.zeros(n), np.full(n, 6371.0)]), 3, 0.02)
+    search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
+    before = search.working(assignment, 1000.0)
+    assert (before.excess() < LITTLE) == (first == "mended")
+    after = settle_all(search, before, Watch())
+    assert steps[0] == first
+    assert connected(problem, after.assignment)
+    assert after.load == [20.0, 20.0, 20.0]
 
 
 def test_room_that_is_given_is_used_for_travel():
