@@ -29,6 +29,9 @@ TRAVEL, LONGER_WAYS = 0.1, 0.55
 """What travel weighs beside a territory outside, until this share of the turns is used up; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
+PART, PARTS, HOPS, BEFORE_PROOF = 0.2, 15, 4, 0.99
+"""On large maps: share of the sets to choose from around one territory outside, around how many, and how many borders
+away; all but the share of the turns that ends with a long search for proofs."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
@@ -118,6 +121,10 @@ def regroup(
     problem, effort = region.problem, region.effort
     if region.excuses is None or not best.improvable():
         return best, []
+    if problem.units > MANY_UNITS:
+        best = _regroup_in_parts(region, best, watch)
+        region.excuses.unexcused(best, effort.pieces)
+        return best, _proofs(region.excuses, best)
     now, pieces = best, min(FEW_PIECES, effort.pieces // 3)
     bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     while bad and not watch.time_is_up():
@@ -141,13 +148,43 @@ def regroup(
         if found.assignment is None:
             continue
         after = search.settle(found.assignment)
-        if _misses(after) < _misses(before) or (_misses(after) == _misses(before) and problem.units <= MANY_UNITS):
+        if _misses(after) <= _misses(before):
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
             bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     if share == 1.0:
         region.excuses.unexcused(best, effort.pieces)
     return best, _proofs(region.excuses, best)
+
+
+def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition of a large map after choosing anew around each territory outside, as on a map of its own."""
+    effort = replace(region.effort, columns=int(PART * region.effort.columns))
+    bad = [t for t in best.improvable() if alike(region.problem, [t])]
+    for turn, territory in enumerate(sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t))):
+        if region.listed >= PARTS * effort.columns or watch.time_is_up():
+            break
+        if territory not in best.outside():
+            continue
+        watch.progress(turn / len(bad), f"Regrouping around it, worst deviation {100 * best.worst():.1f} %")
+        near = surroundings(best, best.touching(), territory, HOPS)
+        cluster = sorted(t for t in near if alike(region.problem, [t]))
+        search, units, before = region.apart(best.assignment, cluster, watch)
+        search.effort, search.excuses = effort, Excuses(search.problem, Silent(watch))
+        after, _ = regroup(search, before, search.watch, BEFORE_PROOF)
+        region.listed += search.listed
+        if _misses(after) < _misses(before):
+            best = region.exchanged(best, units, np.array(cluster)[after.assignment])
+    return best
+
+
+def surroundings(best: WorkingPartition, touching: list[list[int]], territory: int, hops: int) -> set[int]:
+    """Return a territory and those around it, fewer hops away where there would be too many units."""
+    while True:
+        near = best.within_hops([territory], hops, touching)
+        if hops == 1 or sum(best.count[each] for each in near) <= LARGEST_CLUSTER:
+            return near
+        hops -= 1
 
 
 def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:

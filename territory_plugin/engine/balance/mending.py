@@ -7,11 +7,11 @@ import numpy as np
 from ..errors import Count
 from .annealing import Schedule, anneal
 from .chains import pass_on
-from .choosing import regroup
+from .choosing import regroup, surroundings
 from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
-from .search import FEW_UNITS, LARGEST_CLUSTER, SKETCH, STRICT, Search
+from .search import FEW_UNITS, SKETCH, STRICT, Search
 from .watch import Silent, Watch
 
 MENDS = tuple(
@@ -27,7 +27,7 @@ MENDS = tuple(
     )
 )
 """How to anneal around what is outside the tolerance, in turn: how hot, and how many borders away."""
-MENDING = 1_200_000, 0.25
+MENDING = 1_200_000, 0.12
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
@@ -70,7 +70,7 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
         schedule, hops = MENDS[turn % len(MENDS)]
         assignment = np.array(best.assignment)
         touching = best.touching()
-        clusters = _clusters([_around(region, best, touching, territory, hops) for territory in bad])
+        clusters = _clusters([surroundings(best, touching, territory, hops) for territory in bad])
         share = turn / mends
         watch.progress(
             share, f"Mending {Count(len(bad)):territory|territories}, worst deviation {100 * best.worst():.1f} %"
@@ -170,9 +170,9 @@ def _refounded(
     region: Search, best: WorkingPartition, touching: list[list[int]], starved: int, donor: int
 ) -> WorkingPartition:
     """Return the partition in which a territory was given up and founded anew by splitting another, if better."""
-    near = _around(region, best, touching, starved, NEAR)
+    near = surroundings(best, touching, starved, NEAR)
     if donor not in near:
-        near = _around(region, best, touching, starved, 2) | _around(region, best, touching, donor, NEAR)
+        near = surroundings(best, touching, starved, 2) | surroundings(best, touching, donor, NEAR)
     search, units, before = region.apart(best.assignment, sorted(near), region.watch)
     cluster = sorted(near)
     trial = _founded(search, before, cluster.index(starved), cluster.index(donor))
@@ -214,15 +214,6 @@ def _founded(region: Search, before: WorkingPartition, starved: int, donor: int)
     anneal(working, budget, SKETCH, region.rng, Silent(region.watch), region.effort.recuts)
     region.proposals += budget
     return relieve(region, region.polish(working.assignment))
-
-
-def _around(region: Search, best: WorkingPartition, touching: list[list[int]], territory: int, hops: int) -> set[int]:
-    """Return a territory and those around it, fewer hops away where there would be too many units."""
-    while True:
-        near = best.within_hops([territory], hops, touching)
-        if hops == 1 or sum(best.count[each] for each in near) <= LARGEST_CLUSTER:
-            return near
-        hops -= 1
 
 
 def _first_better(region: Search, best: WorkingPartition, touching: list[list[int]], pairs: list[tuple[int, int]]):
