@@ -26,7 +26,7 @@ REGROUPED = (
 """Territories that are chosen anew together, in turn, and whether units are put together within them only. Their
 number is prime: each of several territories outside meets them all."""
 TRAVEL, LONGER_WAYS = 0.1, 0.55
-"""What travel weighs beside a territory outside, until this share of the turns is used up; then balance alone counts."""
+"""What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
 PART, PARTS, HOPS, BEFORE_PROOF = 0.2, 15, 4, 0.99

@@ -129,7 +129,8 @@ class Transport:
     def balance(self, blur: float, enough: float = NEAR_ENOUGH) -> None:
         """Find prices and shares at `blur` × the local scale, from the prices at hand or else from zero.
 
-        Centres may miss `enough` of the mean capacity. From zero the blur comes down in steps, each a good start for the next.
+        Centres may miss `enough` of the mean capacity. From zero the blur comes down in steps, each a good start for
+        the next.
         """
         scale = self.local_scale()
         self._newton(blur * scale, 12, enough)
