@@ -7,12 +7,12 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
+from healthcare_territories.territory_plugin.engine.balance import mending
 from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import coarse_cells, weighted_bisection
 from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
-from healthcare_territories.territory_plugin.engine.balance import mending
 from healthcare_territories.territory_plugin.engine.balance.mending import LITTLE, resettle, settle_all
 from healthcare_territories.territory_plugin.engine.balance.near_transport import NearTransport, blocks_of
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition

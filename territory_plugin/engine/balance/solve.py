@@ -61,7 +61,7 @@ def solve(
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = smooth(search, min(pool, key=search.rank), watch.part(0.88, 0.9))
+    best = smooth(search, pool, watch.part(0.88, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
