@@ -158,18 +158,25 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
 
     def read_locks(self, market, reps, current) -> dict:
         """Return the rep that each locked unit stays with, from the field and from the layer."""
-        wishes = dict.fromkeys(market.units)
+        listed, field = {}, self.string("LOCK_FIELD")
         source = self.source("LOCKED")
         if source is not None:
-            wishes.update(gis.locks.read_locked(
+            wishes = gis.locks.read_locked(
                 source, market.units, market.layer.lonlat, self.string("UNIT_FIELD"), self.string("LOCKED_REP_FIELD"),
                 current, reps, self.context, self.feedback,
-            ))  # fmt: skip
-        field = self.string("LOCK_FIELD")
-        if field:
-            given = zip(market.units, market.layer.texts(field))
-            wishes.update((unit, wish) for unit, wish in given if wish is not None and wishes[unit] is None)
-        return engine.reps.read_locks(market.units, [wishes[unit] for unit in market.units], current, reps)
+            )  # fmt: skip
+            listed = engine.reps.read_locks(market.units, [wishes.get(unit) for unit in market.units], current, reps)
+        if not field:
+            return listed
+        locked = engine.reps.read_locks(market.units, market.layer.texts(field), current, reps)
+        torn = [unit for unit in listed if locked.get(unit, listed[unit]) != listed[unit]]
+        if torn:
+            told = name_some(f"{unit} ({locked[unit]}, {listed[unit]})" for unit in torn)
+            raise TerritoryError(
+                f"Units {told} are locked to one rep by “{field}” and to another by the layer of locked units: take "
+                "one of the two back."
+            )
+        return {**locked, **listed}
 
     def read_borders(self, market, parameter, price):
         """Return the borders of some fields, each region a node attribute."""

@@ -140,9 +140,16 @@ class BalanceTerritories(RulesAlgorithm):
         if centred and not plan.cancelled:
             homeless = not rules.reps
             rules = self.from_centres(market, rules, plan)
-            plan = self.search(market, rules, territories, tolerance, part(self.progress, 0.5, 0.85))
-            if homeless:
-                plan = replace(plan, names=())
+            timed = self.search(market, rules, territories, tolerance, part(self.progress, 0.5, 0.85))
+            if plan.is_better_balanced(timed):
+                self.feedback.pushInfo(
+                    self.tr(
+                        "Short times from centres would leave {:.1f} % deviation: the plan by straight distance "
+                        "({:.1f} %) is kept."
+                    ).format(100 * timed.max_adjusted_deviation, 100 * plan.max_adjusted_deviation)
+                )
+            else:
+                plan = replace(timed, names=()) if homeless else timed
         if plan.travel_bound is not None:
             self.feedback.pushInfo(
                 self.tr(

@@ -230,7 +230,7 @@ class RebalanceTerritories(RulesAlgorithm):
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
             bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context), **wish,
         )  # fmt: skip
-        table = self.trade_off(market, today, wish) if curve else None
+        table = self.trade_off(market, today, wish, result.reached) if curve else None
         for message in result.messages:
             self.feedback.pushInfo(message)
         self.tell_time(result.plan)
@@ -286,11 +286,11 @@ class RebalanceTerritories(RulesAlgorithm):
         """Return the most disruption allowed as a share, or None."""
         return None if self.parameters.get("MAX_DISRUPTION") is None else self.number("MAX_DISRUPTION") / 100
 
-    def trade_off(self, market, today, wish):
-        """Return the deviation reachable at some disruptions."""
+    def trade_off(self, market, today, wish, reached):
+        """Return the deviation reachable at some disruptions, where the plans met so far count, too."""
         wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
         table = engine.balance.trade_off(
-            market.graph, today, caps=CAPS, progress=part(self.progress, 0.4, 0.85), **wish
+            market.graph, today, caps=CAPS, reached=reached, progress=part(self.progress, 0.4, 0.85), **wish
         )
         return (100 * table).set_axis([column.name for column in gis.fields.TRADE_OFF], axis=1)
 

@@ -503,7 +503,7 @@ def read_locks(
         named = name_some(f"“{text}” ({unit})" for text, unit in sorted(unknown.items()))
         complaints.append(
             f"Locks must be yes, no or one of {name_some(sorted(names)) or 'the reps, of whom there are none'}; "
-            f"not {named}."
+            f"not {named}. Correct them, or add the rep."
         )
     if nobody:
         complaints.append(

@@ -85,6 +85,6 @@ def read_locked(
     lost = int((placed < 0).sum())
     if lost:
         where = layer.texts(unit_field) if named else [f"feature {feature.id()}" for feature in layer.features]
-        strange = sorted({str(where[row]) for row in np.flatnonzero(placed < 0)})
+        strange = sorted({where[row] or f"row {row + 1} (no id)" for row in np.flatnonzero(placed < 0).tolist()})
         feedback.pushWarning(f"Locked, but in none of the units ({lost:,}): {name_some(strange)}.")
     return {unit: reps.pop() for unit, reps in held.items()}

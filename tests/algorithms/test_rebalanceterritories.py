@@ -122,6 +122,29 @@ def test_two_units_go_over(run, alignment):
     assert shapely.area(moves[0]["geometry"]) == pytest.approx(0.01)
 
 
+def test_the_bound_knows_that_zips_are_whole(run, alignment):
+    """
+    A A A A A A B B     1.8 of A's 6 would have to flow; of whole ZIPs, two
+    """
+    outcome = run("rebalanceterritories", asked(alignment(TODAY), BOUND_DISRUPTION=True))
+    assert_sound(outcome, 2)
+    assert outcome.results["FLOW_BOUND_PCT"] == pytest.approx(22.5)
+    assert outcome.results["WHOLE_BOUND_PCT"] == pytest.approx(25)
+    assert outcome.results["DISRUPTION_PCT"] == pytest.approx(25)
+
+
+def test_a_plan_far_above_the_flow_bound_says_why(run, alignment):
+    """
+    A3 A3 B1 B1     A may hold 5.8: 0.2 of its 6 would have to flow; of whole ZIPs, one of 3
+    """
+    layer = alignment("A A B B", workload=[3, 3, 1, 1])
+    outcome = run("rebalanceterritories", asked(layer, TOLERANCE=45, BOUND_DISRUPTION=True))
+    assert_sound(outcome, 2)
+    assert outcome.results["FLOW_BOUND_PCT"] == pytest.approx(2.5)
+    assert outcome.results["WHOLE_BOUND_PCT"] == outcome.results["DISRUPTION_PCT"] == pytest.approx(37.5)
+    assert "has less than 37.5 % disruption" in outcome.infos
+
+
 def test_what_is_within_stays_as_it_is(run, alignment):
     outcome = run("rebalanceterritories", asked(alignment("A A B B\nA A B B")))
     assert_sound(outcome, 2)

@@ -106,6 +106,29 @@ def test_customers_stay_with_their_rep(run, board, memory_layer):
     assert "in none of the units (1): 99999" in outcome.warnings
 
 
+def test_locks_that_contradict_each_other_are_refused_by_name(refused, board, memory_layer):
+    """By the column and by the layer; to a rep whom there is not; where a unit has no territory today."""
+    layer = board(ROW, today=[*"WWWWWWE", None], lock=[None, "W", "no", None, None, None, None, None])
+    wish = {**asked(layer, 2), "CURRENT_FIELD": "today", "LOCKED_REP_FIELD": "rep"}
+    other = memory_layer({"zip": ["00001", "00002"], "rep": ["E", "E"]})
+    message = refused("balanceterritories", {**wish, "LOCK_FIELD": "lock", "LOCKED": other})
+    assert "00001 (W, E)" in message
+    assert "00002" not in message
+    unknown = memory_layer({"zip": ["00001"], "rep": ["North"]})
+    assert "not “North” (00001)" in refused("balanceterritories", {**wish, "LOCKED": unknown})
+    nobody = memory_layer({"zip": ["00007"], "rep": [None]})
+    assert "00007 are locked where they are, but have no territory" in refused(
+        "balanceterritories", {**wish, "LOCKED": nobody}
+    )
+
+
+def test_a_lock_without_an_id_is_told_by_its_row(run, board, memory_layer):
+    layer = board(ROW, today=list("WWWWEEEE"))
+    table = memory_layer({"zip": ["00000", None], "rep": ["W", "W"]})
+    outcome = balanced(run, layer, 2, CURRENT_FIELD="today", LOCKED=table, LOCKED_REP_FIELD="rep")
+    assert "row 2 (no id)" in outcome.warnings
+
+
 def test_customers_of_two_reps_in_one_unit_are_refused(refused, board, memory_layer):
     points = memory_layer(
         {"rep": ["W", None, "E"]}, ["POINT(-99.65 39.95)", "POINT(-99.65 39.94)", "POINT(-99.64 39.95)"], kind="Point"

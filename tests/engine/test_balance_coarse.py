@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import balance_territories, rebalance_territories
-from healthcare_territories.territory_plugin.engine.balance.choosing import regroup
+from healthcare_territories.territory_plugin.engine.balance.choosing import recover_travel, regroup
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.listing import as_rows, list_connected
@@ -216,9 +216,50 @@ def test_all_territories_of_a_ring_turn_at_once():
     problem, start = ring()
     part = WorkingPartition(problem, start, Weights(limit=STRICT), 1.0)
     assert part.load == [150, 90, 90, 90, 80]
-    found = fewest_outside_coarse(part, np.random.default_rng(0), Watch(), within=False)
+    found = fewest_outside_coarse(part, np.random.default_rng(0), Watch(), within=False, travel=0.0)
     assert np.bincount(found.assignment, problem.workload).tolist() == [100] * 5
     assert part.load == [150, 90, 90, 90, 80]
+
+
+def lattice(columns: int, rows: int, territories: int) -> Problem:
+    """Return a lattice of units that weigh ten each, row by row, ten km apart."""
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(rows, columns), ordering="sorted")
+    problem = of_graph(graph, [10] * (rows * columns), territories)
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    return replace(problem, location=np.column_stack([10.0 * column, 10.0 * row, np.zeros(rows * columns)]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_territories_that_are_as_good_those_with_less_travel_are_chosen(seed):
+    """Long rows are as good as compact halves, but for travel.
+
+    a a a a a a        a a a b b b
+    b b b b b b   ->   a a a b b b
+    """
+    problem = lattice(6, 2, 2)
+    part = WorkingPartition(problem, [0] * 6 + [1] * 6, Weights(limit=STRICT), 1.0)
+    found = fewest_outside_coarse(part, np.random.default_rng(seed), Watch(), within=False, travel=1.0)
+    halves = np.array(found.assignment).reshape(2, 6)
+    assert (halves == halves[:, [0, 0, 0, 5, 5, 5]]).all()
+    assert (halves[:, 0] == halves[0, 0]).all()
+    assert halves[0, 0] != halves[0, 5]
+
+
+def test_travel_is_won_back_and_no_balance_is_given_away():
+    """Territories that choosing left long and crooked become short ones of as many units.
+
+    a a a a a a a a a a b        a a a a a a b b b b b
+    a b b b b b b b b b b   ->   a a a a a b b b b b b
+    """
+    problem = lattice(11, 2, 2)
+    search = Search(problem, EFFORTS["default"], Weights(), 1000.0, np.random.default_rng(1), Watch())
+    before = search.working([0] * 10 + [1] + [0] + [1] * 10, STRICT)
+    assert recover_travel(search, before, Watch()) is before
+    search.turns = 1
+    after = recover_travel(search, before, Watch())
+    assert sorted(after.load) == [110, 110]
+    assert after.inertia() < before.inertia() / 2
+    assert search.rank(after) < search.rank(before)
 
 
 def test_regrouping_ends_with_the_plan_that_exchanges_do_not_find():

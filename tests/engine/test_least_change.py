@@ -8,7 +8,12 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
-from healthcare_territories.territory_plugin.engine.balance.least_change import CHOICES, least_change
+from healthcare_territories.territory_plugin.engine.balance.least_change import (
+    AROUND,
+    CHOICES,
+    least_change,
+    least_change_around,
+)
 from healthcare_territories.territory_plugin.engine.balance.problem import SAFETY, Problem
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 
@@ -109,6 +114,34 @@ def test_a_plan_outside_the_limits_is_brought_inside_by_little():
     found = least_change(made, made.current, np.random.default_rng(0), Watch())
     assert_valid(made, graph, found, 0.05)
     assert heavy[found != made.current].sum() < 3 * over  # it passes through the rows between
+
+
+@pytest.mark.parametrize("most", [10**6, 6])
+def test_around_a_territory_outside_its_limits_only(most):
+    """4 4 4 4 | 2 2 2 2 | 2 2 2 2 | … of 4 to 12 each: one unit of the first goes to the second, all others stay."""
+    k = 2 * AROUND
+    load = np.full(4 * k, 2.0)
+    load[:4] = 4.0
+    current = np.repeat(np.arange(k), 4)
+    n = len(load)
+    made = Problem(
+        workload=load,
+        location=np.column_stack([np.arange(n), np.zeros(n), np.zeros(n)]).astype(float),
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < n) for unit in range(n)],
+        target=np.full(k, 8.0),
+        tolerance=SAFETY * 0.5,
+        anchor=np.full(k, -1),
+        oversize=np.zeros(k, dtype=bool),
+        current=current,
+        stay=load,
+    )
+    found = least_change_around(made, current, most, np.random.default_rng(0), Watch())
+    held = np.bincount(found, load)
+    if most > n:
+        assert (held <= 12).all()
+        assert np.flatnonzero(found != current).tolist() == [3]
+    else:
+        assert (found == current).all()  # alone, nothing can be done
 
 
 def test_the_same_seed_gives_the_same_plan():

@@ -341,3 +341,31 @@ def test_the_bound_of_whole_units_knows_territories_that_are_new():
     )
     assert more.plan.within_tolerance.all()
     assert 0.2 < more.whole_bound <= more.disruption + 1e-9
+
+
+def test_a_part_split_off_is_called_after_whom_it_comes_from():
+    """B is to be split, but has two units only: what is split off grows on A's land.
+
+    | A A A A A A A A A A B B
+    """
+    graph = path([1] * 12)
+    current = {unit: "A" if unit < "k" else "B" for unit in graph}
+    result = rebalance_territories(graph, current, split=["B"])
+    assert sorted(result.plan.workload) == [4, 4, 4]
+    assert set(result.names) == {"A", "A 2", "B"}
+    was = {unit for unit, name in territories_of(result).items() if name == "A 2"}
+    assert sum(current[unit] == "A" for unit in was) > len(was) / 2
+
+
+def test_the_trade_off_is_nowhere_worse_than_a_plan_that_is_known():
+    graph = grid(5, 6, lambda row, column: 1 + (7 * row + 3 * column) % 5)
+    current = {unit: "AB"[int(unit[1]) > 1] for unit in graph}
+    result = rebalance_territories(graph, current)
+    assert any(used == pytest.approx(result.disruption) for _, used in result.reached)
+    table = trade_off(graph, current, reached=result.reached)
+    for worst, used in result.reached:
+        later = table["max_deviation"][table["most_disruption"] >= used]
+        assert (later <= worst + 1e-9).all()
+    better = trade_off(graph, current, reached=[(0.001, 0.04)])
+    assert better["max_deviation"].iloc[-3:].max() <= 0.001
+    assert better["max_deviation"].iloc[1] == table["max_deviation"].iloc[1]

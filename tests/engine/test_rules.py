@@ -208,6 +208,12 @@ def test_limits_of_a_rep_replace_the_tolerance():
     reps = (Rep("A", maximum=3.0), Rep("B"))
     plan = balance_territories(grid(2, 6), rules=Rules(reps=reps), tolerance=0.6)
     assert dict(zip(plan.names, plan.workload))["A"] <= 3
+    plan = balance_territories(grid(2, 6), rules=Rules(reps=reps))  # 3 is below the tolerance, too
+    assert dict(zip(plan.names, plan.workload)) == {"A": 3, "B": 9}
+    reps = (Rep("A", minimum=8.0), Rep("B"), Rep("C"))
+    plan = balance_territories(grid(2, 8), rules=Rules(reps=reps))
+    assert sorted(plan.workload) == [4, 4, 8]
+    assert plan.within_tolerance[0]
 
 
 def test_locked_units_far_apart_are_joined():
@@ -374,7 +380,7 @@ def test_minutes_replace_distance():
         (Rules(reps=(Rep("A", locked=True), Rep("B"))), "A is locked but has no units today"),
         (Rules(reps=tuple(Rep(x, forbidden=frozenset("c")) for x in "AB")), "Every rep is forbidden c"),
         (Rules(locked={"a": "A"}), "give the reps"),
-        (Rules(reps=(Rep("A"), Rep("B")), locked={"a": "C"}), "locked to C, which is none of the reps"),
+        (Rules(reps=(Rep("A"), Rep("B")), locked={"a": "C"}), "Units a are locked to C, which is none of the reps"),
     ],
 )
 def test_contradictions_are_named_before_the_search(rules, message):

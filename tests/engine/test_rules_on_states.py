@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import (
     Border,
+    Measure,
     Rules,
     balance_territories,
     rebalance_territories,
 )
 from healthcare_territories.territory_plugin.engine.contiguity import bridge_edges
-from healthcare_territories.territory_plugin.engine.errors import Count
+from healthcare_territories.territory_plugin.engine.errors import Count, TerritoryError
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.reps import Rep
 
@@ -98,17 +99,16 @@ def sound(graph, plan, reps):
     return of, held
 
 
-def test_homes_and_capacities(graph_of, state):
+@pytest.mark.parametrize("seed", [1, 6])
+def test_homes_and_capacities(graph_of, state, seed):
+    """In New York six reps live where five have work: one of them has to pass the only bridge, the right one."""
     graph = graph_of(state)
-    reps = team(graph)
+    reps = team(graph, seed)
     plan = balance_territories(graph, rules=Rules(reps=reps), tolerance=TOLERANCE, effort="quick")
     _, held = sound(graph, plan, reps)
     each = sum(held.values()) / sum(rep.share for rep in reps)
     off = {rep.id: held[rep.id] / (each * rep.share) - 1 for rep in reps}
-    outside = {name for name, share in off.items() if abs(share) > TOLERANCE + 1e-9}
-    assert len(outside) <= 2, off
-    assert max(map(abs, off.values())) <= 1.5 * TOLERANCE, off
-    assert {plan.names[at] for at in plan.reasons} >= outside
+    assert max(map(abs, off.values())) <= TOLERANCE + 1e-9, off
 
 
 def test_locked_forbidden_and_must_have_units(graph_of, state):
@@ -132,6 +132,70 @@ def test_locked_forbidden_and_must_have_units(graph_of, state):
     of, _ = sound(graph, plan, reps)
     assert {unit: of[unit] for unit in locked | must} == locked | must
     assert not [unit for unit in banned if of[unit] == banned[unit]]
+
+
+def test_locks_far_from_home(graph_of, state):
+    """Five ZIPs anywhere are locked to any rep: ways lead there and wall nobody in. In New York two would have to pass
+    the only bridge to Long Island, which is said before the search."""
+    graph = graph_of(state)
+    reps = team(graph)
+    rng = np.random.default_rng(1)
+    free = sorted(set(graph) - {rep.home for rep in reps})
+    locked = {str(rng.choice(free)): f"R{rng.integers(REPS):02d}" for _ in range(5)}
+    rules = Rules(reps=reps, locked=locked)
+    if state == "NY":
+        with pytest.raises(TerritoryError, match="would all have to pass 10004, the only way between two parts"):
+            balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+        return
+    plan = balance_territories(graph, rules=rules, tolerance=TOLERANCE, effort="quick")
+    of, _ = sound(graph, plan, reps)
+    assert {unit: of[unit] for unit in locked} == locked
+    assert plan.within_tolerance.all(), plan.adjusted_deviation
+
+
+def test_limits_and_a_locked_territory(graph_of, state):
+    """Of alike ones, one stays as it is; another may hold 70 % at most, a third has to hold 130 % at least."""
+    graph = graph_of(state)
+    reps = tuple(Rep(f"R{at:02d}") for at in range(REPS))
+    free = balance_territories(graph, rules=Rules(reps=reps), tolerance=LOOSE, effort="quick")
+    before = {unit: free.names[at] for unit, at in free.as_dict().items()}
+    order = np.argsort(free.workload).tolist()
+    each = float(free.workload.mean())
+    small, large, kept = order[-1], order[0], order[REPS // 2]
+    limited = list(reps)
+    limited[small] = replace(reps[small], maximum=0.7 * each)
+    limited[large] = replace(reps[large], minimum=1.3 * each)
+    limited[kept] = replace(reps[kept], locked=True)
+    locked = {unit: name for unit, name in before.items() if name == reps[kept].id}
+    plan = balance_territories(graph, rules=Rules(reps=tuple(limited), locked=locked), tolerance=LOOSE, effort="quick")
+    of = {unit: plan.names[at] for unit, at in plan.as_dict().items()}
+    held = dict(zip(plan.names, plan.workload))
+    assert held[f"R{small:02d}"] <= 0.7 * each * (1 + 1e-9)
+    assert held[f"R{large:02d}"] >= 1.3 * each * (1 - 1e-9)
+    assert {unit: name for unit, name in of.items() if name == reps[kept].id} == locked
+    assert all(nx.is_connected(graph.subgraph([unit for unit in graph if of[unit] == rep.id])) for rep in reps)
+
+
+def test_a_further_measure_within_its_own_tolerance(graph_of, state):
+    """Sales follow people loosely: balanced territories differ in them, until they have a tolerance of their own."""
+    graph = graph_of(state)
+    rng = np.random.default_rng(6)
+    for unit, factor in zip(sorted(graph), rng.lognormal(0.0, 0.8, len(graph))):
+        graph.nodes[unit]["sales"] = graph.nodes[unit]["workload"] * factor
+
+    def worst(plan):
+        held = Counter()
+        for unit, at in plan.as_dict().items():
+            held[at] += graph.nodes[unit]["sales"]
+        return max(abs(sold * REPS / sum(held.values()) - 1) for sold in held.values())
+
+    free = balance_territories(graph, REPS, tolerance=LOOSE, effort="quick")
+    plan = balance_territories(
+        graph, REPS, rules=Rules(measures=(Measure("sales", LOOSE),)), tolerance=LOOSE, effort="quick"
+    )
+    assert worst(free) > LOOSE
+    assert worst(plan) <= LOOSE + 1e-9
+    assert plan.within_tolerance.all(), plan.adjusted_deviation
 
 
 def test_rules_hold_in_a_rebalancing(graph_of, state):
@@ -222,6 +286,8 @@ def test_minutes_of_a_table_and_the_farthest(graph_of, state):
     assert set(lost) <= set(beyond)
     assert lost  # else the limit had nothing to do
     assert any(f"{Count(len(lost)):unit lies|units lie} farther" in text for text in capped.gave)
+    best = [float(found[1]) / 100 for text in capped.gave if (found := re.search(r"([\d.]+) % off", text))]
+    assert capped.max_adjusted_deviation <= max([0.3, *best]) * 1.1 + 0.1, (best, capped.adjusted_deviation)
     others = sorted(set(beyond) - set(lost))
     told = [re.match(r"([\d,]+) units? (is|are) (near enough|in a territory)", text) for text in capped.gave]
     assert sum(int(found[1].replace(",", "")) for found in told if found) >= len(others)

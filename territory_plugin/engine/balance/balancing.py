@@ -16,9 +16,9 @@ from .certificates import Certificates
 from .effort import EFFORTS
 from .exact import Proof
 from .objective import Weights
+from .passing import solve_in_reach
 from .plan import Plan
 from .rules import NO_RULES, Rules
-from .solve import solve
 from .travel_bound import travel_bound
 from .watch import Watch
 
@@ -138,7 +138,7 @@ def balance_territories(
     for at, (region, problem) in enumerate(zip(case.regions, problems)):
         rng = np.random.default_rng([seed, at])
         stretch = searching.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
-        found, travel, made, proven = solve(problem, EFFORTS[effort], weights, rng, stretch)
+        found, travel, made, proven = solve_in_reach(problem, EFFORTS[effort], weights, rng, stretch)
         assignment[region.units] = np.array(region.territories)[found]
         proofs += [replace(proof, units=tuple(np.array(region.units)[list(proof.units)].tolist())) for proof in proven]
         reference += travel

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .near_transport import NearTransport
 from .problem import Problem
-from .transport import Transport, squared_distances
+from .transport import ROUGH, Transport, squared_distances
 from .watch import Watch
 
 CELLS_PER_TERRITORY = 12
@@ -147,7 +147,7 @@ def _iterate(transport: Transport, homes: np.ndarray, rounds: int, watch: Watch,
     """Balance and move the centres without a home in turn, at most `rounds` times, and balance once more."""
     homed = ~np.isnan(homes[:, 0])
     for turn in range(0 if homed.all() else rounds):
-        transport.balance(COARSEST)
+        transport.balance(COARSEST, ROUGH)
         scale = transport.local_scale()
         centres = np.where(homed[:, None], transport.centres, transport.middles())
         shift = np.square(centres - transport.centres).sum(axis=1)

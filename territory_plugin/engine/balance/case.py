@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import networkx as nx
@@ -18,11 +18,13 @@ from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed, repair_contiguity
 from .exact import Proof
 from .feasibility import Duties, duties, region_codes, within_reach
-from .gateways import narrowest
+from .gateways import Gateway, narrowest
 from .handing_over import CHOICES, fewest_misplaced, misplaced
+from .joining import fairest, negotiated, torn_at
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
-from .problem import Limits, Problem, Regions
+from .problem import Limits, Problem, Regions, within_limits
+from .reach import Shares, reachable, shares_within_reach
 from .rules import Rules
 from .search import aimed
 
@@ -56,6 +58,8 @@ class Case:
         What was bridged because a closed border parted it.
     bridges : tuple of pairs of units
         The contacts that were added for that.
+    ways : dict of int to ndarray of int
+        By component, where shortest ways do not join what is locked: the territories of what is fixed, with other ways.
     """
 
     graph: nx.Graph
@@ -73,6 +77,7 @@ class Case:
     home_travel: np.ndarray | None
     joined: tuple[str, ...]
     bridges: tuple[tuple[Hashable, Hashable], ...]
+    ways: dict[int, np.ndarray] = field(default_factory=dict)
 
     def values(self, attribute: str) -> np.ndarray:
         """Return a node attribute as numbers, in the order of the units."""
@@ -130,6 +135,7 @@ class Case:
             oversize[member] = True
             target[member] = self.loads[unit]
         target = _with_light_parts(loads, inside, anchor, oversize, target, self.tolerance)
+        target = _with_limits(target, duty.least[members], duty.most[members], oversize)
 
         proven = {each.unit: each.least_deviation for each in component.stuck}
         homes = duty.centre[members]
@@ -160,11 +166,13 @@ class Case:
         try:
             joined = join_fixed(problem)
         except NotJoined as error:
-            name = duty.names[members[error.territory]]
-            raise TerritoryError(
-                f"{name} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and every way there leads "
-                "through units that are locked to others or forbidden to it. Release some of them."
-            ) from error
+            if at not in self.ways:
+                found = negotiated(problem)
+                if found is None:
+                    raise TerritoryError(self._not_joined(problem, error, members, units)) from error
+                self.ways[at] = fairest(problem, found, np.random.default_rng(0))
+            joined = self.ways[at]
+            problem = replace(problem, fixed=joined)
         without = np.setdiff1d(np.arange(len(members)), joined)
         if self.duty.names and len(without) > (joined < 0).sum():
             named = name_some(self.duty.names[members[at]] for at in without)
@@ -174,6 +182,25 @@ class Case:
             )
         self._refuse_bans(problem, region)
         return problem
+
+    def _not_joined(self, problem: Problem, error: NotJoined, members, units) -> str:
+        """Return why what is locked to a territory cannot be joined."""
+        names = [self.duty.names[at] for at in members]
+        text = f"{names[error.territory]} cannot be connected: {self.ids[units[error.unit]]} is locked to it, and "
+        torn = torn_at(problem)
+        if torn is not None:
+            at, several = torn
+            return (
+                f"{text}{name_some(names[each] for each in several)} would all have to pass {self.ids[units[at]]}, the "
+                "only way between two parts of the map. Release what is locked to all but one of them on one side, or "
+                "open more contacts there."
+            )
+        if not reachable(problem)[error.unit, error.territory]:
+            return (
+                f"{text}every way there leads through units that are locked to others or forbidden to it. Release some "
+                "of them."
+            )
+        return f"{text}no ways were found that join it and what is locked to others, too. Release some of them."
 
     def _refuse_bans(self, problem: Problem, region: Region) -> None:
         """Raise an error where no plan of a small component keeps all units from whom they are forbidden, proven.
@@ -281,9 +308,8 @@ class Case:
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and most workload of each territory."""
         duty = self.duty
-        low = np.where(np.isnan(duty.least), (1 - self.tolerance) * target, duty.least)
-        high = np.where(np.isnan(duty.most), (1 + self.tolerance) * target, duty.most)
-        return low, high
+        low, high = (1 - self.tolerance) * target, (1 + self.tolerance) * target
+        return within_limits(low, high, duty.least, duty.most, self.tolerance)
 
     def _pieces(self, assignment: np.ndarray) -> dict[str, dict[str, list[int]]]:
         """Return, by border with a price, the territories of each region that has more than one."""
@@ -357,19 +383,87 @@ class Case:
         said: dict[int, str] = {}
         for region, problem in zip(self.regions, problems):
             gate = narrowest(problem)
-            if gate is None or gate.bound <= self.tolerance:
-                continue
-            here = [region.territories[at] for at in gate.side]
-            mean = float(problem.target.mean())
-            reps = Count(len(here))
-            text = (
-                f"one territory only can pass through {self.ids[region.units[gate.unit]]}, beyond which "
-                f"{reps:rep has|reps have} to live from {gate.workload / mean:.2f} targets instead of "
-                f"{gate.wanted / mean:.2f} ({name_some(self.duty.names[at] for at in here)}): whoever passes, some "
-                f"territory is {100 * gate.bound:.1f} % off in every plan. Open more contacts there, or move homes."
-            )
-            said.update(dict.fromkeys(region.territories, text))
+            if gate is not None and gate.bound > self.tolerance:
+                said.update(dict.fromkeys(region.territories, self._gateway_text(region, problem, gate)))
         return said
+
+    def _gateway_text(self, region: Region, problem: Problem, gate: Gateway) -> str:
+        """Return what a unit that parts the map forbids."""
+        here = [region.territories[at] for at in gate.side]
+        mean = float(problem.target.mean())
+        reps = Count(len(here))
+        return (
+            f"one territory only can pass through {self.ids[region.units[gate.unit]]}, beyond which "
+            f"{reps:rep has|reps have} to live from {gate.workload / mean:.2f} targets instead of "
+            f"{gate.wanted / mean:.2f} ({name_some(self.duty.names[at] for at in here)}): whoever passes, some "
+            f"territory is {100 * gate.bound:.1f} % off in every plan. Open more contacts there, or move homes."
+        )
+
+    def within_reach(self) -> Case:
+        """Return the same case, whose certificates tell where bans and a limit of travel leave no plan in balance."""
+        if self.duty.barred is None:
+            return self
+        said: list[str] = []
+        least = self.proof.least_deviation
+        for at, region in enumerate(self.regions):
+            problem = self.problem(at)
+            shares = shares_within_reach(problem)
+            names = [self.duty.names[each] for each in region.territories]
+            said += self._minima_out_of_reach(problem, names)
+            if shares is None or shares.deviation <= self.tolerance:
+                continue
+            said.append(self._reach_text(problem, shares, names))
+            if len(self.regions) == 1 and not region.apart and problem.least is None and problem.most is None:
+                least = max(least, shares.deviation)
+        if not said:
+            return self
+        proof = replace(self.proof, reach=tuple(said), least_deviation=least)
+        return replace(self, proof=proof, duty=replace(self.duty, gave=(*self.duty.gave, *said)))
+
+    def _short_of_reach(self, problems: Sequence[Problem]) -> dict[int, str]:
+        """Return, for territories of parts where no plan is in balance because of what reps can reach, why so."""
+        said: dict[int, str] = {}
+        for region, problem in zip(self.regions, problems if self.proof.reach else ()):
+            shares = shares_within_reach(problem)
+            if shares is not None and shares.deviation > self.tolerance:
+                names = [self.duty.names[each] for each in region.territories]
+                said.update(dict.fromkeys(region.territories, self._reach_text(problem, shares, names)))
+        return said
+
+    def _kept(self) -> str:
+        """Return which rules say what reps can reach."""
+        bans = ["what is forbidden"] if any(rep.forbidden for rep in self.rules.reps) else []
+        limit = [] if self.rules.most_travel is None else [f"the limit of {self.rules.most_travel:g}"]
+        return " and ".join(limit + bans)
+
+    def _reach_text(self, problem: Problem, shares: Shares, names: Sequence[str]) -> str:
+        """Return why what reps can reach lets no plan be within the tolerance."""
+        off = f"{100 * shares.deviation:.1f} %"
+        some = list(shares.crowded or shares.starved)
+        limit = self.rules.most_travel is not None
+        out = "Raise the limit, or move homes or locks." if limit else "Take bans back, or move homes or locks."
+        if not some:
+            return f"No plan that keeps {self._kept()} has all territories nearer to their targets than {off}. {out}"
+        part = shares.workload / float(problem.target[some].sum())
+        who = name_some(names[at] for at in some) + (" together" if len(some) > 1 else "")
+        verb, their = ("have", "their targets") if len(some) > 1 else ("has", "its target")
+        if shares.crowded:
+            why = f"{who} {verb} to take {shares.workload:,.0f}, {part:.2f} times {their}, which nobody else reaches"
+        else:
+            verb = "reach" if len(some) > 1 else "reaches"
+            why = f"{who} {verb} no more than {shares.workload:,.0f}, {part:.2f} times {their}"
+        return f"{why}: every plan that keeps {self._kept()} leaves a territory {off} off. {out}"
+
+    def _minima_out_of_reach(self, problem: Problem, names: Sequence[str]) -> list[str]:
+        """Return the reps whose minimum is more than they reach, in sentences."""
+        if problem.least is None:
+            return []
+        reached = np.einsum("ut,u->t", reachable(problem), problem.workload)
+        return [
+            f"{names[at]} reaches {reached[at]:,.6g}, its minimum is {problem.least[at]:,.6g}: no plan that keeps "
+            f"{self._kept()} holds it. Lower it, or move the home."
+            for at in np.flatnonzero(reached < problem.least * (1 - 1e-9)).tolist()
+        ]
 
     def _reasons(
         self,
@@ -388,8 +482,10 @@ class Case:
             for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
             for territory in np.unique(assignment[list(each.units)]).tolist()
         }
+        limited = not (np.isnan(self.duty.least) & np.isnan(self.duty.most)).all()
         narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
         gates = {} if plan.within_tolerance.all() else self._gateways(problems)
+        short = {} if plan.within_tolerance.all() else self._short_of_reach(problems)
         outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
         for territory in np.flatnonzero(outside).tolist():
             if self.duty.frozen[territory]:
@@ -414,7 +510,9 @@ class Case:
                 alone = 100 * locked / plan.target[territory]
                 reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."
             elif plan.within_tolerance[territory]:
-                if component.oversize:
+                if limited:
+                    reason = f"Within what the limits of reps leave ({plan.target[territory]:,.6g})."
+                elif component.oversize:
                     names = name_some([unit.unit for unit in component.oversize], 3)
                     reason = f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
                 else:
@@ -431,6 +529,8 @@ class Case:
                 )
             elif territory in proven and not proven[territory].territories:
                 reason = f"{off:+.1f} %: {proven[territory]}."
+            elif territory in short:
+                reason = f"{off:+.1f} %: {short[territory]}"
             elif territory in gates:
                 reason = f"{off:+.1f} %: {gates[territory]}"
             elif territory in narrow:
@@ -499,7 +599,7 @@ def case_of(
     return Case(
         graph, nodes, ids, loads, location, neighbours, territories, tolerance, rules, duty, proof, regions,
         home_travel, joined, bridges,
-    )  # fmt: skip
+    ).within_reach()  # fmt: skip
 
 
 def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge: bool):
@@ -599,6 +699,21 @@ def _with_light_parts(loads, neighbours, anchor, oversize, target, tolerance) ->
     share = target[usual] / target[usual].sum() if target[usual].sum() > 0 else np.full(room, 1 / room)
     target[usual] = weight * share
     return target
+
+
+def _with_limits(target: np.ndarray, least: np.ndarray, most: np.ndarray, oversize: np.ndarray) -> np.ndarray:
+    """Return the targets, once what some may not hold, or have to hold, is taken from or given to the others."""
+    low, high = np.where(np.isnan(least), 0.0, least), np.where(np.isnan(most), np.inf, most)
+    low, high = np.where(oversize, target, low), np.where(oversize, target, high)
+    shared, total = target, float(target.sum())
+    for _ in range(len(target)):
+        kept = np.clip(shared, low, high)
+        left = total - float(kept.sum())
+        room = (kept < high) if left > 0 else (kept > low)
+        if abs(left) <= 1e-12 * total or not target[room].sum() > 0:
+            return kept
+        shared = np.where(room, kept + left * target / target[room].sum(), kept)
+    return np.clip(shared, low, high)
 
 
 def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray, np.ndarray, list[tuple[int, ...]]]:

@@ -14,7 +14,7 @@ from .contiguity import components
 from .feasibility import Duties
 
 CLOSE = 1e-9
-MOST_UNPROVEN = 20
+MOST_UNPROVEN = 10
 """After so many units whose surroundings are too rich to enumerate, no more are tried."""
 
 
@@ -90,6 +90,8 @@ class Certificates:
         What the units that outweigh a territory leave to each of the others, all over the map.
     seats : tuple of str
         How many territories each region gets whose borders are closed, and why.
+    reach : tuple of str
+        Where what reps can reach lets no plan be within the tolerance: how far off, and why.
     """
 
     territories: int
@@ -99,6 +101,7 @@ class Certificates:
     tolerance: float = field(default=0.05)
     shared_target: float = 0.0
     seats: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
 
     @property
     def oversize(self) -> tuple[Oversize, ...]:
@@ -145,6 +148,7 @@ class Certificates:
             f"{100 * each.least_deviation:.1f} %."
             for each in stuck[:6]
         ]
+        said += self.reach
         if self.least_deviation > self.tolerance:
             said.append(
                 f"No assignment keeps every territory nearer to the target than {100 * self.least_deviation:.1f} %."

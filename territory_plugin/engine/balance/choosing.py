@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import Count
+from .annealing import Schedule, anneal
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
 from .objective import WorkingPartition
 from .pockets import FEW_PIECES, Excuses
-from .search import LARGEST_CLUSTER, MANY_UNITS, Search
+from .search import FEW_UNITS, LARGEST_CLUSTER, MANY_UNITS, STRICT, Search
 from .watch import Silent, Watch
 
 LISTED, LISTED_UNITS, LISTED_TOGETHER = 12_000, 120, 20
@@ -24,10 +25,15 @@ REGROUPED = (
 )
 """Territories that are chosen anew together, in turn, and whether units are put together within them only. Their
 number is prime: each of several territories outside meets them all."""
+TRAVEL, LONGER_WAYS = 0.1, 0.55
+"""What travel weighs beside a territory outside, until this share of the turns is used up; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
+RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
+FREE_RECOVERED = 10
+"""Units at each border that are shared out exactly after it."""
 FEW_LISTED, SETS_PER_UNIT = 30, 10_000
 """Units of a map whose territories are listed for the sake of travel and borders, too, and the effort it takes."""
 
@@ -128,7 +134,9 @@ def regroup(
         size, within = REGROUPED[turn % len(REGROUPED)]
         cluster = _drawn_around(region, now, beside, bad[turn % len(bad)], size, turn % 2 == 0)
         search, units, before = region.apart(now.assignment, cluster, watch)
-        found = fewest_outside_coarse(before, region.rng, search.watch, within)
+        used = max(turn / effort.regroups, region.listed / effort.columns)
+        travel = TRAVEL if used < LONGER_WAYS else 0.0
+        found = fewest_outside_coarse(before, region.rng, search.watch, within, travel)
         region.listed += found.sets
         if found.assignment is None:
             continue
@@ -140,6 +148,23 @@ def regroup(
     if share == 1.0:
         region.excuses.unexcused(best, effort.pieces)
     return best, _proofs(region.excuses, best)
+
+
+def recover_travel(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition as near to the targets, with less travel and border, after territories were chosen anew.
+
+    It is annealed at prices that give nothing of the balance away.
+    """
+    problem, effort = region.problem, region.effort
+    # where some are outside still, that is not worth as much
+    per_unit = min(effort.sketch, effort.refine) if best.improvable() else effort.refine
+    if not region.turns or not per_unit or problem.units > MANY_UNITS or watch.time_is_up():
+        return best
+    budget = per_unit * max(FEW_UNITS, problem.units)
+    part = region.working(best.assignment, STRICT)
+    anneal(part, budget, RECOVERY, region.rng, watch, effort.recuts, "Shortening travel")
+    region.proposals += budget
+    return min(best, region.polish(part.assignment, FREE_RECOVERED), key=region.rank)
 
 
 def prove_pockets(part: WorkingPartition, pieces: int, watch: Watch) -> list[Proof]:

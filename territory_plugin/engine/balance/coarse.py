@@ -31,8 +31,6 @@ LEAST = 0.01
 """Share of a target that a unit weighs at least when the lightest is sought: chance tells those without any apart."""
 CHANCE = 0.1
 """What chance weighs beside one territory outside."""
-TRAVEL = 1.0
-"""What the travel of the territories as they are weighs beside one territory outside."""
 MOST_SEEN, MOST_COLUMNS, MOST_PROGRAMS, GAP = 40_000, 6_000, 20, 0.02
 """Sets that are looked at, sets to choose from, linear programs, and when a choice is good enough."""
 SEEN_FOR_ONE = 40
@@ -121,7 +119,9 @@ class CoarseUnits:
         return True
 
 
-def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watch: Watch, within: bool) -> Choice:
+def fewest_outside_coarse(
+    part: WorkingPartition, rng: np.random.Generator, watch: Watch, within: bool, travel: float
+) -> Choice:
     """Return the plan of coarse units with the fewest territories outside, none further off than the worst is now.
 
     Parameters
@@ -132,6 +132,8 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
     watch : Watch
     within : bool
         As of `CoarseUnits`.
+    travel : float
+        What the travel of the territories as they are weighs beside one territory outside.
 
     Returns
     -------
@@ -156,9 +158,10 @@ def fewest_outside_coarse(part: WorkingPartition, rng: np.random.Generator, watc
 
     # travel and chance tell those apart that are as good, and leave one that is best; what is worse than now is not
     # asked for
-    most = float(missing(np.array(part.load)).sum()) + CHANCE + TRAVEL
+    most = float(missing(np.array(part.load)).sum()) + CHANCE + travel
     cost = missing(load) + CHANCE * rng.random(len(load)) / k
-    cost += TRAVEL * _inertia(part, inside) / max(part.inertia(), CLOSE)
+    if travel:
+        cost += travel * _inertia(part, inside) / max(part.inertia(), CLOSE)
     chosen = cheapest_cover(rows, cost, coarse.loads > 0, k, most, MOST_PROGRAMS, GAP, watch)
     return Choice(None if chosen is None else hand_out(problem, inside[chosen]), len(rows))
 

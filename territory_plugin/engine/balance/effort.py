@@ -53,21 +53,21 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(
-        starts=2,
+        starts=1,
         rounds=15,
         tries=1,
         sketch=80,
         finalists=0,
         refine=0,
         recuts=10,
-        mends=4,
+        mends=3,
         smoothings=1,
         restarts=0,
         retries=6,
         sets=3_000,
-        regroups=18,
-        columns=12_000,
-        pieces=3_000,
+        regroups=8,
+        columns=8_000,
+        pieces=1_500,
     ),
     "default": Effort(
         starts=6,

@@ -113,9 +113,15 @@ def duties(
     if repeated:
         raise TerritoryError(f"Reps occur more than once: {name_some(repeated)}. Give each one row.")
     index = {name: at for at, name in enumerate(names)}
-    unknown = sorted({str(rep) for rep in rules.locked.values() if rep not in index})
-    if unknown:
-        wrong.append(f"Units are locked to {name_some(unknown)}, which is none of the reps: {name_some(names)}.")
+    unknown: dict[str, list] = {}
+    for unit, rep in sorted(rules.locked.items(), key=lambda item: str(item[0])):
+        if rep not in index:
+            unknown.setdefault(str(rep), []).append(unit)
+    wrong += [
+        f"Units {name_some(held)} are locked to {rep}, which is none of the reps: {name_some(names)}. Release them, or "
+        "add the rep."
+        for rep, held in sorted(unknown.items())
+    ]
 
     why: dict[int, str] = {}
 

@@ -8,6 +8,7 @@ comes out in parts, the separators that its parts break are added, until none is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .contiguity import territory_parts
-from .near_today import choose_near_today
+from .near_today import AWAY, choose_near_today
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -66,22 +67,36 @@ CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
-LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 5, 8, 6, 8, 5, 8, 6, 11, 8), 4, 8
-"""Coarse units of a territory, turn by turn: few let much change at once, many let it be little. Turns without gain
-that end it. In every so many turns territories keep their heaviest unit, in the others one drawn by chance."""
-PROGRAMS = 30
+FEW, FEW_TURNS = (5, 6), 10
+"""Coarse units of a territory while there is excess, turn by turn, and turns: few let much change at once."""
+LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 6, 8, 5, 11, 8), 2, 4
+"""The same once there is none: many let the change be little. Turns without gain that end it. In every so many turns
+territories keep their heaviest unit, in the others one drawn by chance."""
+TOGETHER = 8
+"""Plans met that one program chooses from, unit by unit."""
+RELINK = Branches(roots=4, without=2, nodes=50)
+"""Of that."""
+PROGRAMS = 20
 """Clusters at most."""
+AROUND, PLACES = 20, 8
+"""Territories that are bettered together on a large map, and how often at most."""
 
 
-def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
+def least_change(
+    problem: Problem,
+    assignment: np.ndarray,
+    rng: np.random.Generator,
+    watch: Watch,
+    others: Sequence[np.ndarray] = (),
+) -> np.ndarray:
     """Return an assignment with as little disruption as mixed-integer programs find, never one with more.
 
     minimise Σ_u s_u [x(u) ≠ c(u)] over connected territories within their limits, c being today's and s what it costs
     to leave it (`problem.current`, `problem.stay`); units that are `fixed` stay, and none goes where it is `barred`.
     Where limits are not kept, excess comes first. On maps with more than `CHOICES` pairs of unit and territory, each
-    territory takes one of the connected sets that are listed for it (`near_today`), in several turns; then, where
-    territories are few, comes one program in which units may go to territories beside them; then one cluster after
-    another of territories that touch.
+    territory takes one of the connected sets that are listed for it (`near_today`), in several turns, and the plans
+    met are joined; then, where territories are few, comes one program in which units may go to territories beside
+    them; then one cluster after another of territories that touch.
 
     Parameters
     ----------
@@ -92,6 +107,8 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
     rng : Generator
         Chooses roots.
     watch : Watch
+    others : sequence of ndarray of int, shape (n,)
+        Further plans that turns of listed sets begin with.
 
     References
     ----------
@@ -104,12 +121,57 @@ def least_change(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
         return assignment
     if problem.units * problem.territories <= CHOICES:
         return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
-    assignment = _by_listing(problem, assignment, rng, watch)
+    assignment = _by_listing(problem, [assignment, *others], rng, watch)
     if problem.territories <= WHOLE_TERRITORIES:
         near = _near(problem, assignment, 1)
         if near.sum() <= WHOLE_CHOICES:
             assignment = _improved(problem, assignment, near, WHOLE, rng, watch)
     return _by_clusters(problem, assignment, rng, watch)
+
+
+def least_change_around(
+    problem: Problem, assignment: np.ndarray, most: int, rng: np.random.Generator, watch: Watch
+) -> np.ndarray:
+    """Return an assignment whose territories outside their limits were bettered with those around them, if any.
+
+    For maps that are too large for `least_change`: that of `AROUND` territories at a time, the others as they are.
+
+    Parameters
+    ----------
+    problem, assignment, rng, watch
+        As for `least_change`.
+    most : int
+        Units of these together.
+    """
+    best, seen = np.asarray(assignment), set()
+    for _ in range(PLACES):
+        low, high = _limits(problem)
+        held = np.bincount(best, problem.workload, problem.territories)
+        excess = np.round(np.maximum(np.maximum(held - high, low - held), 0.0) / problem.scale, 6)
+        first = next((t for t in np.argsort(-excess, kind="stable").tolist() if t not in seen and excess[t] > 0), None)
+        if first is None or watch.time_is_up():
+            break
+        members = np.array(_ball(problem, best, first, most))
+        seen.update(members.tolist())
+        part, units, inside = problem.restricted(best, members.tolist())
+        found = least_change(part, inside, rng, watch)
+        if (found != inside).any():
+            best = best.copy()
+            best[units] = members[found]
+    return best
+
+
+def _ball(problem: Problem, assignment: np.ndarray, first: int, most: int) -> list[int]:
+    """Return a territory and those that are the fewest contacts away: `AROUND`, and so many units, at most."""
+    one, other = assignment[problem.contacts[:, 0]], assignment[problem.contacts[:, 1]]
+    size = np.bincount(assignment, minlength=problem.territories)
+    ball = [first]
+    for home in ball:
+        for beside in sorted(set(other[one == home].tolist()) - set(ball)):
+            if len(ball) == AROUND or size[[*ball, beside]].sum() > most:
+                return sorted(ball)
+            ball.append(beside)
+    return sorted(ball)
 
 
 def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
@@ -204,18 +266,42 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
     return near
 
 
-def _by_listing(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:
-    """Return the plan once turns of listed sets gain no more."""
-    best, known, vain = assignment, _rank(problem, assignment), 0
-    for turn, count in enumerate(LISTED):
-        if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
-            break
-        found = choose_near_today(problem, best, _limits(problem), count, turn % LISTED_HEAVIEST > 0, rng, watch)
-        if found is not None and _rank(problem, found) < known:
-            best, known, vain = found, _rank(problem, found), 0
-        else:
-            vain += 1
-    return best
+def _by_listing(problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the best plan once turns of listed sets gain no more from any start, and plans on the way are joined."""
+    met = []
+    reach = np.full(problem.territories, AWAY)
+    for first in starts:
+        best, known, vain = first, _rank(problem, first), 0
+        met.append((known, len(met), best))
+        for turn in range(FEW_TURNS + len(LISTED)):
+            if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
+                break
+            count = LISTED[turn % len(LISTED)]
+            if known[0] > 0 and turn < FEW_TURNS:
+                count = FEW[turn % len(FEW)]
+            by_chance = turn % LISTED_HEAVIEST > 0
+            found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach)
+            if found is not None and _rank(problem, found) < known:
+                best, known, vain = found, _rank(problem, found), 0
+                met.append((known, len(met), best))
+            elif known[0] == 0 or turn >= FEW_TURNS:
+                vain += 1
+    met.sort(key=lambda each: each[:2])
+    return _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
+
+
+def _together(problem: Problem, plans: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return the best plan in which each unit is where one of these plans has it, or stays; the first is the best."""
+    if len(plans) < 2:
+        return plans[0]
+    may, units = np.zeros((problem.units, problem.territories), dtype=bool), np.arange(problem.units)
+    for plan in plans:
+        may[units, plan] = True
+    known = problem.current >= 0
+    may[units[known], problem.current[known]] = True
+    may &= _allowed(problem)
+    may[units, plans[0]] = True
+    return _improved(problem, plans[0], may, RELINK, rng, watch)
 
 
 def _by_clusters(problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch) -> np.ndarray:

@@ -35,13 +35,13 @@ FREE_MENDED = 10
 """Units at each border that exact splits share out anew where mending goes on."""
 STARVED = 0.5
 """A territory with less than this share of its target, after annealing, is founded anew elsewhere."""
-SETTLINGS = 3
-"""How often founding anew, passing on, choosing anew and mending follow each other at most."""
-REGROUPED_FIRST = (0.4, 0.55, 0.7)
+SETTLINGS, SETTLINGS_EARLY = 3, 2
+"""How often founding anew, passing on and mending follow each other at most, and with choosing anew between them."""
+REGROUPED_FIRST = (0.4, 0.55)
 """Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
-LITTLE = 0.1
+LITTLE = 0.25
 """Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
 """Places with the largest surplus around that are tried for it."""
@@ -92,7 +92,9 @@ def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartiti
 
 def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
     """Return a partition with less excess: territories founded anew, workload passed on, what is left mended."""
-    settlings = min(SETTLINGS, 1 + region.effort.mends // len(MENDS)) if region.regroups_early else SETTLINGS
+    settlings = SETTLINGS
+    if region.regroups_early:
+        settlings = min(SETTLINGS_EARLY, 1 + region.effort.mends // len(MENDS))
     for turn in range(settlings):
         # what little excess there is may do without a territory that moves, and its travel
         moved = best if not turn and best.excess() < LITTLE else resettle(region, best)

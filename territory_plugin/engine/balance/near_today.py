@@ -31,7 +31,7 @@ SPREAD = 0.7
 """How much chance there is in what is put together: standard deviation of the logarithm."""
 AWAY, LESS, LEAST = 0.8, 0.75, 0.01
 """Workload from others in a set at most, in targets; what is left of that where sets are too many, and when it ends."""
-MOST_SEEN = 10_000
+MOST_SEEN = 5_000
 """Sets of one territory that are looked at."""
 FIRST, MORE, ROUNDS = 40, 40, 6
 """Sets of each territory in the first linear program, those that join in each further one, and how many follow."""
@@ -72,6 +72,7 @@ def choose_near_today(
     chance_roots: bool,
     rng: np.random.Generator,
     watch: Watch,
+    reach: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """Return the plan of listed sets with the least excess and change, None where none was chosen.
 
@@ -89,13 +90,17 @@ def choose_near_today(
         Whether the unit that a territory is sure to keep is drawn by chance instead of the heaviest.
     rng : Generator
     watch : Watch
+    reach : ndarray of float, shape (k,), optional
+        Workload from others that the sets of each territory may hold, in targets; where these were too many, what was
+        left of it is put there for another turn.
     """
+    reach = np.full(problem.territories, AWAY) if reach is None else reach
     coarse = _Coarse(problem, assignment, count, rng)
     listed = []
     for territory in range(problem.territories):
         if watch.time_is_up():
             return None
-        listed.append(coarse.near(territory, limits, rng if chance_roots else None))
+        listed.append(coarse.near(territory, limits, rng if chance_roots else None, reach))
     chosen = _chosen(listed, coarse.size, watch)
     if chosen is None:
         return None
@@ -136,7 +141,13 @@ class _Coarse:
         if problem.barred is not None:
             self.barred = np.array([problem.barred[units].any(axis=0) for units in self.members])
 
-    def near(self, territory: int, limits: tuple[np.ndarray, np.ndarray], rng: np.random.Generator | None) -> _Listed:
+    def near(
+        self,
+        territory: int,
+        limits: tuple[np.ndarray, np.ndarray],
+        rng: np.random.Generator | None,
+        reach: np.ndarray,
+    ) -> _Listed:
         """Return the sets of a territory: those that hold its root, the heaviest that stays or one drawn by chance."""
         load, today, plan = self.load, self.today, self.plan
         low, high = (float(each[territory]) / self.problem.scale for each in limits)
@@ -157,7 +168,11 @@ class _Coarse:
             share = load[among] + LEAST
             root = int(rng.choice(among, p=share / share.sum()))
         window = min(low, held) - CLOSE, max(high, held) + CLOSE
-        bits = _around_root(self.around, load.tolist(), away.tolist(), root, *window)
+        own = np.where(foreign, 0.0, load)
+        most = min(AWAY, float(reach[territory]) / LESS)
+        bits, reach[territory] = _around_root(
+            self.around, load.tolist(), away.tolist(), own.tolist(), root, *window, most
+        )
         known = sum(1 << unit for unit in inside.tolist())
         sets = as_rows([known, *(each for each in bits if each != known)], self.size)
         units = np.flatnonzero(sets.any(axis=0))
@@ -207,34 +222,45 @@ def _put_together(problem: Problem, assignment: np.ndarray, count: int, rng: np.
 
 
 def _around_root(
-    around: Sequence[int], load: Sequence[float], away: Sequence[float], root: int, low: float, high: float
-) -> list[int]:
-    """Return connected sets, as bits, that hold a root and weigh from `low` to `high`; each once.
+    around: Sequence[int],
+    load: Sequence[float],
+    away: Sequence[float],
+    own: Sequence[float],
+    root: int,
+    low: float,
+    high: float,
+    most: float,
+) -> tuple[list[int], float]:
+    """Return connected sets, as bits, that hold a root and weigh from `low` to `high`; each once. And how much they
+    hold from `away`: at `most` as asked for.
 
-    A set grows by what it touches; what was passed over once is not taken up again (Wernicke's algorithm ESU). Where
-    more than `MOST_SEEN` would have to be looked at, only sets with less from `away` are.
+    A set grows by what it touches; what was passed over once is not taken up again (Wernicke's algorithm ESU), so what
+    is passed over of `own` is known to go. Where more than `MOST_SEEN` would have to be looked at, only sets with less
+    from `away` are.
     """
-    most = AWAY
+    whole = sum(own)
     while most > LEAST:
         found, seen = [], 0
-        stack = [(1 << root, around[root], around[root] | 1 << root, load[root], away[root])]
+        spare = whole + most - low  # what may go, if as much comes as may
+        stack = [(1 << root, around[root], around[root] | 1 << root, load[root], away[root], spare)]
         while stack and seen + len(stack) <= MOST_SEEN:
-            inside, ahead, touched, weight, foreign = stack.pop()
+            inside, ahead, touched, weight, foreign, left = stack.pop()
             seen += 1
             if weight >= low:
                 found.append(inside)
-            while ahead:
+            while ahead and left >= 0.0:
                 bit = ahead & -ahead
                 ahead ^= bit
                 unit = bit.bit_length() - 1
                 heavier, farther = weight + load[unit], foreign + away[unit]
                 if heavier <= high and farther <= most:
                     near = around[unit]
-                    stack.append((inside | bit, ahead | (near & ~touched), touched | near, heavier, farther))
+                    stack.append((inside | bit, ahead | (near & ~touched), touched | near, heavier, farther, left))
+                left -= own[unit]
         if not stack:
-            return found
+            return found, most
         most *= LESS
-    return []
+    return [], most
 
 
 def _chosen(listed: list[_Listed], size: int, watch: Watch) -> list[int] | None:

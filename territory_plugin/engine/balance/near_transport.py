@@ -79,16 +79,17 @@ class NearTransport(Transport):
     def of_centres(self, values: np.ndarray) -> np.ndarray:
         return values[self._index]
 
-    def balance(self, blur: float) -> None:
+    def balance(self, blur: float, enough: float = NEAR_ENOUGH) -> None:
         scale = self.local_scale()
         before = self._state()
-        self._newton(blur * scale, WARM)
-        if self.miss() <= MISSED[0]:
-            return
-        self._restore(before)
+        if self.price.any():
+            self._newton(blur * scale, WARM, enough)
+            if self.miss() <= MISSED[0]:
+                return
+            self._restore(before)
         common, rises = HOTTEST * float(np.median(scale)), HOTTER
         while not self.watch.time_is_up():
-            self._newton(np.maximum(common, blur * scale), COLD)
+            self._newton(np.maximum(common, blur * scale), COLD, enough)
             if self.miss() > MISSED[1] and rises:
                 rises -= 1
                 common *= COOLING
@@ -156,13 +157,13 @@ class NearTransport(Transport):
         damping = firm * self.capacity / scale + 1e-9 * pull
         return (diags(pull + damping) - shares.T @ stiffs).tocsc()
 
-    def _newton(self, blur: np.ndarray, steps: int) -> None:
-        enough = NEAR_ENOUGH * self.capacity.mean()
+    def _newton(self, blur: np.ndarray, steps: int, enough: float = NEAR_ENOUGH) -> None:
+        most = enough * self.capacity.mean()
         firm = FIRM
         self._share_at(self.price, blur)
         for _ in range(steps):
             miss = self.load() - self.capacity
-            if np.abs(miss).max() < enough or self.watch.time_is_up():
+            if np.abs(miss).max() < most or self.watch.time_is_up():
                 break
             step = spsolve(self._equations(blur, firm), miss)
             slope = float((miss * step).sum())

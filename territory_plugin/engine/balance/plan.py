@@ -127,6 +127,12 @@ class Plan:
         """Share of all territories within the tolerance of their own target."""
         return float(self.within_tolerance.mean())
 
+    def is_better_balanced(self, other: Plan) -> bool:
+        """Answer whether fewer territories are outside, or as many, but nearer."""
+        outside, theirs = (int((~plan.within_tolerance).sum()) for plan in (self, other))
+        nearer = self.max_adjusted_deviation < other.max_adjusted_deviation * (1 - 1e-9)
+        return outside < theirs or (0 < outside == theirs and nearer)
+
     def as_dict(self) -> dict:
         """Return unit → territory."""
         return dict(zip(self.units, self.assignment.tolist()))

@@ -24,7 +24,7 @@ from .problem import Problem
 from .watch import Watch
 
 CLOSE = 1e-9
-GROWTH = 1.15
+GROWTH = 1.3
 """A pocket is asked about again when it has grown by this."""
 HEAVY = 8.0
 """So many doors to the units around may a unit have more when it weighs a target: few sets hold a heavy one."""

@@ -33,6 +33,25 @@ class Regions:
     price: float
 
 
+def within_limits(
+    low: np.ndarray, high: np.ndarray, least: np.ndarray | None, most: np.ndarray | None, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the most workload, once limits replace those of the tolerance, shape (k,) each.
+
+    Where one limit alone is given, and lies beyond the tolerance, the other side follows it at that distance.
+    """
+    if most is not None:
+        given = ~np.isnan(most)
+        low = np.where(given, np.minimum(low, (1 - tolerance) * most), low)
+        high = np.where(given, most, high)
+    if least is not None:
+        given = ~np.isnan(least)
+        open_above = np.full(len(least), True) if most is None else np.isnan(most)
+        high = np.where(given & open_above, np.maximum(high, (1 + tolerance) * least), high)
+        low = np.where(given, least, low)
+    return low, high
+
+
 @dataclass(frozen=True)
 class Limits:
     """A further measure, balanced within its own tolerance.
@@ -210,11 +229,7 @@ class Problem:
         """Return the least and the most workload of each territory under a tolerance."""
         slack = tolerance * np.where(self.oversize, self.scale, self.target)
         low, high = np.where(self.oversize, 0.0, self.target - slack), self.target + slack
-        if self.least is not None:
-            low = np.where(np.isnan(self.least), low, self.least)
-        if self.most is not None:
-            high = np.where(np.isnan(self.most), high, self.most)
-        return low, high
+        return within_limits(low, high, self.least, self.most, tolerance)
 
     @cached_property
     def placement(self) -> list[memoryview] | None:

@@ -63,6 +63,8 @@ class Rebalance:
         was not asked for.
     messages : list of str
         What a person should know.
+    reached : tuple of pairs of float
+        Largest deviation and disruption of every plan met, as shares, for `trade_off`.
     """
 
     plan: Plan
@@ -74,6 +76,7 @@ class Rebalance:
     least_bound: float
     whole_bound: float
     messages: list[str]
+    reached: tuple[tuple[float, float], ...] = ()
 
 
 def rebalance_territories(
@@ -154,9 +157,16 @@ def rebalance_territories(
     job = _Job(graph, today, workload, weight, compactness, seed, effort)
     searching = watch.part(0.0, 0.85 if bound_disruption else 1.0)
     first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
-    rules, first = _timed(job, rules, times, tolerance, first)
-    found = job.run(tolerance, rules, first)
     messages = list(today.messages)
+    rules, straight, first = _timed(job, rules, times, tolerance, first)
+    found = job.run(tolerance, rules, first)
+    if straight is not None and found.is_less_balanced(straight, tolerance):
+        messages.append(
+            f"Short times from centres would leave {100 * found.worst:.1f} % deviation: the plan by straight distance "
+            f"({100 * straight.worst:.1f} %) is kept."
+        )
+        job.found.append(straight)
+        found = straight
     if most_disruption is not None and not found.keeps_to(most_disruption):
         best = job.under(most_disruption, tolerance, rules, searching.part(0.5, 1.0))
         messages.append(
@@ -190,6 +200,7 @@ def trade_off(
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
     split: Sequence[str] = (),
+    reached: Sequence[tuple[float, float]] = (),
     seed: int = 0,
     progress: Progress = ignore,
     cancelled: IsCancelled = never,
@@ -204,6 +215,8 @@ def trade_off(
         The tightest balance of interest.
     caps : sequence of float
         Shares of the weight that may change hands.
+    reached : sequence of pairs of float
+        Plans that are known, as `Rebalance.reached`: the curve is nowhere worse than they are.
 
     Returns
     -------
@@ -214,21 +227,28 @@ def trade_off(
     watch = Watch(None, progress, cancelled)
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, "quick")
-    rules, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.2))
+    rules, _, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.2))
     job.run(tolerance, rules, first)
     for at, cap in enumerate(caps):
         job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
     rows = []
     for cap in caps:
-        fitting = [(found.worst, found.disruption) for found in job.found if found.keeps_to(cap)]
+        met = [*((found.worst, found.disruption) for found in job.found), *reached]
+        fitting = [each for each in met if _keeps_to(each[1], cap)]
         rows.append((cap, *(min(fitting) if fitting else (math.nan, math.nan))))
     return pd.DataFrame(rows, columns=["most_disruption", "max_deviation", "disruption"])
 
 
-def _timed(job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float, watch: Watch) -> tuple[Rules, Watch]:
-    """Return the rules with travel by a table, and what is left of the watch once a first plan told the centres."""
+def _keeps_to(disruption: float, cap: float) -> bool:
+    return disruption <= cap * (1 + 1e-9) + 1e-12
+
+
+def _timed(
+    job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float, watch: Watch
+) -> tuple[Rules, _Found | None, Watch]:
+    """Return the rules with travel by a table, the first plan that told the centres, and what is left of the watch."""
     if times is None:
-        return rules, watch
+        return rules, None, watch
     first = job.run(tolerance, rules, watch.part(0.0, 0.5))
     job.found.clear()
     units, reps, names = list(job.graph), job.today.reps, first.case.duty.names
@@ -238,7 +258,7 @@ def _timed(job: _Job, rules: Rules, times: TravelTimes | None, tolerance: float,
     centres = {name: units[at] for name, at in zip(names, best)}
     starts = [replace(rep, home=centres[rep.id]) if rep.home is None else rep for rep in reps]
     minutes, _ = rep_minutes(times, units, starts)
-    return replace(rules, centres=centres, travel=minutes), watch.part(0.5, 1.0)
+    return replace(rules, centres=centres, travel=minutes), first, watch.part(0.5, 1.0)
 
 
 class _Today:
@@ -351,7 +371,11 @@ class _Found:
 
     def keeps_to(self, cap: float) -> bool:
         """Answer whether no more changes hands than a cap allows."""
-        return self.disruption <= cap * (1 + 1e-9) + 1e-12
+        return _keeps_to(self.disruption, cap)
+
+    def is_less_balanced(self, other: _Found, tolerance: float) -> bool:
+        """Answer whether it is outside the tolerance, and further than another."""
+        return self.worst > max(tolerance, other.worst) * (1 + 1e-9)
 
 
 class _Job:
@@ -529,6 +553,7 @@ class _Job:
         if case.tolerance != tolerance:
             case = replace(case, tolerance=tolerance)
             problems = [case.problem(at) for at in range(len(case.regions))]
+        case = self._named(case, found.assignment)
         plan = case.plan(
             found.assignment,
             problems,
@@ -566,7 +591,27 @@ class _Job:
             least_bound=(least + handed) / total,
             whole_bound=math.nan,
             messages=[*messages, *self._parts_today(case), *plan.gave],
+            reached=tuple((each.worst, each.disruption) for each in self.found),
         )
+
+    def _named(self, case: Case, assignment: np.ndarray) -> Case:
+        """Return the case with territories that were split off called after the one that most of them comes from."""
+        names = list(case.duty.names)
+        taken = {*names, *self.today.load}
+        for name in self.today.donor:
+            if name not in names:
+                continue
+            held: dict[str, float] = {}
+            for at in np.flatnonzero(assignment == names.index(name)).tolist():
+                old = self.today.was.get(case.nodes[at])
+                if old is not None:
+                    held[old] = held.get(old, 0.0) + float(case.loads[at])
+            most = max(held, key=lambda old: (held[old], old == self.today.donor[name]), default=None)
+            if most is not None and held[most] > 0 and most != self.today.donor[name]:
+                called = _new_name(most, taken)
+                names[names.index(name)] = called
+                self.today.fresh = [called if each == name else each for each in self.today.fresh]
+        return replace(case, duty=replace(case.duty, names=tuple(names)))
 
     def _parts_today(self, case: Case) -> list[str]:
         """Return which territories are in several parts today."""

@@ -9,7 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
-from .least_change import least_change
+from .least_change import least_change, least_change_around
 from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import SAFETY, Problem
@@ -37,6 +37,8 @@ LAST_PRICE, LAST_AIM = 2.0, 0.95
 """The same for a last mending, where all that leaves some excess."""
 FREE = 10
 """Units at each border that exact splits share out anew."""
+OTHERS = 1
+"""Further plans of the annealings that programs go on from."""
 FOUNDINGS = 4
 """Places that are tried for a new territory."""
 
@@ -57,7 +59,9 @@ def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarra
     cost = np.full((problem.units, k), np.inf)
     if len(present):
         inside = [assignment == territory for territory in present]
-        middles = np.array([problem.mass[at] @ problem.location[at] / problem.mass[at].sum() for at in inside])
+        middles = np.array(
+            [np.einsum("u,ux->x", problem.mass[at], problem.location[at]) / problem.mass[at].sum() for at in inside]
+        )
         cost[:, present] = squared_distances(problem.location, middles)
     if problem.barred is not None:
         barred = problem.barred & (problem.fixed[:, None] != np.arange(k))
@@ -126,15 +130,12 @@ def reshape(
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
     # the programs know nothing of regions, further measures and shapes
-    has_programs = (
-        n <= MANY_UNITS
-        and bool(whole.finalists)
-        and compactness <= COMPACTNESS
-        and not (problem.regions or problem.limits_of)
-    )
+    knows_all = bool(whole.finalists) and compactness <= COMPACTNESS and not (problem.regions or problem.limits_of)
+    has_programs = knows_all and n <= MANY_UNITS
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
     proposals, best, best_rank, last = 0, None, None, start
+    met: list[tuple[tuple, np.ndarray]] = []
     for turn, (aim, rate, is_first) in enumerate(steps):
         if best is not None and watch.time_is_up():
             break
@@ -153,17 +154,20 @@ def reshape(
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         last = found.assignment
         rank = _rank(problem, found)
+        met.append((rank, np.array(last)))
         if best is None or rank < best_rank:
             best, best_rank = found, rank
     # programs are the last to come and use all of the tolerance
     entire = replace(problem, tolerance=problem.tolerance / SAFETY)
 
-    def with_programs(assignment) -> WorkingPartition:
-        found = least_change(problem, np.array(assignment), rng, watch)
+    def with_programs(assignment, others=()) -> WorkingPartition:
+        found = least_change(problem, np.array(assignment), rng, watch, others)
         return WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
 
     if has_programs:
-        best = with_programs(best.assignment)
+        ours = np.array(best.assignment)
+        turned = [plan for rank, plan in sorted(met, key=lambda each: each[0]) if (plan != ours).any()]
+        best = with_programs(ours, turned[:OTHERS])
     if judged(problem, best)[0] > 0 and not watch.time_is_up():
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
@@ -177,6 +181,8 @@ def reshape(
     if n > MANY_UNITS:
         # the borders are too many to share all of them out anew each time
         best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
+        if knows_all:
+            return least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch), proposals
     return np.array(best.assignment), proposals
 
 

@@ -30,13 +30,15 @@ KEPT = 5
 """Plans of which two at a time are combined."""
 
 
-def smooth(region: Search, pool: Sequence[WorkingPartition], watch: Watch) -> WorkingPartition:
-    """Return the best partition, with shorter borders where those are dear, by annealing on coarse maps.
+def smooth(
+    region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], watch: Watch
+) -> WorkingPartition:
+    """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
     short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
     """
-    edge, problem, best = region.weights.boundary, region.problem, min(pool, key=region.rank)
+    edge, problem = region.weights.boundary, region.problem
     if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
         return best
     count, now = min(COARSE_UNITS * problem.territories, problem.units // 2), best

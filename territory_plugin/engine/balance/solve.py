@@ -8,12 +8,12 @@ import numpy as np
 
 from .annealing import Schedule
 from .capacitated_lloyd import capacitated_lloyd
-from .choosing import list_all, list_clusters, regroup
+from .choosing import list_all, list_clusters, recover_travel, regroup
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
 from .mending import settle_all
-from .objective import Weights
+from .objective import Weights, WorkingPartition
 from .pockets import Excuses
 from .problem import Problem
 from .restarts import restart
@@ -22,6 +22,8 @@ from .smoothing import smooth
 from .watch import Silent, Watch
 
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
+SHORTER = 0.99
+"""Where balance took more than this travel of another plan that was annealed, that one is balanced, too."""
 
 
 def solve(
@@ -57,22 +59,29 @@ def solve(
             break
         stretch = watch.part(0.15 + middle * index / len(centres), 0.15 + middle * (index + 1) / len(centres))
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
-    pool.sort(key=search.rank)
+    # one territory far off is harder to mend than many a little: cost is steep in excess
+    pool.sort(key=WorkingPartition.cost)
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    best = smooth(search, pool, watch.part(0.88, 0.9))
+    first = min(pool, key=WorkingPartition.cost)
+    best = smooth(search, first, pool, watch.part(0.88, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
-    best = settle_all(search, best, watch.part(0.9, 0.95))
+    best = settle_all(search, best, watch.part(0.9, 0.94))
+    pool.remove(first)
+    shortest = min(pool, key=WorkingPartition.inertia, default=first)
+    if search.turns and not best.outside() and shortest.inertia() < SHORTER * best.inertia():
+        best = min(best, settle_all(search, shortest, watch.part(0.94, 0.95)), key=search.rank)
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = restart(search, best, centres, watch.part(0.96, 0.98))
     if not best.improvable():
         best, _ = list_all(search, best, watch.part(0.97, 0.97))
     if not proofs:
-        best, proofs = regroup(search, best, watch.part(0.97, 0.99))
+        best, proofs = regroup(search, best, watch.part(0.97, 0.98))
+        best = recover_travel(search, best, watch.part(0.98, 0.99))
     if not proofs:
         best, proofs = list_clusters(search, best, watch.part(0.99, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs

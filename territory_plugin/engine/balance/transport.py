@@ -23,6 +23,8 @@ FEW_SHARED = 0.2
 """Share of positive entries below which a dense matrix of shares is treated as a sparse one."""
 NEAR_ENOUGH = 2e-3
 """Share of the mean capacity by which a centre may miss its own."""
+ROUGH = 1e-2
+"""The same while centres still move."""
 
 
 def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -124,21 +126,21 @@ class Transport:
         floor = 1e-6 * float(paid.sum() / held.sum()) + 1e-9
         return np.maximum(self.per_cell(self.share * self.of_centres(own)), floor)
 
-    def balance(self, blur: float) -> None:
+    def balance(self, blur: float, enough: float = NEAR_ENOUGH) -> None:
         """Find prices and shares at `blur` × the local scale, from the prices at hand or else from zero.
 
-        From zero the blur comes down in steps, each a good start for the next.
+        Centres may miss `enough` of the mean capacity. From zero the blur comes down in steps, each a good start for the next.
         """
         scale = self.local_scale()
-        self._newton(blur * scale, 12)
+        self._newton(blur * scale, 12, enough)
         if self.miss() < 0.05:
             return
         warm = self.miss(), self._state()
         self.price = np.zeros_like(self.price)
         for coarse in (3.0, 1.0, 0.3, 0.1, 0.05, 0.02):
             if coarse > blur:
-                self._newton(coarse * scale, 20)
-        self._newton(blur * scale, 30)
+                self._newton(coarse * scale, 20, enough)
+        self._newton(blur * scale, 30, enough)
         if self.miss() > warm[0]:
             self._restore(warm[1])
 
@@ -189,7 +191,7 @@ class Transport:
         # prices count up to a constant: the small ones fix it
         return np.diag(pull * (1 + 1e-6) + 1e-9 * pull.mean()) - coupled + 1e-3 * pull.mean() / len(pull)
 
-    def _newton(self, blur: np.ndarray, steps: int) -> None:
+    def _newton(self, blur: np.ndarray, steps: int, enough: float = NEAR_ENOUGH) -> None:
         """Improve prices by at most `steps` damped Newton steps."""
         price = self.price
         share, value = self._shares(price, blur)
@@ -198,7 +200,7 @@ class Transport:
             drawn = share * self.workload[:, None]
             load = self.per_centre(drawn)
             miss = load - self.capacity
-            if np.abs(miss).max() < NEAR_ENOUGH * self.capacity.mean() or self.watch.time_is_up():
+            if np.abs(miss).max() < enough * self.capacity.mean() or self.watch.time_is_up():
                 break
             step = solved(self._hessian(share, stiffness), miss)
             local = self.per_centre(drawn * blur[:, None]) / np.maximum(load, 1e-9 * self.capacity)

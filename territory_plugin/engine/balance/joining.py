@@ -1,0 +1,165 @@
+"""Ways that join what is locked to a territory far apart, where shortest ways stand in each other's.
+
+Each territory's ways are found anew in turn, while units that several want become dearer for all: negotiated
+congestion, as wires are laid on a chip. A way is a wall to others; so where what they can then reach leaves no plan in
+balance, other ways are tried, and those count that leave the fairest shares.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+import networkx as nx
+import numpy as np
+
+from .problem import Problem
+from .reach import shares_within_reach
+
+ROUNDS, DEARER = 24, 1.6
+"""How often ways are found anew, and by how much sharing becomes dearer each time."""
+TRIES = 8
+"""Other ways that are tried where the first ones leave no plan in balance."""
+SPREAD = 0.6
+"""How much chance there is in what a step costs: standard deviation of the logarithm."""
+
+
+def negotiated(problem: Problem, cost: np.ndarray | None = None) -> np.ndarray | None:
+    """Return a territory for each fixed unit and for those on ways that join each territory's; None if none is found.
+
+    Parameters
+    ----------
+    problem : Problem
+    cost : ndarray of float, shape (n,), optional
+        By which the km of a step to a unit are multiplied.
+
+    References
+    ----------
+    McMurchie, L. & Ebeling, C. (1995), PathFinder: a negotiation-based performance-driven router for FPGAs.
+    """
+    n = problem.units
+    cost = np.ones(n) if cost is None else cost
+    fixed = problem.fixed
+    apart = [at for at in range(problem.territories) if len(_parts(problem, at)) > 1]
+    ways: dict[int, set[int]] = {at: set() for at in apart}
+    used, history, dear = np.zeros(n), np.ones(n), 0.5
+    for _ in range(ROUNDS):
+        for territory in apart:
+            used[list(ways[territory])] -= 1
+            way = _tree(problem, territory, (cost * history * (1 + dear * used)).tolist())
+            if way is None:
+                return None
+            ways[territory] = way
+            used[list(way)] += 1
+        crowded = used > 1
+        if not crowded.any():
+            joined = fixed.copy()
+            for territory, way in ways.items():
+                joined[list(way)] = territory
+            return joined
+        history[crowded] *= DEARER
+        dear *= DEARER
+    return None
+
+
+def fairest(problem: Problem, joined: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return ways, those given or others, that leave the fairest shares within reach."""
+    choices = [joined]
+    usual = float(problem.workload.mean()) or 1.0
+    best = _unfair(problem, joined)
+    for at in range(TRIES + 1):
+        if best[0] <= problem.tolerance:
+            break
+        heavy = 1 + (at % 3) * problem.workload / usual
+        chance = np.exp(rng.normal(0.0, SPREAD, problem.units)) if at else 1.0
+        found = negotiated(problem, heavy * chance)
+        if found is not None:
+            rank = _unfair(problem, found)
+            if rank < best:
+                best = rank
+                choices.append(found)
+    return choices[-1]
+
+
+def _unfair(problem: Problem, joined: np.ndarray) -> tuple[float, float]:
+    """Return the least largest deviation that ways leave, and all deviation squared; infinite where nobody can live."""
+    shares = shares_within_reach(problem, joined)
+    if shares is None:
+        return np.inf, np.inf
+    off = shares.loads / problem.target - 1
+    return round(shares.deviation, 4), round(float(np.square(off).sum()), 4)
+
+
+def is_apart(problem: Problem) -> bool:
+    """Answer whether the fixed units of a territory lie in several parts."""
+    return any(len(_parts(problem, territory)) > 1 for territory in range(problem.territories))
+
+
+def torn_at(problem: Problem) -> tuple[int, list[int]] | None:
+    """Return a unit through which several territories would have to pass, and these; None where there is none."""
+    graph = nx.Graph((unit, near) for unit, around in enumerate(problem.neighbours) for near in around)
+    worst = None
+    for unit in sorted(nx.articulation_points(graph)):
+        rest = graph.subgraph(set(graph) - {unit})
+        sides: dict[int, set[int]] = {}
+        for at, part in enumerate(nx.connected_components(rest)):
+            for territory in set(problem.fixed[list(part)].tolist()) - {-1}:
+                sides.setdefault(territory, set()).add(at)
+        torn = {territory for territory, parts in sides.items() if len(parts) > 1}
+        if len(torn) > 1 and (worst is None or len(torn) > len(worst[1])):
+            worst = unit, sorted(torn)
+    return worst
+
+
+def _parts(problem: Problem, territory: int) -> list[list[int]]:
+    """Return the connected parts of the fixed units of a territory."""
+    left = set(np.flatnonzero(problem.fixed == territory).tolist())
+    parts = []
+    while left:
+        part = [min(left)]
+        left.discard(part[0])
+        for unit in part:
+            near = [other for other in problem.neighbours[unit] if other in left]
+            left.difference_update(near)
+            part += near
+        parts.append(part)
+    return parts
+
+
+def _tree(problem: Problem, territory: int, cost: list[float]) -> set[int] | None:
+    """Return the units on cheap ways that join the fixed units of a territory, part by part, the nearest first."""
+    parts = _parts(problem, territory)
+    seat = int(problem.anchor[territory])
+    parts.sort(key=lambda part: seat not in part)
+    inside, missing = set(parts[0]), {unit: at for at, part in enumerate(parts[1:], 1) for unit in part}
+    shut = (problem.fixed >= 0) & (problem.fixed != territory)
+    if problem.barred is not None:
+        shut |= problem.barred[:, territory] & (problem.fixed != territory)
+    closed, location = shut.tolist(), problem.location
+    way: set[int] = set()
+    while missing:
+        heap = [(0.0, unit, -1) for unit in sorted(inside)]
+        before: dict[int, int] = {}
+        found = -1
+        while heap:
+            weight, here, last = heappop(heap)
+            if here in before:
+                continue
+            before[here] = last
+            if here in missing:
+                found = here
+                break
+            for other in problem.neighbours[here]:
+                if other not in before and not closed[other]:
+                    km = float(np.sqrt(np.square(location[other] - location[here]).sum()))
+                    heappush(heap, (weight + km * cost[other] + 1e-6, other, here))
+        if found < 0:
+            return None
+        reached = parts[missing[found]]
+        while found not in inside:
+            way.add(found)
+            inside.add(found)
+            found = before[found]
+        inside.update(reached)
+        missing = {unit: at for unit, at in missing.items() if unit not in inside}
+        way.difference_update(reached)
+    return {unit for unit in way if problem.fixed[unit] < 0}
