@@ -65,7 +65,7 @@ def solve(
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     first = min(pool, key=WorkingPartition.cost)
-    best = smooth(search, first, watch.part(0.88, 0.9))
+    best = smooth(search, first, pool, watch.part(0.88, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
