@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,12 +20,20 @@ COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
 FEWEST = 10
 """Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
 COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
+HOT = Schedule(hot=5.0, cold=0.15, limits=(4.0, 100.0), pressures=(30.0, 3.0))
+COMBINE = replace(COARSE, hot=1.0)
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
-"""How to anneal both, in prices of a cut edge."""
+"""How to anneal all of them, in prices of a cut edge."""
+HOT_MOVES, ALTOGETHER, MANY = 600, 300_000, 1500
+"""Proposals per unit of a hot annealing, and of all of them for each smoothing allowed; above so many units, none."""
+KEPT = 5
+"""Plans of which two at a time are combined."""
 
 
-def smooth(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
-    """Return a partition with shorter borders, where those are dear, by annealing on coarse maps.
+def smooth(
+    region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], watch: Watch
+) -> WorkingPartition:
+    """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
     short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
@@ -33,10 +42,14 @@ def smooth(region: Search, best: WorkingPartition, watch: Watch) -> WorkingParti
     if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
         return best
     count, now = min(COARSE_UNITS * problem.territories, problem.units // 2), best
-    for turn in range(region.effort.smoothings):
-        if watch.time_is_up() or count < FEWEST * problem.territories:
+    if count < FEWEST * problem.territories:
+        return best
+    # where plans are combined afterwards, that takes half of the effort
+    turns = region.effort.smoothings if problem.units > MANY else -(-region.effort.smoothings // 2)
+    for turn in range(turns):
+        if watch.time_is_up():
             break
-        watch.progress(turn / region.effort.smoothings, f"Smoothing borders, worst {100 * best.worst():.1f} %")
+        watch.progress(turn / turns, f"Smoothing borders, worst {100 * best.worst():.1f} %")
         coarse, at, inside = coarsened(problem, now.assignment, count, region.rng)
         search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(watch), region.aim)
         search.unit_travel = region.unit_travel
@@ -49,7 +62,61 @@ def smooth(region: Search, best: WorkingPartition, watch: Watch) -> WorkingParti
         best = min(best, now, key=region.rank)
         if turn % 2:
             now = best
-    return best
+    return best if problem.units > MANY else _crossed(region, best, pool, count)
+
+
+def _crossed(
+    region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], count: int
+) -> WorkingPartition:
+    """Return the best of a partition, of others that are annealed hot, and of what two of them at a time make.
+
+    What lies together in both of two plans is put together to a coarse map, on which a border that either has is a
+    border to choose: annealing from one short border often finds no way to another.
+
+    Reference: Sanders & Schulz (2012), Distributed evolutionary graph partitioning, ALENEX 2012.
+    """
+    turns = region.effort.smoothings
+    starts = sorted(pool, key=region.rank)
+    kept = [best]
+    for turn in range(min(turns, turns * ALTOGETHER // (HOT_MOVES * region.problem.units))):
+        if region.watch.time_is_up():
+            return best
+        kept.append(_annealed(region, starts[turn % len(starts)].assignment, HOT, HOT_MOVES))
+    if len(kept) == 1:
+        return best
+    kept = sorted(kept, key=region.rank)[:KEPT]
+    for _ in range(turns // 2):
+        if region.watch.time_is_up():
+            break
+        first, second = sorted(region.rng.choice(len(kept), 2, replace=False).tolist())
+        found = _combined(region, kept[first], kept[second], count)
+        if region.rank(found) < region.rank(kept[second]):
+            kept[second] = found
+            kept.sort(key=region.rank)
+    return kept[0]
+
+
+def _annealed(region: Search, assignment: Sequence[int], schedule: Schedule, moves: int) -> WorkingPartition:
+    """Return an assignment annealed on the fine map, without trees: their borders are long."""
+    part, budget = region.working(assignment), moves * region.problem.units
+    anneal(part, budget, _by_edge(schedule, region.weights.boundary), region.rng, Silent(region.watch))
+    region.proposals += budget
+    return region.polish(part.assignment)
+
+
+def _combined(region: Search, one: WorkingPartition, other: WorkingPartition, count: int) -> WorkingPartition:
+    """Return the first partition annealed on a coarse map that knows the borders of both."""
+    alike = one.assignment == other.assignment
+    overlaid = np.array(one.assignment) * region.problem.territories + np.array(other.assignment)
+    coarse, at, inside = coarsened(region.problem, overlaid.tolist(), count, region.rng)
+    search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(region.watch), region.aim)
+    search.unit_travel = region.unit_travel
+    blobs = search.working([home // region.problem.territories for home in inside])
+    budget = COARSE_MOVES * coarse.units
+    schedule = _by_edge(COARSE if alike else COMBINE, region.weights.boundary)
+    anneal(blobs, budget, schedule, region.rng, search.watch)
+    region.proposals += budget
+    return _annealed(region, np.array(blobs.assignment)[at], FINE, FINE_MOVES)
 
 
 def _by_edge(schedule: Schedule, edge: float) -> Schedule:
