@@ -469,7 +469,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--efforts", nargs="*", choices=EFFORTS, default=list(EFFORTS))
     parser.add_argument(
-        "--boundaries", type=float, nargs="*", default=[10.0, 50.0], help="of the runs that mind borders"
+        "--boundaries", type=float, nargs="*", default=[50.0, 1000.0], help="of the runs that mind borders"
     )
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--tolerance", type=float, default=5.0, help="per cent")

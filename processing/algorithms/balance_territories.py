@@ -79,7 +79,13 @@ class BalanceTerritories(RulesAlgorithm):
         for parameter in (
             real("CAPACITY_MIN", self.tr("Least workload of a territory"), None, 0, optional=True),
             real("CAPACITY_MAX", self.tr("Most workload of a territory"), None, 0, optional=True),
-            real("BOUNDARY", self.tr("Short borders against short travel (0: travel alone, 50: smooth)"), 1.0, 0, 100),
+            real(
+                "BOUNDARY",
+                self.tr("Short borders against short travel (0: travel alone, 50: smooth, 1000: borders alone)"),
+                1.0,
+                0,
+                1000,
+            ),
             whole("SEED", self.tr("Seed of the search"), 0, 0, 2**31 - 1),
             real("TIME_LIMIT", self.tr("Time limit (seconds; 0: none)"), 300.0, 0),
             enum("ON_CANCEL", self.tr("When cancelled"),
