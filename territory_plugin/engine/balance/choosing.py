@@ -29,7 +29,7 @@ TRAVEL, LONGER_WAYS = 0.1, 0.55
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
-PART, PARTS, HOPS, BEFORE_PROOF = 0.2, 15, 4, 0.99
+PART, PARTS, HOPS, BEFORE_PROOF = 0.5, 8, 4, 0.99
 """On large maps: share of the sets to choose from around one territory outside, around how many, and how many borders
 away; all but the share of the turns that ends with a long search for proofs."""
 BESIDE = 10
