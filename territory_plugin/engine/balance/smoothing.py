@@ -30,9 +30,7 @@ KEPT = 5
 """Plans of which two at a time are combined."""
 
 
-def smooth(
-    region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], watch: Watch
-) -> WorkingPartition:
+def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], watch: Watch) -> WorkingPartition:
     """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
@@ -65,9 +63,7 @@ def smooth(
     return best if problem.units > MANY else _crossed(region, best, pool, count)
 
 
-def _crossed(
-    region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], count: int
-) -> WorkingPartition:
+def _crossed(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], count: int) -> WorkingPartition:
     """Return the best of a partition, of others that are annealed hot, and of what two of them at a time make.
 
     What lies together in both of two plans is put together to a coarse map, on which a border that either has is a
