@@ -41,6 +41,8 @@ OTHERS = 1
 """Further plans of the annealings that programs go on from."""
 FOUNDINGS = 4
 """Places that are tried for a new territory."""
+NOTHING = 0.01
+"""Weight of change of a unit, the average being one, below which change costs nothing: travel alone counts then."""
 
 
 def starting_assignment(problem: Problem, founding: dict[int, int]) -> np.ndarray:
@@ -129,8 +131,9 @@ def reshape(
     whole = effort
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
-    # the programs know nothing of regions, further measures and shapes
-    knows_all = bool(whole.finalists) and compactness <= COMPACTNESS and not (problem.regions or problem.limits_of)
+    # the programs know nothing of regions, further measures and shapes, and of nothing where no change costs anything
+    knows_all = bool(whole.finalists) and compactness <= COMPACTNESS and problem.stay.max() > NOTHING
+    knows_all = knows_all and not (problem.regions or problem.limits_of)
     has_programs = knows_all and n <= MANY_UNITS
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
