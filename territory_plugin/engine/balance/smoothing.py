@@ -48,15 +48,8 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
         if watch.time_is_up():
             break
         watch.progress(turn / turns, f"Smoothing borders, worst {100 * best.worst():.1f} %")
-        coarse, at, inside = coarsened(problem, now.assignment, count, region.rng)
-        search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(watch), region.aim)
-        search.unit_travel = region.unit_travel
-        blobs = search.working(inside)
-        anneal(blobs, COARSE_MOVES * coarse.units, _by_edge(COARSE, edge), region.rng, search.watch)
-        part = region.working(np.array(blobs.assignment)[at])
-        anneal(part, FINE_MOVES * problem.units, _by_edge(FINE, edge), region.rng, Silent(watch), region.effort.recuts)
-        region.proposals += COARSE_MOVES * coarse.units + FINE_MOVES * problem.units
-        now = region.polish(part.assignment)
+        blobs = _on_coarse_map(region, now.assignment, now.assignment, count, COARSE)
+        now = _annealed(region, blobs, FINE, FINE_MOVES, region.effort.recuts)
         best = min(best, now, key=region.rank)
         if turn % 2:
             now = best
@@ -92,10 +85,12 @@ def _crossed(region: Search, best: WorkingPartition, pool: Sequence[WorkingParti
     return kept[0]
 
 
-def _annealed(region: Search, assignment: Sequence[int], schedule: Schedule, moves: int) -> WorkingPartition:
-    """Return an assignment annealed on the fine map, without trees: their borders are long."""
+def _annealed(
+    region: Search, assignment: Sequence[int], schedule: Schedule, moves: int, recuts: int = 0
+) -> WorkingPartition:
+    """Return an assignment annealed on the fine map, usually without trees: their borders are long."""
     part, budget = region.working(assignment), moves * region.problem.units
-    anneal(part, budget, _by_edge(schedule, region.weights.boundary), region.rng, Silent(region.watch))
+    anneal(part, budget, _by_edge(schedule, region.weights.boundary), region.rng, Silent(region.watch), recuts)
     region.proposals += budget
     return region.polish(part.assignment)
 
@@ -104,15 +99,23 @@ def _combined(region: Search, one: WorkingPartition, other: WorkingPartition, co
     """Return the first partition annealed on a coarse map that knows the borders of both."""
     alike = one.assignment == other.assignment
     overlaid = np.array(one.assignment) * region.problem.territories + np.array(other.assignment)
-    coarse, at, inside = coarsened(region.problem, overlaid.tolist(), count, region.rng)
+    blobs = _on_coarse_map(region, one.assignment, overlaid.tolist(), count, COARSE if alike else COMBINE)
+    return _annealed(region, blobs, FINE, FINE_MOVES)
+
+
+def _on_coarse_map(
+    region: Search, assignment: Sequence[int], within: Sequence[int], count: int, schedule: Schedule
+) -> np.ndarray:
+    """Return an assignment annealed on a coarse map, each of whose units has one number of `within`."""
+    coarse, at, _ = coarsened(region.problem, within, count, region.rng)
     search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(region.watch), region.aim)
     search.unit_travel = region.unit_travel
-    blobs = search.working([home // region.problem.territories for home in inside])
-    budget = COARSE_MOVES * coarse.units
-    schedule = _by_edge(COARSE if alike else COMBINE, region.weights.boundary)
-    anneal(blobs, budget, schedule, region.rng, search.watch)
+    inside = np.empty(coarse.units, dtype=int)
+    inside[at] = assignment
+    blobs, budget = search.working(inside), COARSE_MOVES * coarse.units
+    anneal(blobs, budget, _by_edge(schedule, region.weights.boundary), region.rng, search.watch)
     region.proposals += budget
-    return _annealed(region, np.array(blobs.assignment)[at], FINE, FINE_MOVES)
+    return np.array(blobs.assignment)[at]
 
 
 def _by_edge(schedule: Schedule, edge: float) -> Schedule:
