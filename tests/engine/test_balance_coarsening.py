@@ -11,7 +11,7 @@ from healthcare_territories.territory_plugin.engine.balance.effort import EFFORT
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition, cut_edges
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
-from healthcare_territories.territory_plugin.engine.balance.smoothing import smooth
+from healthcare_territories.territory_plugin.engine.balance.smoothing import is_smoothed, smooth
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,3 +121,32 @@ def test_usual_borders_are_left_to_flips():
     search = Search(problem, EFFORTS["default"], Weights(), 100.0, np.random.default_rng(3), Watch())
     part = search.working(start, STRICT)
     assert smooth(search, part, [part], Watch()) is part
+
+
+@pytest.mark.parametrize(
+    ("units", "territories", "boundary", "effort", "expected"),
+    [
+        (240, 2, 50.0, "quick", True),
+        (240, 12, 50.0, "default", True),
+        (240, 13, 50.0, "default", False),
+        (200, 2, 50.0, "default", False),
+        (240, 2, 4.9, "default", False),
+    ],
+)
+def test_coarse_maps_are_for_dear_borders_and_maps_that_have_units_enough(
+    units, territories, boundary, effort, expected
+):
+    problem, _ = small_problem(units, territories, 2, 0.05)
+    weights = Weights(boundary=boundary * Weights.boundary)
+    assert is_smoothed(problem, EFFORTS[effort], weights) is expected
+
+
+def test_a_single_plan_is_smoothed_as_well():
+    """All annealings may end in one plan: there are no two to combine then."""
+    problem, start = small_problem(220, 2, 1, 0.3)
+    weights = Weights(boundary=1000 * Weights.boundary)
+    search = Search(problem, EFFORTS["quick"], weights, 100.0, np.random.default_rng(3), Watch())
+    part = search.working(start, STRICT)
+    found = smooth(search, part, [part], Watch())
+    assert search.rank(found) <= search.rank(part)
+    assert all(is_connected(problem, [u for u in range(220) if found.assignment[u] == home]) for home in (0, 1))

@@ -22,7 +22,7 @@ class Effort:
     mends : int
         Annealings around the territories that are still outside the tolerance.
     smoothings : int
-        Coarse maps that are annealed where borders are dear.
+        Coarse maps that are annealed where borders are dear, half of them to combine plans.
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
@@ -61,7 +61,7 @@ EFFORTS = {
         refine=0,
         recuts=10,
         mends=3,
-        smoothings=1,
+        smoothings=4,
         restarts=0,
         retries=6,
         sets=3_000,
@@ -78,7 +78,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
-        smoothings=8,
+        smoothings=24,
         restarts=120,
         retries=40,
         sets=25_000,
@@ -95,7 +95,7 @@ EFFORTS = {
         refine=1000,
         recuts=40,
         mends=63,
-        smoothings=40,
+        smoothings=90,
         restarts=300,
         retries=300,
         sets=400_000,

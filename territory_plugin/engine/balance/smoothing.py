@@ -1,4 +1,7 @@
-"""Short borders where they are asked for: a coarse map is annealed before the whole one."""
+"""Short borders where they are asked for: coarse maps are annealed, and what two plans agree on is kept together.
+
+Reference: Sanders & Schulz (2012), Distributed evolutionary graph partitioning, ALENEX 2012.
+"""
 
 from __future__ import annotations
 
@@ -7,115 +10,113 @@ from dataclasses import replace
 
 import numpy as np
 
-from .annealing import Schedule, anneal
+from .annealing import Schedule, anneal, descend
 from .coarsening import coarsened
+from .effort import Effort
 from .objective import Weights, WorkingPartition
-from .search import FEW_UNITS, MANY_UNITS, Search
+from .problem import Problem
+from .search import FEW_UNITS, MANY_UNITS, STRICT, Search
 from .watch import Silent, Watch
 
 SMOOTH = 5.0
 """How much dearer than usual borders are where coarse maps are annealed for them."""
-COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 600, 80
+COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 200, 60
 """Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+RECUTS = 10
+"""Recombinations tried per batch of proposals on the coarse map: cheap there, and they move whole territories."""
 FEWEST = 10
 """Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
-COARSE = Schedule(hot=3.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
-HOT = Schedule(hot=5.0, cold=0.15, limits=(4.0, 100.0), pressures=(30.0, 3.0))
-COMBINE = replace(COARSE, hot=1.0)
+COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
+HOT = replace(COOL, hot=3.0)
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
-"""How to anneal all of them, in prices of a cut edge."""
-HOT_MOVES, ALTOGETHER, MANY = 600, 300_000, 1500
-"""Proposals per unit of a hot annealing, and of all of them for each smoothing allowed; above so many units, none."""
-KEPT = 5
+"""How to anneal a coarse map so that its borders straighten, so that they end elsewhere, and the fine one after
+either, in prices of a cut edge."""
+KEPT = 6
 """Plans of which two at a time are combined."""
+
+
+def is_smoothed(problem: Problem, effort: Effort, weights: Weights) -> bool:
+    """Answer whether borders are so dear, and the map of such a size, that coarse maps are annealed for them."""
+    return (
+        weights.boundary >= SMOOTH * Weights.boundary
+        and not problem.has_rules
+        and FEW_UNITS / 2 < problem.units <= MANY_UNITS
+        and problem.units // 2 >= FEWEST * problem.territories
+        and effort.smoothings > 0
+    )
 
 
 def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], watch: Watch) -> WorkingPartition:
     """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
-    short border to another; blobs of units do. Each coarse map is another one; the fine one is annealed after it.
+    short border to another; blobs of units do. Each plan of the pool is annealed so, first cool, then hot; then two
+    of the best at a time are combined, and the worse of them gives way to what is better.
     """
-    edge, problem = region.weights.boundary, region.problem
-    if edge < SMOOTH * Weights.boundary or problem.has_rules or not FEW_UNITS / 2 < problem.units <= MANY_UNITS:
+    if not is_smoothed(region.problem, region.effort, region.weights):
         return best
-    count, now = min(COARSE_UNITS * problem.territories, problem.units // 2), best
-    if count < FEWEST * problem.territories:
-        return best
-    # where plans are combined afterwards, that takes half of the effort
-    turns = region.effort.smoothings if problem.units > MANY else -(-region.effort.smoothings // 2)
+    turns, starts = region.effort.smoothings, sorted(pool, key=region.rank)
+    kept, found = [best], best
     for turn in range(turns):
         if watch.time_is_up():
             break
-        watch.progress(turn / turns, f"Smoothing borders, worst {100 * best.worst():.1f} %")
-        blobs = _on_coarse_map(region, now.assignment, now.assignment, count, COARSE)
-        now = _annealed(region, blobs, FINE, FINE_MOVES, region.effort.recuts)
-        best = min(best, now, key=region.rank)
-        if turn % 2:
-            now = best
-    return best if problem.units > MANY else _crossed(region, best, pool, count)
-
-
-def _crossed(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartition], count: int) -> WorkingPartition:
-    """Return the best of a partition, of others that are annealed hot, and of what two of them at a time make.
-
-    What lies together in both of two plans is put together to a coarse map, on which a border that either has is a
-    border to choose: annealing from one short border often finds no way to another.
-
-    Reference: Sanders & Schulz (2012), Distributed evolutionary graph partitioning, ALENEX 2012.
-    """
-    turns = region.effort.smoothings
-    starts = sorted(pool, key=region.rank)
-    kept = [best]
-    for turn in range(min(turns, turns * ALTOGETHER // (HOT_MOVES * region.problem.units))):
-        if region.watch.time_is_up():
-            return best
-        kept.append(_annealed(region, starts[turn % len(starts)].assignment, HOT, HOT_MOVES))
-    if len(kept) == 1:
-        return best
-    kept = sorted(kept, key=region.rank)[:KEPT]
-    for _ in range(turns // 2):
-        if region.watch.time_is_up():
-            break
-        first, second = sorted(region.rng.choice(len(kept), 2, replace=False).tolist())
-        found = _combined(region, kept[first], kept[second], count)
-        if region.rank(found) < region.rank(kept[second]):
-            kept[second] = found
-            kept.sort(key=region.rank)
+        watch.progress(turn / turns, f"Smoothing borders, worst {100 * kept[0].worst():.1f} %")
+        if turn > turns // 2 and len(kept) > 1:
+            first, second = sorted(region.rng.choice(len(kept), 2, replace=False).tolist())
+            found = _combined(region, kept[first], kept[second])
+            if region.rank(found) < region.rank(kept[second]) and _is_new(found, kept):
+                kept[second] = found
+                kept.sort(key=region.rank)
+            continue
+        if turn < len(starts):
+            found = _annealed(region, starts[turn], starts[turn].assignment, COOL)
+        else:
+            # in turn from the best, and on from where the last one ended
+            start = kept[0] if turn % 2 else found
+            found = _annealed(region, start, start.assignment, HOT)
+        if _is_new(found, kept):
+            kept = sorted([*kept, found], key=region.rank)[:KEPT]
     return kept[0]
 
 
-def _annealed(
-    region: Search, assignment: Sequence[int], schedule: Schedule, moves: int, recuts: int = 0
-) -> WorkingPartition:
-    """Return an assignment annealed on the fine map, usually without trees: their borders are long."""
-    part, budget = region.working(assignment), moves * region.problem.units
-    anneal(part, budget, _by_edge(schedule, region.weights.boundary), region.rng, Silent(region.watch), recuts)
-    region.proposals += budget
-    return region.polish(part.assignment)
+def _is_new(part: WorkingPartition, kept: Sequence[WorkingPartition]) -> bool:
+    """Answer whether a partition is none of some others."""
+    return all(part.assignment != each.assignment for each in kept)
 
 
-def _combined(region: Search, one: WorkingPartition, other: WorkingPartition, count: int) -> WorkingPartition:
-    """Return the first partition annealed on a coarse map that knows the borders of both."""
-    alike = one.assignment == other.assignment
+def _combined(region: Search, one: WorkingPartition, other: WorkingPartition) -> WorkingPartition:
+    """Return the first partition annealed on a coarse map that knows the borders of both.
+
+    What lies together in both is put together, so that a border that either has is a border to choose.
+    """
     overlaid = np.array(one.assignment) * region.problem.territories + np.array(other.assignment)
-    blobs = _on_coarse_map(region, one.assignment, overlaid.tolist(), count, COARSE if alike else COMBINE)
-    return _annealed(region, blobs, FINE, FINE_MOVES)
+    return _annealed(region, one, overlaid.tolist(), COOL)
 
 
-def _on_coarse_map(
-    region: Search, assignment: Sequence[int], within: Sequence[int], count: int, schedule: Schedule
-) -> np.ndarray:
-    """Return an assignment annealed on a coarse map, each of whose units has one number of `within`."""
-    coarse, at, _ = coarsened(region.problem, within, count, region.rng)
+def _annealed(region: Search, start: WorkingPartition, within: Sequence[int], schedule: Schedule) -> WorkingPartition:
+    """Return a partition annealed on a coarse map, each of whose units has one number of `within`, then on all units.
+
+    On the fine map without trees: their borders are long.
+    """
+    problem, edge = region.problem, region.weights.boundary
+    count = min(COARSE_UNITS * problem.territories, problem.units // 2)
+    coarse, at, _ = coarsened(problem, within, count, region.rng)
     search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(region.watch), region.aim)
     search.unit_travel = region.unit_travel
     inside = np.empty(coarse.units, dtype=int)
-    inside[at] = assignment
+    inside[at] = start.assignment
     blobs, budget = search.working(inside), COARSE_MOVES * coarse.units
-    anneal(blobs, budget, _by_edge(schedule, region.weights.boundary), region.rng, search.watch)
-    region.proposals += budget
-    return np.array(blobs.assignment)[at]
+    anneal(blobs, budget, _by_edge(schedule, edge), region.rng, search.watch, RECUTS)
+    part, fine = region.working(np.array(blobs.assignment)[at]), FINE_MOVES * problem.units
+    anneal(part, fine, _by_edge(FINE, edge), region.rng, search.watch)
+    region.proposals += budget + fine
+    part = region.polish(part.assignment)
+    if part.excess() > 0:
+        # what is left of the excess costs less than an edge: pay more
+        part.weights = part.weights.with_limit(region.strict)
+        descend(part, search.watch)
+        part.weights = part.weights.with_limit(STRICT)
+    return part
 
 
 def _by_edge(schedule: Schedule, edge: float) -> Schedule:

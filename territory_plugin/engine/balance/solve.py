@@ -18,7 +18,7 @@ from .pockets import Excuses
 from .problem import Problem
 from .restarts import restart
 from .search import FEW_UNITS, MANY_UNITS, SKETCH, Search
-from .smoothing import smooth
+from .smoothing import is_smoothed, smooth
 from .watch import Silent, Watch
 
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
@@ -50,6 +50,9 @@ def solve(
         # one long annealing from one of few starts
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
         effort = replace(effort, starts=1 + effort.starts // 8, tries=1, sketch=together, finalists=0)
+    if is_smoothed(problem, effort, weights):
+        # all starts are annealed again on coarse maps
+        effort = replace(effort, finalists=0)
     centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
