@@ -453,7 +453,7 @@ class _Job:
             raise refused
         _, at, name, share = min(tried)
         told = f"{name} goes: of {len(tried)} whose leaving moves least by the flow bound ({share:.1f} %)"
-        beside = "" if not at else f"; by the flow bound alone it had been {tried[0][2]} ({tried[0][3]:.1f} %)"
+        beside = "" if not at else f"; by the flow bound alone it would have been {tried[0][2]} ({tried[0][3]:.1f} %)"
         return name, f"{told} its first plan is the best{beside}."
 
     def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
