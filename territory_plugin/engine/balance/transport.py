@@ -168,14 +168,16 @@ class Transport:
     def local_scale(self) -> np.ndarray:
         """Return the mean cost around each cell, that of the territories it is shared between, shape (n,).
 
-        The blur follows it, because a city's territories are a hundredth as wide as those around it.
+        The blur follows it, because a city's territories are a hundredth as wide as those around it. In single precision:
+        a pair that has a share or none by the last bit of a blur would change the centres.
         """
         drawn = self.share * self.of_cells(self.workload)
         held = self.per_centre(drawn)
         paid = self.per_centre(drawn * self.cost)
         own = paid / np.maximum(held, 1e-300)
         floor = 1e-6 * float(paid.sum() / held.sum()) + 1e-9
-        return np.maximum(self.per_cell(self.share * self.of_centres(own)), floor)
+        scale = np.maximum(self.per_cell(self.share * self.of_centres(own)), floor)
+        return scale.astype(np.float32).astype(float)
 
     def balance(self, blur: float, enough: float = NEAR_ENOUGH) -> None:
         """Find prices and shares at `blur` × the local scale, from the prices at hand or else from zero.
@@ -246,9 +248,10 @@ class Transport:
         return gain[kept]
 
     def _share_at(self, price: np.ndarray, blur: np.ndarray) -> None:
-        """Set prices and smoothed shares."""
-        share = np.exp(self._pair(price, blur))
-        self.price, self.share = price, share / self.of_cells(self.per_cell(share))
+        """Set prices, rounded, and smoothed shares."""
+        self.price = np.round(price, DIGITS)
+        share = np.exp(self._pair(self.price, blur))
+        self.share = share / self.of_cells(self.per_cell(share))
 
     def _equations(self, blur: np.ndarray, firm: float) -> csc_matrix:
         """Return the second derivative of the smoothed dual, damped, shape (k, k)."""
