@@ -28,6 +28,9 @@ from .reach import Shares, reachable, shares_within_reach
 from .rules import Rules
 from .search import aimed
 
+LOCATED = 4
+"""Digits of a kilometre that locations are rounded to. Versions of numpy differ in the last bit of a sine, and a plan
+hangs on single bits where two choices are alike."""
 NARROW = 6
 """Units at most through which a group of territories touches the rest, for that to count as a narrow place."""
 
@@ -732,7 +735,7 @@ def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray,
     )
     position = {node: index for index, node in enumerate(nodes)}
     neighbours = [tuple(sorted(position[other] for other in graph[node] if other != node)) for node in nodes]
-    return nodes, loads, geocentric(np.stack([lon, lat], axis=1)), neighbours
+    return nodes, loads, np.round(geocentric(np.stack([lon, lat], axis=1)), LOCATED), neighbours
 
 
 def _values(graph: nx.Graph, nodes, attribute: str) -> np.ndarray:
