@@ -251,7 +251,7 @@ def test_one_fewer_is_whoever_moves_the_least(run, alignment):
     of = assert_sound(outcome, 2)
     assert set(of.values()) == {"A", "C"}
     assert outcome.results["DISRUPTION_PCT"] == pytest.approx(20)
-    assert "B goes" in outcome.results["MESSAGES"]
+    assert "B (20.0 %) goes" in outcome.results["MESSAGES"]
 
 
 def test_two_become_one(run, alignment):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .. import alignment
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
@@ -172,7 +172,7 @@ def rebalance_territories(
     job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
     for at in range(fewer):
         stretch = searching.part(CHOOSING * at / fewer, CHOOSING * (at + 1) / fewer)
-        goes, why = job.who_goes(lambda name: wanted((*remove, name)), tolerance, rules, stretch)  # noqa: B023
+        goes, why = job.who_goes(wanted, remove, tolerance, rules, stretch)
         remove, told = (*remove, goes), [*told, why]
         job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
     searching = searching.part(CHOOSING, 1.0) if fewer else searching
@@ -420,7 +420,12 @@ class _Job:
         self.found: list[_Found] = []
 
     def who_goes(
-        self, without: Callable[[str], _Today], tolerance: float, rules: Rules, watch: Watch
+        self,
+        wanted: Callable[[Sequence[str]], _Today],
+        gone: Sequence[str],
+        tolerance: float,
+        rules: Rules,
+        watch: Watch,
     ) -> tuple[str, str]:
         """Return the territory that had best go, and why.
 
@@ -437,24 +442,28 @@ class _Job:
         ranked = alignment.rank_merges(self.graph, now, loads, tolerance=tolerance, pairs=False)
         ranked = ranked[~ranked["removed"].isin(locked)]
         refused = TerritoryError("Every territory is locked or to be split: none of them can go.")
-        tried: list[tuple[float, int, str, float]] = []
+        tried: list[tuple[float, int, str, str]] = []
         for name, share in zip(ranked["removed"], ranked["share_pct"]):
             if len(tried) == GLANCES or (tried and watch.time_is_up()):
                 break
             stretch = watch.part(len(tried) / GLANCES, (len(tried) + 1) / GLANCES)
-            glance = _Job(self.graph, without(name), self.workload, self.weight, self.compactness, self.seed, "quick")
+            today = wanted((*gone, name))
+            glance = _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, "quick")
             try:
                 found = glance.run(tolerance, rules, stretch, GLANCE_TURNS)
             except TerritoryError as error:  # nobody else can have what it has
                 refused = error
                 continue
-            tried.append((found.disruption + found.outside / k, len(tried), name, share))
+            told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
+            tried.append((round(found.disruption + found.outside / k, 9), len(tried), name, told))
         if not tried:
             raise refused
-        _, at, name, share = min(tried)
-        told = f"{name} goes: of {len(tried)} whose leaving moves least by the flow bound ({share:.1f} %)"
-        beside = "" if not at else f"; by the flow bound alone it would have been {tried[0][2]} ({tried[0][3]:.1f} %)"
-        return name, f"{told} its first plan is the best{beside}."
+        _, at, name, told = min(tried)
+        beside = f"; by that bound alone, {tried[0][3]} would go" if at else ""
+        return name, (
+            f"{told} goes: of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow "
+            f"bound, the one whose first plan is the best{beside}."
+        )
 
     def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
         """Return the plan with the least disruption found within a tolerance; a glance takes so many `turns`."""
