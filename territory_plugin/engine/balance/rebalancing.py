@@ -172,14 +172,13 @@ def rebalance_territories(
     job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
     for at in range(fewer):
         stretch = searching.part(CHOOSING * at / fewer, CHOOSING * (at + 1) / fewer)
-        goes, why = job.who_goes(wanted, remove, tolerance, rules, stretch)
+        goes, why, job = job.who_goes(wanted, remove, tolerance, rules, stretch)
         remove, told = (*remove, goes), [*told, why]
-        job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
     searching = searching.part(CHOOSING, 1.0) if fewer else searching
     first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
     messages = [*told, *job.today.messages]
     rules, straight, first = _timed(job, rules, times, tolerance, first)
-    found = job.run(tolerance, rules, first)
+    found = job.found[-1] if job.found else job.run(tolerance, rules, first)
     if straight is not None and straight.is_better_balanced(found):
         messages.append(
             f"Short times from centres would leave {100 * found.worst:.1f} % deviation: the plan by straight distance "
@@ -426,12 +425,12 @@ class _Job:
         tolerance: float,
         rules: Rules,
         watch: Watch,
-    ) -> tuple[str, str]:
-        """Return the territory that had best go, and why.
+    ) -> tuple[str, str, _Job]:
+        """Return the territory that had best go, why, and the job without it, with its plan where that was made.
 
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
-        units, and the one with the least disruption goes; a territory that is left outside the tolerance counts as
-        much as one that changes hands.
+        units, where a territory that is left outside the tolerance counts as much as one that changes hands. The one
+        with the least disruption goes, or the one that the bound likes best, if its plan is the better one in the end.
         """
         units, k = list(self.graph), len(self.today.reps)
         if k - len(self.today.fresh) < 2:
@@ -441,16 +440,19 @@ class _Job:
         now = [self.today.now.get(unit) for unit in units]
         ranked = alignment.rank_merges(self.graph, now, loads, tolerance=tolerance, pairs=False)
         ranked = ranked[~ranked["removed"].isin(locked)]
+
+        def without(name: str, effort: str) -> _Job:
+            today = wanted((*gone, name))
+            return _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, effort)
+
         refused = TerritoryError("Every territory is locked or to be split: none of them can go.")
         tried: list[tuple[float, int, str, str]] = []
         for name, share in zip(ranked["removed"], ranked["share_pct"]):
             if len(tried) == GLANCES or (tried and watch.time_is_up()):
                 break
-            stretch = watch.part(len(tried) / GLANCES, (len(tried) + 1) / GLANCES)
-            today = wanted((*gone, name))
-            glance = _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, "quick")
+            stretch = watch.part(len(tried) / (2 * GLANCES), (len(tried) + 1) / (2 * GLANCES))
             try:
-                found = glance.run(tolerance, rules, stretch, GLANCE_TURNS)
+                found = without(name, "quick").run(tolerance, rules, stretch, GLANCE_TURNS)
             except TerritoryError as error:  # nobody else can have what it has
                 refused = error
                 continue
@@ -459,10 +461,19 @@ class _Job:
         if not tried:
             raise refused
         _, at, name, told = min(tried)
-        beside = f"; by that bound alone, {tried[0][3]} would go" if at else ""
-        return name, (
-            f"{told} goes: of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow "
-            f"bound, the one whose first plan is the best{beside}."
+        among = f"of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow bound"
+        if not at:
+            return name, f"{told} goes: {among}, the one whose first plan is the best.", without(name, self.effort)
+        _, _, first, liked = tried[0]
+        jobs = [without(each, self.effort) for each in (name, first)]
+        plans = [job.run(tolerance, rules, watch.part(0.5 + i / 4, 0.75 + i / 4)) for i, job in enumerate(jobs)]
+        worth = [(plan.outside, round(plan.disruption, 9)) for plan in plans]
+        if worth[1] < worth[0]:
+            return first, f"{liked} goes: {among}, the first, and its plan is better than that of {told}.", jobs[1]
+        return (
+            name,
+            f"{told} goes: {among}, the one with the best plan; by that bound alone, {liked} would go.",
+            jobs[0],
         )
 
     def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
