@@ -143,7 +143,7 @@ class RebalanceTerritories(RulesAlgorithm):
         for parameter in (
             whole("ADD", self.tr("Territories to add"), 0, 0),
             text("REMOVE", self.tr("Territories to remove (North, T7)"), optional=True),
-            whole("FEWER", self.tr("Territories to remove besides, whoever's leaving moves the least"), 0, 0),
+            whole("FEWER", self.tr("Further territories to remove: those whose leaving moves least"), 0, 0),
             text("MERGE", self.tr("Territories to merge (North + South; T3 + T4)"), optional=True),
             text("SPLIT", self.tr("Territories to split in two (North, T7)"), optional=True),
         ):

@@ -201,6 +201,17 @@ def test_transport_on_a_line_cuts_where_the_capacities_say():
     assert (np.diff(nearest) >= 0).all()
 
 
+def test_a_centre_of_no_capacity_draws_nothing_and_leaves_the_others_theirs():
+    """Seven cells, three centres: the second may draw nothing, and becomes so dear that no cell looks at it."""
+    points = np.array([[52, 149, 0], [11, 1, 0], [218, 106, 0], [-27, 79, 0], [80, 44, 0], [108, 136, 0], [30, 0, 0.0]])
+    capacity = np.array([30.0, 0.0, 30.0])
+    workload = np.array([7.4, 7.0, 7.3, 5.0, 10.6, 10.4, 12.3])
+    transport = Transport(points, workload, capacity, points[[2, 6, 3]], Watch())
+    transport.balance(0.3)
+    assert transport.load() == pytest.approx(capacity, abs=0.5)
+    assert np.isfinite(transport.price).all()
+
+
 @pytest.mark.parametrize("territories", [5, 90])
 def test_transport_meets_capacities(territories):
     rng = np.random.default_rng(territories)

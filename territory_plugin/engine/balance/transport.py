@@ -168,8 +168,8 @@ class Transport:
     def local_scale(self) -> np.ndarray:
         """Return the mean cost around each cell, that of the territories it is shared between, shape (n,).
 
-        The blur follows it, because a city's territories are a hundredth as wide as those around it. In single precision:
-        a pair that has a share or none by the last bit of a blur would change the centres.
+        The blur follows it, because a city's territories are a hundredth as wide as those around it. In single
+        precision: a pair that has a share or none by the last bit of a blur would change the centres.
         """
         drawn = self.share * self.of_cells(self.workload)
         held = self.per_centre(drawn)
@@ -267,7 +267,8 @@ class Transport:
         shape = len(blur), len(pull)
         shares = csr_matrix((self.share[kept], self.centre[kept], start), shape=shape)
         stiffs = csr_matrix((stiff[kept], self.centre[kept], start), shape=shape)
-        damping = firm * self.capacity / scale + 1e-9 * pull
+        # one that shall draw nothing has to be held, too
+        damping = firm * np.maximum(self.capacity, 1e-3 * self.capacity.mean()) / scale + 1e-9 * pull
         return (diags(pull + damping) - shares.T @ stiffs).tocsc()
 
     def _newton(self, blur: np.ndarray, steps: int, enough: float = NEAR_ENOUGH) -> None:
