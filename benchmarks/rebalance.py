@@ -477,9 +477,9 @@ flow of workload between neighbouring territories (`engine/alignment.py`).
         parts.append(
             f"""## A rep goes
 
-From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound the one goes whose first
-plan is the best (`fewer`), unless the first of them has the better plan in the end; CPU seconds are all of it. The least flow
-bound is that of all who could go.
+From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound the one goes whose
+first plan is the best (`fewer`), unless the first of them has the better plan in the end; CPU seconds are all of it.
+The least flow bound is that of all who could go.
 
 {as_markdown(tables["merges"])}"""
         )
