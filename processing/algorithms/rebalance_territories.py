@@ -65,7 +65,8 @@ class RebalanceTerritories(RulesAlgorithm):
 
     Disruption is the share of workload, of accounts, or of both that changes hands. With a cap (“at most 10 %”) you
     get the best balance that is reachable under it. Territories can be added where they help most, removed (their
-    neighbours absorb them), merged or split. A name stays where at least half of the territory's workload stays.
+    neighbours absorb them; those you name, or those whose leaving moves the least), merged or split. A name stays
+    where at least half of the territory's workload stays.
 
     The outputs say what changes hands, from whom to whom and why, what each territory gains and loses, and how far
     the plan is from the least possible: the flow bound, the workload that would have to flow between neighbouring
@@ -142,6 +143,7 @@ class RebalanceTerritories(RulesAlgorithm):
         for parameter in (
             whole("ADD", self.tr("Territories to add"), 0, 0),
             text("REMOVE", self.tr("Territories to remove (North, T7)"), optional=True),
+            whole("FEWER", self.tr("Further territories to remove: those whose leaving moves least"), 0, 0),
             text("MERGE", self.tr("Territories to merge (North + South; T3 + T4)"), optional=True),
             text("SPLIT", self.tr("Territories to split in two (North, T7)"), optional=True),
         ):
@@ -219,6 +221,7 @@ class RebalanceTerritories(RulesAlgorithm):
             "remove": changes.remove,
             "merge": changes.merge,
             "split": changes.split,
+            "fewer": self.integer("FEWER"),
             "seed": self.integer("SEED"),
             "effort": self.choice("EFFORT"),
             "time_limit": self.number("TIME_LIMIT") or None,
@@ -230,6 +233,7 @@ class RebalanceTerritories(RulesAlgorithm):
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
             bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context), **wish,
         )  # fmt: skip
+        wish = {**wish, "remove": result.removed}
         table = self.trade_off(market, today, wish, result.reached) if curve else None
         for message in result.messages:
             self.feedback.pushInfo(message)
@@ -288,7 +292,7 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def trade_off(self, market, today, wish, reached):
         """Return the deviation reachable at some disruptions, where the plans met so far count, too."""
-        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
+        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit", "fewer")}
         table = engine.balance.trade_off(
             market.graph, today, caps=CAPS, reached=reached, progress=part(self.progress, 0.4, 0.85), **wish
         )

@@ -82,8 +82,8 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     assert {
         "UNITS", "UNIT_FIELD", "WORKLOAD_FIELDS", "SHARES", "EDGES", "CURRENT_FIELD", "ALIGNMENT",
         "ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD", "REPS", "TOLERANCE", "MAX_DISRUPTION", "DISRUPTION_BY",
-        "ACCOUNTS_FIELD", "ADD", "REMOVE", "MERGE", "SPLIT", "EFFORT", "SEED", "TIME_LIMIT", "OUTPUT", "ASSIGNMENT",
-        "MOVES", "GAINED_LOST", "CURVE", "REPORT",
+        "ACCOUNTS_FIELD", "ADD", "REMOVE", "FEWER", "MERGE", "SPLIT", "EFFORT", "SEED", "TIME_LIMIT", "OUTPUT",
+        "ASSIGNMENT", "MOVES", "GAINED_LOST", "CURVE", "REPORT",
     } <= definitions.keys()  # fmt: skip
     assert definitions["TOLERANCE"].defaultValue() == 5
     assert definitions["MAX_DISRUPTION"].defaultValue() is None
@@ -243,6 +243,15 @@ def test_a_territory_that_goes_is_absorbed_by_its_neighbours(run, alignment):
     assert outcome.results["DISRUPTION_PCT"] == pytest.approx(100 / 3)
     rows = {row["territory"]: row for row in outcome.rows("GAINED_LOST")}
     assert (rows["B"]["units_after"], rows["B"]["name_kept"]) == (0, False)
+
+
+def test_one_fewer_is_whoever_moves_the_least(run, alignment):
+    """B has two ZIPs, one beside A, one beside C; whoever else goes, four change hands."""
+    outcome = run("rebalanceterritories", asked(alignment("A A B C C\nA A B C C"), FEWER=1, CURVE="memory:"))
+    of = assert_sound(outcome, 2)
+    assert set(of.values()) == {"A", "C"}
+    assert outcome.results["DISRUPTION_PCT"] == pytest.approx(20)
+    assert "B (20.0 %) goes" in outcome.results["MESSAGES"]
 
 
 def test_two_become_one(run, alignment):

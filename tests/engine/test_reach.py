@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 import networkx as nx
@@ -19,34 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .test_balance import grid, path
-from .test_gateways import homed
-
-
-def least_worst(graph, problem) -> float:
-    """Return the least largest deviation of all plans that keep what is forbidden, by looking at every assignment."""
-    n, k = problem.units, problem.territories
-    free = [unit for unit in range(n) if problem.fixed[unit] < 0]
-    best = np.inf
-    for choice in itertools.product(range(k), repeat=len(free)):
-        plan = problem.fixed.copy()
-        plan[free] = choice
-        held = np.bincount(plan, problem.workload, k)
-        worst = float(np.abs(held / problem.target - 1).max())
-        if worst >= best or problem.barred[np.arange(n), plan].any():
-            continue
-        if all(nx.is_connected(graph.subgraph(np.flatnonzero(plan == at).tolist())) for at in range(k)):
-            best = worst
-    return best
+from .test_gateways import homed, homed_at_random, least_worst
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(5, 9), st.integers(2, 3), st.integers(0, 9999))
 def test_no_plan_is_better_than_what_is_in_reach(count, territories, seed):
     rng = np.random.default_rng(seed)
-    graph = nx.from_prufer_sequence(rng.integers(0, count, count - 2).tolist())
-    graph.add_edges_from(rng.choice(count, 2, replace=False).tolist() for _ in range(2))
-    homes = rng.choice(count, territories, replace=False).tolist()
-    problem = homed(graph, rng.integers(0, 9, count), homes, rng.uniform(0.5, 1.5, territories))
+    graph, homes, problem = homed_at_random(rng, count, territories, contacts=2, lightest=0)
     barred = rng.random((count, territories)) < 0.3
     barred[homes, np.arange(territories)] = False
     problem = replace(problem, barred=barred)
@@ -110,10 +89,7 @@ def test_a_minimum_above_what_a_rep_reaches_is_told():
 def test_who_passes_a_gateway_has_a_way_there(count, territories, seed):
     """Corridors add units to what is fixed, connected and allowed."""
     rng = np.random.default_rng(seed)
-    graph = nx.from_prufer_sequence(rng.integers(0, count, count - 2).tolist())
-    graph.add_edges_from(rng.choice(count, 2, replace=False).tolist() for _ in range(2))
-    homes = rng.choice(count, territories, replace=False).tolist()
-    problem = homed(graph, rng.integers(1, 9, count), homes, rng.uniform(0.5, 1.5, territories))
+    graph, homes, problem = homed_at_random(rng, count, territories, contacts=2, lightest=1)
     barred = rng.random((count, territories)) < 0.1
     barred[homes, np.arange(territories)] = False
     problem = replace(problem, barred=barred)

@@ -7,6 +7,7 @@ import itertools
 import networkx as nx
 import numpy as np
 import pytest
+from healthcare_territories.territory_plugin.engine.alignment import rank_merges
 from healthcare_territories.territory_plugin.engine.balance import (
     Measure,
     Rules,
@@ -125,6 +126,39 @@ def test_a_rep_who_goes_is_absorbed_and_one_who_comes_is_given_a_fair_share():
     assert more.plan.within_tolerance.all()
 
 
+def test_who_goes_is_seen_from_whole_units():
+    """
+    1 1 1 1 | 1 1 1 1 | 3.9 | 1 1 1 1 | 1 1 1 1, one territory fewer: as a liquid, the light one in the middle goes with
+    3.9; it is whole, and 2 more have to pass on from who takes it. One beside it goes with 4, half to either side.
+    """
+    graph = path([1] * 8 + [3.9] + [1] * 8)
+    current = dict(zip(sorted(graph), "AAAABBBBCDDDDEEEE"))
+    loads = [graph.nodes[unit]["workload"] for unit in graph]
+    ranked = rank_merges(graph, [current[unit] for unit in graph], loads, tolerance=0.25)
+    assert ranked.iloc[0]["removed"] == "C"
+    light = rebalance_territories(graph, current, tolerance=0.25, remove=["C"])
+    assert light.disruption == pytest.approx(5.9 / 19.9)
+    chosen = rebalance_territories(graph, current, tolerance=0.25, fewer=1)
+    assert chosen.removed in {("B",), ("D",)}
+    assert_sound(graph, chosen, current, set("ABCDE") - set(chosen.removed))
+    assert chosen.disruption == pytest.approx(4 / 19.9)
+    assert any("by that bound alone, C" in text for text in chosen.messages)
+
+
+@pytest.mark.parametrize(("locked", "fewer", "may"), [("AE", 2, "BCD"), ("AC", 1, "DE")])
+def test_who_goes_is_never_one_who_is_locked_or_whom_nobody_else_reaches(locked, fewer, may):
+    """A A B B C C D D E E: where A and C are locked, nobody gets to what B has."""
+    graph = grid(2, 10)
+    current = {unit: "ABCDE"[int(unit[1]) // 2] for unit in graph}
+    rules = Rules(
+        reps=tuple(Rep(name, name, locked=name in locked) for name in "ABCDE"),
+        locked={unit: name for unit, name in current.items() if name in locked},
+    )
+    result = rebalance_territories(graph, current, tolerance=0.7, rules=rules, fewer=fewer)
+    assert len(result.removed) == fewer and set(result.removed) <= set(may)
+    assert_sound(graph, result, current, set("ABCDE") - set(result.removed))
+
+
 def test_two_become_one_under_the_name_of_the_heavier_and_one_becomes_two():
     graph = grid(4, 6)
     current = {unit: "A" if unit[1] < "1" else "B" if unit[1] < "3" else "C" for unit in graph}
@@ -184,6 +218,7 @@ def test_more_disruption_buys_better_balance():
         ({"remove": ["A"], "split": ["A"]}, "A is to be changed in two ways"),
         ({"merge": [("A",)]}, "Merging takes two"),
         ({"remove": ["A", "B"]}, "No territory would be left"),
+        ({"fewer": 2}, "No territory would be left"),
         ({"weight": "nothing"}, "no number of at least 0 in 'nothing'"),
     ],
 )

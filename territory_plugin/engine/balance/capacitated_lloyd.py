@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .near_transport import NearTransport
 from .problem import Problem
 from .transport import ROUGH, Transport, squared_distances
 from .watch import Watch
@@ -20,8 +19,6 @@ CELLS_PER_TERRITORY = 12
 MOST_CELLS = 3000
 REGION = 60
 """Above so many territories, Lloyd rounds start in regions of at most so many, and are refined all together."""
-NEAR_ABOVE = 30
-"""Above so many centres, cells look at near ones only."""
 COARSEST = 0.3
 SHARPER = (0.2, 0.12, 0.07, 0.04, 0.02)
 
@@ -116,18 +113,12 @@ def coarse_cells(location: np.ndarray, workload: np.ndarray, most: float) -> tup
     return centre, weight
 
 
-def _transport(points, loads, capacity, centres, watch: Watch, price=None) -> Transport:
-    """Return the transport among few centres, or among many."""
-    method = NearTransport if len(capacity) > NEAR_ABOVE else Transport
-    return method(points, loads, capacity, centres, watch, price)
-
-
 def _lloyd(points, loads, capacity, homes, rounds: int, rng, watch: Watch, text: str) -> Transport:
     """Return the transport after Lloyd rounds from a weighted bisection."""
     centres = np.empty((len(capacity), points.shape[1]))
     for cells, slots in weighted_bisection(points, loads, capacity, rng):
         centres[slots] = np.einsum("u,ua->a", loads[cells], points[cells]) / loads[cells].sum()
-    transport = _transport(points, loads, capacity, _beside_homes(centres, homes), watch)
+    transport = Transport(points, loads, capacity, _beside_homes(centres, homes), watch)
     _iterate(transport, homes, rounds, watch, text)
     return transport
 
@@ -208,7 +199,7 @@ def capacitated_lloyd(
                 inner = stretch.part(0.8 * index / len(regions), 0.8 * (index + 1) / len(regions))
                 local = _lloyd(points[cells], loads[cells], part, homes[slots], rounds, rng, inner, text)
                 centres[slots], price[slots] = local.centres, local.price
-            transport = _transport(points, loads, capacity, centres, watch, price)
+            transport = Transport(points, loads, capacity, centres, watch, price)
             _iterate(transport, homes, rounds // 4, stretch.part(0.8, 1.0), text)
         else:
             transport = _lloyd(points, loads, capacity, homes, rounds, rng, stretch, text)
@@ -220,7 +211,7 @@ def capacitated_lloyd(
     for travel, _, centres, price in found[:keep]:
         if len(points) < len(places) and not watch.time_is_up():
             # the centres are good, but cells too coarse to tell the price to the unit
-            whole = _transport(places, weight, capacity, centres, watch, price)
+            whole = Transport(places, weight, capacity, centres, watch, price)
             whole.balance(COARSEST)
             whole.sharpen(SHARPER)
             price, travel = whole.price, whole.travel()

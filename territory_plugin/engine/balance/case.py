@@ -18,18 +18,19 @@ from .certificates import Certificates, Region, certify
 from .contiguity import NotJoined, components, join_fixed, repair_contiguity
 from .exact import Proof
 from .feasibility import Duties, duties, region_codes, within_reach
-from .gateways import Gateway, narrowest
 from .handing_over import CHOICES, fewest_misplaced, misplaced
 from .joining import fairest, negotiated, torn_at
 from .objective import cut_edges, moment_of_inertia
 from .plan import Plan
 from .problem import Limits, Problem, Regions, within_limits
-from .reach import Shares, reachable, shares_within_reach
+from .reach import reachable, shares_within_reach
+from .reasons import minima_out_of_reach, reach_text, reasons_of
 from .rules import Rules
 from .search import aimed
 
-NARROW = 6
-"""Units at most through which a group of territories touches the rest, for that to count as a narrow place."""
+LOCATED = 4
+"""Digits of a kilometre that locations are rounded to. Versions of numpy differ in the last bit of a sine, and a plan
+hangs on single bits where two choices are alike."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Case:
         The contacts that were added for that.
     ways : dict of int to ndarray of int
         By component, where shortest ways do not join what is locked: the territories of what is fixed, with other ways.
+    short_of_reach : dict of int to str
+        By territory, why what reps can reach lets no plan be within the tolerance.
     """
 
     graph: nx.Graph
@@ -78,6 +81,7 @@ class Case:
     joined: tuple[str, ...]
     bridges: tuple[tuple[Hashable, Hashable], ...]
     ways: dict[int, np.ndarray] = field(default_factory=dict)
+    short_of_reach: dict[int, str] = field(default_factory=dict)
 
     def values(self, attribute: str) -> np.ndarray:
         """Return a node attribute as numbers, in the order of the units."""
@@ -241,6 +245,29 @@ class Case:
             scale=float(values.sum()) / self.territories or 1.0,
         )
 
+    def within_reach(self) -> Case:
+        """Return the same case, whose certificates tell where bans and a limit of travel leave no plan in balance."""
+        if self.duty.barred is None:
+            return self
+        said: list[str] = []
+        short: dict[int, str] = {}
+        least = self.proof.least_deviation
+        for at, region in enumerate(self.regions):
+            problem = self.problem(at)
+            shares = shares_within_reach(problem)
+            names = [self.duty.names[each] for each in region.territories]
+            said += minima_out_of_reach(self, problem, names)
+            if shares is None or shares.deviation <= self.tolerance:
+                continue
+            said.append(reach_text(self, problem, shares, names))
+            short.update(dict.fromkeys(region.territories, said[-1]))
+            if len(self.regions) == 1 and not region.apart and problem.least is None and problem.most is None:
+                least = max(least, shares.deviation)
+        if not said:
+            return self
+        proof = replace(self.proof, reach=tuple(said), least_deviation=least)
+        return replace(self, proof=proof, duty=replace(self.duty, gave=(*self.duty.gave, *said)), short_of_reach=short)
+
     def frozen(self) -> np.ndarray:
         """Return the territory of each unit that is locked with all its territory, -1 for the others."""
         held = np.isin(self.duty.fixed, np.flatnonzero(self.duty.frozen))
@@ -302,7 +329,7 @@ class Case:
             gave=(*duty.gave, *self.joined, *self._broken(assignment)),
             **about,
         )
-        plan.reasons.update(self._reasons(plan, region_of, assignment, proofs, problems))
+        plan.reasons.update(reasons_of(self, plan, region_of, assignment, proofs, problems))
         return plan
 
     def _limits_of_workload(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -347,209 +374,6 @@ class Case:
         first = np.full(k, n)
         np.minimum.at(first, assignment, np.arange(n))
         return np.lexsort((first, np.round(east + south, 6)))
-
-    def _narrows(self, plan: Plan, assignment: np.ndarray) -> dict[int, str]:
-        """Return, for groups of territories that all hold too much or too little, the few contacts that lead out."""
-        off = np.where(plan.oversize | self.duty.frozen, 0.0, plan.adjusted_deviation)
-        side = np.where(off > plan.tolerance / 2, 1, np.where(off < -plan.tolerance / 2, -1, 0))
-        pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for unit, around in enumerate(self.neighbours):
-            for other in around:
-                one, two = int(assignment[unit]), int(assignment[other])
-                if one != two:
-                    pairs.setdefault((one, two), []).append((unit, other))
-        beside: list[tuple[int, ...]] = [() for _ in side]
-        for one, two in pairs:
-            if side[one] == side[two] != 0:
-                beside[one] += (two,)
-        said: dict[int, str] = {}
-        for group in components(beside, np.flatnonzero(side).tolist()):
-            inside = set(group)
-            ways = [way for (one, two), found in pairs.items() if one in inside and two not in inside for way in found]
-            doors = min(({unit for unit, _ in ways}, {other for _, other in ways}), key=len)
-            if len(group) < 2 or not 0 < len(doors) <= NARROW:
-                continue
-            named = name_some([self.ids[unit] for unit in sorted(doors)], NARROW)
-            held = "much" if side[group[0]] > 0 else "little"
-            text = (
-                f"it and {len(group) - 1:,} more, which all hold too {held}, are joined to the rest through "
-                f"{Count(len(doors)):unit|units} only ({named}). Open more contacts there, or move homes or locks."
-            )
-            said.update(dict.fromkeys(group, text))
-        return said
-
-    def _gateways(self, problems: Sequence[Problem]) -> dict[int, str]:
-        """Return, for territories whose homes lie on both sides of a single unit, what that forbids, proven."""
-        said: dict[int, str] = {}
-        for region, problem in zip(self.regions, problems):
-            gate = narrowest(problem)
-            if gate is not None and gate.bound > self.tolerance:
-                said.update(dict.fromkeys(region.territories, self._gateway_text(region, problem, gate)))
-        return said
-
-    def _gateway_text(self, region: Region, problem: Problem, gate: Gateway) -> str:
-        """Return what a unit that parts the map forbids."""
-        here = [region.territories[at] for at in gate.side]
-        mean = float(problem.target.mean())
-        reps = Count(len(here))
-        return (
-            f"one territory only can pass through {self.ids[region.units[gate.unit]]}, beyond which "
-            f"{reps:rep has|reps have} to live from {gate.workload / mean:.2f} targets instead of "
-            f"{gate.wanted / mean:.2f} ({name_some(self.duty.names[at] for at in here)}): whoever passes, some "
-            f"territory is {100 * gate.bound:.1f} % off in every plan. Open more contacts there, or move homes."
-        )
-
-    def within_reach(self) -> Case:
-        """Return the same case, whose certificates tell where bans and a limit of travel leave no plan in balance."""
-        if self.duty.barred is None:
-            return self
-        said: list[str] = []
-        least = self.proof.least_deviation
-        for at, region in enumerate(self.regions):
-            problem = self.problem(at)
-            shares = shares_within_reach(problem)
-            names = [self.duty.names[each] for each in region.territories]
-            said += self._minima_out_of_reach(problem, names)
-            if shares is None or shares.deviation <= self.tolerance:
-                continue
-            said.append(self._reach_text(problem, shares, names))
-            if len(self.regions) == 1 and not region.apart and problem.least is None and problem.most is None:
-                least = max(least, shares.deviation)
-        if not said:
-            return self
-        proof = replace(self.proof, reach=tuple(said), least_deviation=least)
-        return replace(self, proof=proof, duty=replace(self.duty, gave=(*self.duty.gave, *said)))
-
-    def _short_of_reach(self, problems: Sequence[Problem]) -> dict[int, str]:
-        """Return, for territories of parts where no plan is in balance because of what reps can reach, why so."""
-        said: dict[int, str] = {}
-        for region, problem in zip(self.regions, problems if self.proof.reach else ()):
-            shares = shares_within_reach(problem)
-            if shares is not None and shares.deviation > self.tolerance:
-                names = [self.duty.names[each] for each in region.territories]
-                said.update(dict.fromkeys(region.territories, self._reach_text(problem, shares, names)))
-        return said
-
-    def _kept(self) -> str:
-        """Return which rules say what reps can reach."""
-        bans = ["what is forbidden"] if any(rep.forbidden for rep in self.rules.reps) else []
-        limit = [] if self.rules.most_travel is None else [f"the limit of {self.rules.most_travel:g}"]
-        return " and ".join(limit + bans)
-
-    def _reach_text(self, problem: Problem, shares: Shares, names: Sequence[str]) -> str:
-        """Return why what reps can reach lets no plan be within the tolerance."""
-        off = f"{100 * shares.deviation:.1f} %"
-        some = list(shares.crowded or shares.starved)
-        limit = self.rules.most_travel is not None
-        out = "Raise the limit, or move homes or locks." if limit else "Take bans back, or move homes or locks."
-        if not some:
-            return f"No plan that keeps {self._kept()} has all territories nearer to their targets than {off}. {out}"
-        part = shares.workload / float(problem.target[some].sum())
-        who = name_some(names[at] for at in some) + (" together" if len(some) > 1 else "")
-        verb, their = ("have", "their targets") if len(some) > 1 else ("has", "its target")
-        if shares.crowded:
-            why = f"{who} {verb} to take {shares.workload:,.0f}, {part:.2f} times {their}, which nobody else reaches"
-        else:
-            verb = "reach" if len(some) > 1 else "reaches"
-            why = f"{who} {verb} no more than {shares.workload:,.0f}, {part:.2f} times {their}"
-        return f"{why}: every plan that keeps {self._kept()} leaves a territory {off} off. {out}"
-
-    def _minima_out_of_reach(self, problem: Problem, names: Sequence[str]) -> list[str]:
-        """Return the reps whose minimum is more than they reach, in sentences."""
-        if problem.least is None:
-            return []
-        reached = np.einsum("ut,u->t", reachable(problem), problem.workload)
-        return [
-            f"{names[at]} reaches {reached[at]:,.6g}, its minimum is {problem.least[at]:,.6g}: no plan that keeps "
-            f"{self._kept()} holds it. Lower it, or move the home."
-            for at in np.flatnonzero(reached < problem.least * (1 - 1e-9)).tolist()
-        ]
-
-    def _reasons(
-        self,
-        plan: Plan,
-        region_of: np.ndarray,
-        assignment: np.ndarray,
-        proofs: Sequence[Proof],
-        problems: Sequence[Problem],
-    ) -> dict[int, str]:
-        """Return one sentence for each territory outside the tolerance of the fair target or of its own."""
-        ids, loads = self.ids, self.loads
-        reasons = {}
-        proof = plan.certificates
-        proven = {
-            territory: each
-            for each in sorted(proofs, key=lambda each: (not each.territories, len(each.units)))
-            for territory in np.unique(assignment[list(each.units)]).tolist()
-        }
-        limited = not (np.isnan(self.duty.least) & np.isnan(self.duty.most)).all()
-        narrow = {} if plan.within_tolerance.all() else self._narrows(plan, assignment)
-        gates = {} if plan.within_tolerance.all() else self._gateways(problems)
-        short = {} if plan.within_tolerance.all() else self._short_of_reach(problems)
-        outside = ~plan.within_tolerance | (np.abs(plan.deviation) > plan.tolerance * (1 + 1e-9))
-        for territory in np.flatnonzero(outside).tolist():
-            if self.duty.frozen[territory]:
-                reasons[territory] = f"{100 * plan.deviation[territory]:+.1f} %: it is locked as it is today."
-                continue
-            fair = proof.fair_target * self.duty.share[territory]
-            component = proof.components[region_of[territory]]
-            stuck = {each.unit: each.least_deviation for each in component.stuck}
-            inside = np.flatnonzero(assignment == territory)
-            heaviest = int(inside[np.argmax(loads[inside])])
-            locked = float(loads[inside][self.duty.fixed[inside] == territory].sum())
-            off = 100 * (plan.workload[territory] / (proof.shared_target * self.duty.share[territory]) - 1)
-            if plan.workload[territory] == 0:
-                reason = f"None of its {Count(len(inside)):unit|units} has any workload."
-            elif plan.oversize[territory]:
-                share = 100 * loads[heaviest] / fair
-                reason = f"{ids[heaviest]} alone holds {share:.0f} % of the target."
-                if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
-                    beside = Count(len(inside) - 1)
-                    reason += f" {beside:unit beside it has|units beside it have} no other way to a territory."
-            elif locked > (1 + plan.tolerance) * plan.target[territory]:
-                alone = 100 * locked / plan.target[territory]
-                reason = f"{off:+.1f} %: the units locked to it alone hold {alone:.0f} % of its target."
-            elif plan.within_tolerance[territory]:
-                if limited:
-                    reason = f"Within what the limits of reps leave ({plan.target[territory]:,.6g})."
-                elif component.oversize:
-                    names = name_some([unit.unit for unit in component.oversize], 3)
-                    reason = f"Within tolerance of what {names} leave to the others ({plan.target[territory]:,.6g})."
-                else:
-                    reason = (
-                        f"Its part of the map ({component.region or name_some(component.units, 3)}) holds "
-                        f"{component.workload / proof.fair_target:.2f} targets and carries "
-                        f"{component.territories}."
-                    )
-            elif any(ids[unit] in stuck for unit in inside):
-                unit = max((ids[unit] for unit in inside if ids[unit] in stuck), key=stuck.get)
-                reason = (
-                    f"{off:+.1f} %: {unit} and the units around it allow nothing nearer to the target than "
-                    f"{100 * stuck[unit]:.1f} %."
-                )
-            elif territory in proven and not proven[territory].territories:
-                reason = f"{off:+.1f} %: {proven[territory]}."
-            elif territory in short:
-                reason = f"{off:+.1f} %: {short[territory]}"
-            elif territory in gates:
-                reason = f"{off:+.1f} %: {gates[territory]}"
-            elif territory in narrow:
-                reason = f"{off:+.1f} %: {narrow[territory]}"
-            elif territory in proven:
-                reason = f"{off:+.1f} %: {proven[territory]}."
-            elif component.least_deviation > plan.tolerance:
-                reason = (
-                    f"{off:+.1f} %: workloads of whole units allow no better than "
-                    f"{100 * component.least_deviation:.1f} % in its part of the map."
-                )
-            else:
-                share = 100 * loads[heaviest] / plan.target[territory] if plan.target[territory] > 0 else 0.0
-                reason = (
-                    f"{off:+.1f} %: the search found no better. {ids[heaviest]} alone holds {share:.0f} % of "
-                    "the target; a higher effort or tolerance may help."
-                )
-            reasons[territory] = reason
-        return reasons
 
 
 def case_of(
@@ -732,7 +556,7 @@ def _arrays(graph: nx.Graph, workload: str) -> tuple[list[Hashable], np.ndarray,
     )
     position = {node: index for index, node in enumerate(nodes)}
     neighbours = [tuple(sorted(position[other] for other in graph[node] if other != node)) for node in nodes]
-    return nodes, loads, geocentric(np.stack([lon, lat], axis=1)), neighbours
+    return nodes, loads, np.round(geocentric(np.stack([lon, lat], axis=1)), LOCATED), neighbours
 
 
 def _values(graph: nx.Graph, nodes, attribute: str) -> np.ndarray:

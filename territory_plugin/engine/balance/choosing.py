@@ -29,9 +29,9 @@ TRAVEL, LONGER_WAYS = 0.1, 0.55
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
 ACCOUNTED = 0.5
 """Share of the turns that are used when each territory outside is known to be one that must be."""
-PART, PARTS, HOPS, BEFORE_PROOF = 0.5, 8, 4, 0.99
+PART, PARTS, HOPS = 0.5, 8, 4
 """On large maps: share of the sets to choose from around one territory outside, around how many, and how many borders
-away; all but the share of the turns that ends with a long search for proofs."""
+away."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
@@ -102,10 +102,21 @@ def list_clusters(region: Search, best: WorkingPartition, watch: Watch) -> tuple
     return best, [proof for t, proof in sorted(proofs.items()) if t in outside]
 
 
-def regroup(
-    region: Search, best: WorkingPartition, watch: Watch, share: float = 1.0
-) -> tuple[WorkingPartition, list[Proof]]:
-    """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer.
+def regroup(region: Search, best: WorkingPartition, watch: Watch) -> tuple[WorkingPartition, list[Proof]]:
+    """Return a partition with fewer territories outside the tolerance, and proofs where there cannot be fewer."""
+    if region.excuses is None or not best.improvable():
+        return best, []
+    best = (
+        _regroup_in_parts(region, best, watch)
+        if region.problem.units > MANY_UNITS
+        else choose_anew(region, best, watch)
+    )
+    region.excuses.unexcused(best, region.effort.pieces)
+    return best, _proofs(region.excuses, best)
+
+
+def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: float = 1.0) -> WorkingPartition:
+    """Return a partition with fewer territories outside the tolerance.
 
     One of them is taken together with some of those around it, and all are chosen anew, from coarse units that
     differ from turn to turn. Plans that are as good are gone on from, too; the best one counts.
@@ -113,18 +124,13 @@ def regroup(
     Parameters
     ----------
     region : Search
+        Whose `excuses` are known.
     best : WorkingPartition
     watch : Watch
     share : float
         Of the turns, and of the sets to choose from, that the whole search may use.
     """
-    problem, effort = region.problem, region.effort
-    if region.excuses is None or not best.improvable():
-        return best, []
-    if problem.units > MANY_UNITS:
-        best = _regroup_in_parts(region, best, watch)
-        region.excuses.unexcused(best, effort.pieces)
-        return best, _proofs(region.excuses, best)
+    effort = region.effort
     now, pieces = best, min(FEW_PIECES, effort.pieces // 3)
     bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     while bad and not watch.time_is_up():
@@ -152,9 +158,7 @@ def regroup(
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
             bad, beside = region.excuses.unexcused(now, pieces), now.touching()
-    if share == 1.0:
-        region.excuses.unexcused(best, effort.pieces)
-    return best, _proofs(region.excuses, best)
+    return best
 
 
 def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
@@ -171,7 +175,7 @@ def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> W
         cluster = sorted(t for t in near if alike(region.problem, [t]))
         search, units, before = region.apart(best.assignment, cluster, watch)
         search.effort, search.excuses = effort, Excuses(search.problem, Silent(watch))
-        after, _ = regroup(search, before, search.watch, BEFORE_PROOF)
+        after = choose_anew(search, before, search.watch)
         region.listed += search.listed
         if _misses(after) < _misses(before):
             best = region.exchanged(best, units, np.array(cluster)[after.assignment])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 
 import numpy as np
@@ -200,49 +200,79 @@ def join_fixed(problem: Problem) -> np.ndarray:
 
 def _join_in_order(problem: Problem, first: list[int]) -> np.ndarray:
     """Return `join_fixed`, the territories in `first` before the others."""
-    joined = problem.fixed.copy()
+    joined, location = problem.fixed.copy(), problem.location
     held = np.bincount(joined[joined >= 0], minlength=problem.territories)
     others = [t for t in np.flatnonzero(held > 1).tolist() if t not in first]
+
+    def km(here: int, other: int) -> float:
+        return float(np.sqrt(np.square(location[other] - location[here]).sum()))
+
     for territory in [*first, *others]:
-        members = np.flatnonzero(problem.fixed == territory).tolist()
-        parts = components(problem.neighbours, members)
-        seat = int(problem.anchor[territory])
-        parts.sort(key=lambda part: seat not in part)
-        inside, missing = set(parts[0]), set().union(*parts[1:])
-        while missing:
-            way = _shortest_way(problem, joined, territory, inside, missing)
-            if way is None:
-                raise NotJoined(territory, min(missing))
-            joined[way] = territory
-            inside.update(way)
-            for part in parts:
-                if inside & set(part):
-                    inside.update(part)
-            missing -= inside
+        closed = (joined >= 0) & (joined != territory)
+        if problem.barred is not None:
+            closed |= problem.barred[:, territory]
+        way, lost = connecting_units(problem, territory, closed.tolist(), km)
+        if lost is not None:
+            raise NotJoined(territory, lost)
+        joined[way] = territory
     return joined
 
 
-def _shortest_way(problem: Problem, joined, territory: int, inside: set[int], goal: set[int]) -> list[int] | None:
-    """Return the units on the shortest way, in km, through units that are free or the territory's own."""
-    heap = [(0.0, unit, -1) for unit in sorted(inside)]
-    before: dict[int, int] = {}
-    while heap:
-        distance, unit, last = heappop(heap)
-        if unit in before:
-            continue
-        before[unit] = last
-        if unit in goal:
-            way = []
-            while unit not in inside:
-                way.append(unit)
-                unit = before[unit]
-            return way
-        for other in problem.neighbours[unit]:
-            barred = problem.barred is not None and problem.barred[other, territory]
-            if other not in before and joined[other] in (-1, territory) and not barred:
-                step = float(np.sqrt(np.square(problem.location[other] - problem.location[unit]).sum()))
-                heappush(heap, (distance + step, other, unit))
-    return None
+def fixed_parts(problem: Problem, territory: int) -> list[list[int]]:
+    """Return the connected parts of the fixed units of a territory; that of its anchor, if it has one, comes first."""
+    seat = int(problem.anchor[territory])
+    parts = components(problem.neighbours, np.flatnonzero(problem.fixed == territory).tolist())
+    return sorted(parts, key=lambda part: seat not in part)
+
+
+def connecting_units(
+    problem: Problem, territory: int, closed: Sequence[bool], step: Callable[[int, int], float]
+) -> tuple[list[int], int | None]:
+    """Return free units on cheap ways that join the fixed units of a territory, part by part, the nearest first.
+
+    Parameters
+    ----------
+    closed : sequence of bool, shape (n,)
+        Units that no way leads through or to.
+    step : callable
+        What a step from a unit to a neighbour costs.
+
+    Returns
+    -------
+    units : list of int
+    lost : int or None
+        The first unit of those that no way reaches.
+    """
+    parts = fixed_parts(problem, territory)
+    inside = set(parts[0])
+    part_of = {unit: part for part in parts[1:] for unit in part}
+    ways: list[int] = []
+    while part_of:
+        heap = [(0.0, unit, -1) for unit in sorted(inside)]
+        before: dict[int, int] = {}
+        found = None
+        while heap:
+            distance, here, last = heappop(heap)
+            if here in before:
+                continue
+            before[here] = last
+            if here in part_of:
+                found = here
+                break
+            for other in problem.neighbours[here]:
+                if other not in before and not closed[other]:
+                    heappush(heap, (distance + step(here, other), other, here))
+        if found is None:
+            return ways, min(part_of)
+        for unit in part_of[found]:
+            inside.add(unit)
+            del part_of[unit]
+        unit = before[found]
+        while unit not in inside:
+            inside.add(unit)
+            ways.append(unit)
+            unit = before[unit]
+    return ways, None
 
 
 def repair_contiguity(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> list[int]:

@@ -7,11 +7,10 @@ balance, other ways are tried, and those count that leave the fairest shares.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-
 import networkx as nx
 import numpy as np
 
+from .contiguity import connecting_units, fixed_parts
 from .problem import Problem
 from .reach import shares_within_reach
 
@@ -19,6 +18,8 @@ ROUNDS, DEARER = 24, 1.6
 """How often ways are found anew, and by how much sharing becomes dearer each time."""
 TRIES = 8
 """Other ways that are tried where the first ones leave no plan in balance."""
+STEP = 1e-6
+"""What each step costs besides, in km: of ways as long as each other the one with fewer units."""
 SPREAD = 0.6
 """How much chance there is in what a step costs: standard deviation of the logarithm."""
 
@@ -39,22 +40,22 @@ def negotiated(problem: Problem, cost: np.ndarray | None = None) -> np.ndarray |
     n = problem.units
     cost = np.ones(n) if cost is None else cost
     fixed = problem.fixed
-    apart = [at for at in range(problem.territories) if len(_parts(problem, at)) > 1]
-    ways: dict[int, set[int]] = {at: set() for at in apart}
+    apart = [at for at in range(problem.territories) if len(fixed_parts(problem, at)) > 1]
+    ways: dict[int, list[int]] = {at: [] for at in apart}
     used, history, dear = np.zeros(n), np.ones(n), 0.5
     for _ in range(ROUNDS):
         for territory in apart:
-            used[list(ways[territory])] -= 1
-            way = _tree(problem, territory, (cost * history * (1 + dear * used)).tolist())
+            used[ways[territory]] -= 1
+            way = _way(problem, territory, cost * history * (1 + dear * used))
             if way is None:
                 return None
             ways[territory] = way
-            used[list(way)] += 1
+            used[way] += 1
         crowded = used > 1
         if not crowded.any():
             joined = fixed.copy()
             for territory, way in ways.items():
-                joined[list(way)] = territory
+                joined[way] = territory
             return joined
         history[crowded] *= DEARER
         dear *= DEARER
@@ -91,7 +92,7 @@ def _unfair(problem: Problem, joined: np.ndarray) -> tuple[float, float]:
 
 def is_apart(problem: Problem) -> bool:
     """Answer whether the fixed units of a territory lie in several parts."""
-    return any(len(_parts(problem, territory)) > 1 for territory in range(problem.territories))
+    return any(len(fixed_parts(problem, territory)) > 1 for territory in range(problem.territories))
 
 
 def torn_at(problem: Problem) -> tuple[int, list[int]] | None:
@@ -110,56 +111,15 @@ def torn_at(problem: Problem) -> tuple[int, list[int]] | None:
     return worst
 
 
-def _parts(problem: Problem, territory: int) -> list[list[int]]:
-    """Return the connected parts of the fixed units of a territory."""
-    left = set(np.flatnonzero(problem.fixed == territory).tolist())
-    parts = []
-    while left:
-        part = [min(left)]
-        left.discard(part[0])
-        for unit in part:
-            near = [other for other in problem.neighbours[unit] if other in left]
-            left.difference_update(near)
-            part += near
-        parts.append(part)
-    return parts
-
-
-def _tree(problem: Problem, territory: int, cost: list[float]) -> set[int] | None:
-    """Return the units on cheap ways that join the fixed units of a territory, part by part, the nearest first."""
-    parts = _parts(problem, territory)
-    seat = int(problem.anchor[territory])
-    parts.sort(key=lambda part: seat not in part)
-    inside, missing = set(parts[0]), {unit: at for at, part in enumerate(parts[1:], 1) for unit in part}
-    shut = (problem.fixed >= 0) & (problem.fixed != territory)
+def _way(problem: Problem, territory: int, cost: np.ndarray) -> list[int] | None:
+    """Return the free units on cheap ways that join the fixed units of a territory; None where there is none."""
+    location, cost = problem.location, cost.tolist()
+    closed = (problem.fixed >= 0) & (problem.fixed != territory)
     if problem.barred is not None:
-        shut |= problem.barred[:, territory] & (problem.fixed != territory)
-    closed, location = shut.tolist(), problem.location
-    way: set[int] = set()
-    while missing:
-        heap = [(0.0, unit, -1) for unit in sorted(inside)]
-        before: dict[int, int] = {}
-        found = -1
-        while heap:
-            weight, here, last = heappop(heap)
-            if here in before:
-                continue
-            before[here] = last
-            if here in missing:
-                found = here
-                break
-            for other in problem.neighbours[here]:
-                if other not in before and not closed[other]:
-                    km = float(np.sqrt(np.square(location[other] - location[here]).sum()))
-                    heappush(heap, (weight + km * cost[other] + 1e-6, other, here))
-        if found < 0:
-            return None
-        reached = parts[missing[found]]
-        while found not in inside:
-            way.add(found)
-            inside.add(found)
-            found = before[found]
-        inside.update(reached)
-        missing = {unit: at for unit, at in missing.items() if unit not in inside}
-        way.difference_update(reached)
-    return {unit for unit in way if problem.fixed[unit] < 0}
+        closed |= problem.barred[:, territory] & (problem.fixed != territory)
+
+    def dearer_km(here: int, other: int) -> float:
+        return float(np.sqrt(np.square(location[other] - location[here]).sum())) * cost[other] + STEP
+
+    way, lost = connecting_units(problem, territory, closed.tolist(), dearer_km)
+    return way if lost is None else None

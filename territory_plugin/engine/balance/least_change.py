@@ -72,8 +72,10 @@ FEW, FEW_TURNS = (5, 6), 10
 LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 6, 8, 5, 11, 8), 2, 4
 """The same once there is none: many let the change be little. Turns without gain that end it. In every so many turns
 territories keep their heaviest unit, in the others one drawn by chance."""
-TOGETHER = 8
-"""Plans met that one program chooses from, unit by unit."""
+LAYERS = 2
+"""Of units around a part of a territory that lies apart, whose separators are added with its own."""
+TOGETHER, JOINS = 24, 4
+"""Plans met that one program chooses from, unit by unit; how often at most, with turns from what it chose."""
 RELINK = Branches(roots=4, without=2, nodes=50)
 """Of that."""
 PROGRAMS = 20
@@ -174,6 +176,23 @@ def _ball(problem: Problem, assignment: np.ndarray, first: int, most: int) -> li
     return sorted(ball)
 
 
+def near_by_listing(
+    problem: Problem, assignment: np.ndarray, rng: np.random.Generator, watch: Watch, turns: int
+) -> np.ndarray:
+    """Return the assignment that a few turns of listed sets lead to: a glance at what `least_change` would find.
+
+    Parameters
+    ----------
+    problem, assignment, rng, watch
+        As for `least_change`.
+    turns : int
+        At most.
+    """
+    if problem.territories < 2 or _at_stake(problem) <= 0:
+        return np.asarray(assignment)
+    return _turns(problem, np.asarray(assignment), [], np.full(problem.territories, AWAY), rng, watch, turns)
+
+
 def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
     """Return what changes cost at least in every plan within the limits whose units stay near.
 
@@ -267,27 +286,47 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
 
 
 def _by_listing(problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
-    """Return the best plan once turns of listed sets gain no more from any start, and plans on the way are joined."""
-    met = []
+    """Return the best plan once turns of listed sets gain no more from any start, nor from what joins the plans met."""
     reach = np.full(problem.territories, AWAY)
+    met: list[tuple[tuple, int, np.ndarray]] = []
     for first in starts:
-        best, known, vain = first, _rank(problem, first), 0
-        met.append((known, len(met), best))
-        for turn in range(FEW_TURNS + len(LISTED)):
-            if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
-                break
-            count = LISTED[turn % len(LISTED)]
-            if known[0] > 0 and turn < FEW_TURNS:
-                count = FEW[turn % len(FEW)]
-            by_chance = turn % LISTED_HEAVIEST > 0
-            found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach)
-            if found is not None and _rank(problem, found) < known:
-                best, known, vain = found, _rank(problem, found), 0
-                met.append((known, len(met), best))
-            elif known[0] == 0 or turn >= FEW_TURNS:
-                vain += 1
-    met.sort(key=lambda each: each[:2])
-    return _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
+        _turns(problem, first, met, reach, rng, watch)
+    for _ in range(JOINS):
+        met.sort(key=lambda each: each[:2])
+        best = met[0][-1]
+        joined = _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
+        if _rank(problem, joined) >= met[0][0] or watch.time_is_up():
+            break
+        best = _turns(problem, joined, met, reach, rng, watch)
+    return best
+
+
+def _turns(
+    problem: Problem,
+    first: np.ndarray,
+    met: list,
+    reach: np.ndarray,
+    rng: np.random.Generator,
+    watch: Watch,
+    most: int = FEW_TURNS + len(LISTED),
+) -> np.ndarray:
+    """Return the best plan once turns of listed sets gain no more; add it and those on the way to what was met."""
+    best, known, vain = first, _rank(problem, first), 0
+    met.append((known, len(met), best))
+    for turn in range(most):
+        if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
+            break
+        count = LISTED[turn % len(LISTED)]
+        if known[0] > 0 and turn < FEW_TURNS:
+            count = FEW[turn % len(FEW)]
+        by_chance = turn % LISTED_HEAVIEST > 0
+        found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach)
+        if found is not None and _rank(problem, found) < known:
+            best, known, vain = found, _rank(problem, found), 0
+            met.append((known, len(met), best))
+        elif known[0] == 0 or turn >= FEW_TURNS:
+            vain += 1
+    return best
 
 
 def _together(problem: Problem, plans: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
@@ -568,6 +607,12 @@ class _Program:
             for part in group[:-1]:
                 if not self._needs(part) and load[part].sum() >= self.low[territory] * (1 - 1e-9):
                     self._separate_pair(part, main, territory)
+                # what it would grow by next is as light: the same of it, before a plan shows it
+                for _ in range(LAYERS):
+                    part = sorted({*part, *(other for unit in part for other in self.problem.neighbours[unit])})
+                    if load[part].sum() >= self.low.min() * (1 - 1e-9):
+                        break
+                    self._needs(part)
         return bool(torn)
 
     def _separate_pair(self, part: list[int], main: list[int], territory: int) -> None:

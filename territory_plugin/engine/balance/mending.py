@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import Count
 from .annealing import Schedule, anneal
 from .chains import pass_on
-from .choosing import regroup, surroundings
+from .choosing import choose_anew, surroundings
 from .contiguity import breadth_first, components
 from .objective import WorkingPartition
 from .recombination import recombine
@@ -104,7 +104,7 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
         moved = relieve(region, moved)
         if region.regroups_early:
             # where it can be done, choosing many anew costs less than mending, and leaves less to mend
-            moved, _ = regroup(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
+            moved = choose_anew(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
         best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0)))
     return best
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from .travel_bound import TravelBound
 
 
+def is_nearer(one: tuple[int, float], other: tuple[int, float]) -> bool:
+    """Answer whether fewer territories are outside the tolerance, or as many, whose largest deviation is smaller."""
+    return one[0] < other[0] or (0 < one[0] == other[0] and one[1] < other[1] * (1 - 1e-9))
+
+
 @dataclass(frozen=True)
 class Plan:
     """A partition of units into connected territories, with its measures.
@@ -129,9 +134,8 @@ class Plan:
 
     def is_better_balanced(self, other: Plan) -> bool:
         """Answer whether fewer territories are outside, or as many, but nearer."""
-        outside, theirs = (int((~plan.within_tolerance).sum()) for plan in (self, other))
-        nearer = self.max_adjusted_deviation < other.max_adjusted_deviation * (1 - 1e-9)
-        return outside < theirs or (0 < outside == theirs and nearer)
+        one, theirs = ((int((~plan.within_tolerance).sum()), plan.max_adjusted_deviation) for plan in (self, other))
+        return is_nearer(one, theirs)
 
     def as_dict(self) -> dict:
         """Return unit → territory."""

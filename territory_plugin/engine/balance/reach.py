@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from .problem import Problem
+from .problem import Problem, within_limits
 
 CLOSE = 1e-6
 STEPS = (0.02, 0.03, 0.05, 0.1, 0.2, 0.4)
@@ -95,13 +95,8 @@ def shares_within_reach(problem: Problem, fixed: np.ndarray | None = None) -> Sh
     target = problem.target
     whole = sparse.csr_matrix((np.ones(pairs), (group, columns)), shape=(len(kinds), pairs))
     load = sparse.csr_matrix((held[group] / target[territory], (territory, columns)), shape=(k, pairs))
-    low, high = np.ones(k), np.ones(k)
-    if problem.least is not None:
-        low = np.where(np.isnan(problem.least), low, problem.least / target)
-        high = np.where(np.isnan(problem.least), high, np.maximum(high, low))
-    if problem.most is not None:
-        high = np.where(np.isnan(problem.most), high, problem.most / target)
-        low = np.where(np.isnan(problem.most), low, np.minimum(low, high))
+    least, most = (None if limit is None else limit / target for limit in (problem.least, problem.most))
+    low, high = within_limits(np.ones(k), np.ones(k), least, most, 0.0)
 
     one = -np.ones((k, 1))
     first = linprog(
@@ -114,9 +109,9 @@ def shares_within_reach(problem: Problem, fixed: np.ndarray | None = None) -> Sh
     )
     if first.x is None:
         return None
-    most = max(0.0, float(first.fun))
-    crowded, starved, workload = _named(kinds, held, target, low, high, np.asarray(first.ineqlin.marginals), most)
-    return Shares(most, _even(load, whole, low, high, most) * target, crowded, starved, workload)
+    off = max(0.0, float(first.fun))
+    crowded, starved, workload = _named(kinds, held, target, low, high, np.asarray(first.ineqlin.marginals), off)
+    return Shares(off, _even(load, whole, low, high, off) * target, crowded, starved, workload)
 
 
 def _even(load, whole, low, high, most: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .. import alignment
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
@@ -23,7 +23,7 @@ from .effort import EFFORTS
 from .exact import Proof
 from .least_change import bound_on_change
 from .objective import Weights, WorkingPartition
-from .plan import Plan
+from .plan import Plan, is_nearer
 from .problem import Problem
 from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
 from .rules import NO_RULES, Rules
@@ -37,6 +37,10 @@ HOPS, FAR = 2, 2.0
 """Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
+GLANCES, GLANCE_TURNS = 8, 2
+"""First plans that are made to see who had best go, and turns of listed sets for each."""
+CHOOSING = 0.4
+"""Share of the search that this is."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Rebalance:
         What a person should know.
     reached : tuple of pairs of float
         Largest deviation and disruption of every plan met, as shares, for `trade_off`.
+    removed : tuple of str
+        Territories that go: those named, and those that were chosen.
     """
 
     plan: Plan
@@ -77,6 +83,7 @@ class Rebalance:
     whole_bound: float
     messages: list[str]
     reached: tuple[tuple[float, float], ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def rebalance_territories(
@@ -94,6 +101,7 @@ def rebalance_territories(
     remove: Sequence[str] = (),
     merge: Sequence[Sequence[str]] = (),
     split: Sequence[str] = (),
+    fewer: int = 0,
     bound_disruption: bool = False,
     seed: int = 0,
     effort: str = "default",
@@ -135,6 +143,9 @@ def rebalance_territories(
         Territories that become one, under the name of the heaviest.
     split : sequence of str
         Territories that become two.
+    fewer : int
+        Territories that go besides those named, one after another: of the few whose leaving moves least by the flow
+        bound, the one with the best first plan.
     bound_disruption : bool
         Whether `whole_bound` is wanted; some seconds more.
 
@@ -153,14 +164,22 @@ def rebalance_territories(
         raise TerritoryError(f"Effort '{effort}' is not known: choose one of {', '.join(EFFORTS)}.")
     watch = Watch(time_limit, progress, cancelled)
     progress(0.0, "Checking what is possible")
-    today = _Today(graph, current, workload, add, remove, merge, split, rules)
-    job = _Job(graph, today, workload, weight, compactness, seed, effort)
-    searching = watch.part(0.0, 0.85 if bound_disruption else 1.0)
+    remove, told, searching = tuple(remove), [], watch.part(0.0, 0.85 if bound_disruption else 1.0)
+
+    def wanted(gone: Sequence[str]) -> _Today:
+        return _Today(graph, current, workload, add, gone, merge, split, rules)
+
+    job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
+    for at in range(fewer):
+        stretch = searching.part(CHOOSING * at / fewer, CHOOSING * (at + 1) / fewer)
+        goes, why, job = job.who_goes(wanted, remove, tolerance, rules, stretch)
+        remove, told = (*remove, goes), [*told, why]
+    searching = searching.part(CHOOSING, 1.0) if fewer else searching
     first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
-    messages = list(today.messages)
+    messages = [*told, *job.today.messages]
     rules, straight, first = _timed(job, rules, times, tolerance, first)
-    found = job.run(tolerance, rules, first)
-    if straight is not None and found.is_less_balanced(straight, tolerance):
+    found = job.found[-1] if job.found else job.run(tolerance, rules, first)
+    if straight is not None and straight.is_better_balanced(found):
         messages.append(
             f"Short times from centres would leave {100 * found.worst:.1f} % deviation: the plan by straight distance "
             f"({100 * straight.worst:.1f} %) is kept."
@@ -177,7 +196,7 @@ def rebalance_territories(
             "much."
         )
         found = best
-    result = job.result(found, messages, watch.stopped, tolerance)
+    result = replace(job.result(found, messages, watch.stopped, tolerance), removed=remove)
     if bound_disruption:
         result = replace(result, whole_bound=job.whole_bound(found, tolerance, watch.part(0.85, 1.0)))
     result.messages.extend(job.beside_flow(result))
@@ -240,6 +259,7 @@ def trade_off(
 
 
 def _keeps_to(disruption: float, cap: float) -> bool:
+    """Answer whether a disruption keeps to a cap, but for rounding."""
     return disruption <= cap * (1 + 1e-9) + 1e-12
 
 
@@ -357,6 +377,8 @@ class _Found:
         Moves that the annealing proposed for it.
     worst : float
         Largest deviation among the territories that no single unit outweighs.
+    outside : int
+        Those of them that are outside the tolerance.
     disruption : float
         Share of the weight that changes hands.
     """
@@ -367,15 +389,16 @@ class _Found:
     proofs: list[Proof]
     proposals: int
     worst: float
+    outside: int
     disruption: float
 
     def keeps_to(self, cap: float) -> bool:
         """Answer whether no more changes hands than a cap allows."""
         return _keeps_to(self.disruption, cap)
 
-    def is_less_balanced(self, other: _Found, tolerance: float) -> bool:
-        """Answer whether it is outside the tolerance, and further than another."""
-        return self.worst > max(tolerance, other.worst) * (1 + 1e-9)
+    def is_better_balanced(self, other: _Found) -> bool:
+        """Answer whether fewer territories are outside, or as many, but nearer."""
+        return is_nearer((self.outside, self.worst), (other.outside, other.worst))
 
 
 class _Job:
@@ -395,8 +418,66 @@ class _Job:
         self.weight = weight or workload
         self.found: list[_Found] = []
 
-    def run(self, tolerance: float, rules: Rules, watch: Watch) -> _Found:
-        """Return the plan with the least disruption found within a tolerance."""
+    def who_goes(
+        self,
+        wanted: Callable[[Sequence[str]], _Today],
+        gone: Sequence[str],
+        tolerance: float,
+        rules: Rules,
+        watch: Watch,
+    ) -> tuple[str, str, _Job]:
+        """Return the territory that had best go, why, and the job without it, with its plan where that was made.
+
+        The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
+        units, where a territory that is left outside the tolerance counts as much as one that changes hands. The one
+        with the least disruption goes, or the one that the bound likes best, if its plan is the better one in the end.
+        """
+        units, k = list(self.graph), len(self.today.reps)
+        if k - len(self.today.fresh) < 2:
+            raise TerritoryError("No territory would be left: keep one at least.")
+        loads = np.array([float(self.graph.nodes[unit][self.workload]) for unit in units])
+        locked = {rep.id for rep in self.today.reps if rep.locked} | set(self.today.donor.values())
+        now = [self.today.now.get(unit) for unit in units]
+        ranked = alignment.rank_merges(self.graph, now, loads, tolerance=tolerance, pairs=False)
+        ranked = ranked[~ranked["removed"].isin(locked)]
+
+        def without(name: str, effort: str) -> _Job:
+            today = wanted((*gone, name))
+            return _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, effort)
+
+        refused = TerritoryError("Every territory is locked or to be split: none of them can go.")
+        tried: list[tuple[float, int, str, str]] = []
+        for name, share in zip(ranked["removed"], ranked["share_pct"]):
+            if len(tried) == GLANCES or (tried and watch.time_is_up()):
+                break
+            stretch = watch.part(len(tried) / (2 * GLANCES), (len(tried) + 1) / (2 * GLANCES))
+            try:
+                found = without(name, "quick").run(tolerance, rules, stretch, GLANCE_TURNS)
+            except TerritoryError as error:  # nobody else can have what it has
+                refused = error
+                continue
+            told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
+            tried.append((round(found.disruption + found.outside / k, 9), len(tried), name, told))
+        if not tried:
+            raise refused
+        _, at, name, told = min(tried)
+        among = f"of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow bound"
+        if not at:
+            return name, f"{told} goes: {among}, the one whose first plan is the best.", without(name, self.effort)
+        _, _, first, liked = tried[0]
+        jobs = [without(each, self.effort) for each in (name, first)]
+        plans = [job.run(tolerance, rules, watch.part(0.5 + i / 4, 0.75 + i / 4)) for i, job in enumerate(jobs)]
+        worth = [(plan.outside, round(plan.disruption, 9)) for plan in plans]
+        if worth[1] < worth[0]:
+            return first, f"{liked} goes: {among}, the first, and its plan is better than that of {told}.", jobs[1]
+        return (
+            name,
+            f"{told} goes: {among}, the one with the best plan; by that bound alone, {liked} would go.",
+            jobs[0],
+        )
+
+    def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
+        """Return the plan with the least disruption found within a tolerance; a glance takes so many `turns`."""
         rules = replace(rules, reps=self.today.reps)
         case = case_of(self.graph, None, self.workload, tolerance, rules, self.today.now)
         weights = case.values(self.weight)
@@ -413,18 +494,21 @@ class _Job:
         for at, (region, problem) in enumerate(zip(case.regions, problems)):
             rng = np.random.default_rng([self.seed, at])
             stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
-            found, made = self._reshape(case, problem, region, rng, stretch)
+            found, made = self._reshape(case, problem, region, rng, stretch, turns)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
+            if turns is not None:
+                continue
             part = WorkingPartition(problem, found, Weights(), 1.0)
             shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
             proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
             done += problem.units
-        worst, disruption = self._worst(case, assignment), self._disruption(case, assignment)
-        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, disruption))
+        off, disruption = self._deviations(case, assignment), self._disruption(case, assignment)
+        worst, outside = float(off.max(initial=0.0)), int((off > tolerance * (1 + 1e-9)).sum())
+        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, disruption))
         return self.found[-1]
 
-    def _reshape(self, case, problem: Problem, region, rng, watch) -> tuple[np.ndarray, int]:
+    def _reshape(self, case, problem: Problem, region, rng, watch, turns: int | None) -> tuple[np.ndarray, int]:
         """Return the best assignment of one component, from the best of several places for what is new."""
         members = region.territories
         index = {case.duty.names[member]: at for at, member in enumerate(members)}
@@ -444,7 +528,7 @@ class _Job:
         if len(free) != 1:
             founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)
-            return reshape(problem, start, effort, rng, watch, fresh, self.compactness)
+            return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns)
         tried = []
         quick = EFFORTS["quick"]
         for at, donor in enumerate(donors):
@@ -455,7 +539,7 @@ class _Job:
             )
             tried.append((*judged(problem, WorkingPartition(problem, found, Weights(), 1.0)), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
-        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness)
+        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness, turns)
 
     def _donors(self, problem: Problem, fresh: list[int]) -> list[int]:
         """Return the territories of today, those first that have most to give with those around them."""
@@ -532,14 +616,14 @@ class _Job:
             return [f"{told}there is no plan {near}."]
         return [f"{told}no plan {near} has less than {100 * result.whole_bound:.1f} % disruption."]
 
-    def _worst(self, case: Case, assignment: np.ndarray) -> float:
-        """Return the largest deviation among the territories that no single unit outweighs."""
+    def _deviations(self, case: Case, assignment: np.ndarray) -> np.ndarray:
+        """Return how far the territories that no single unit outweighs are off, as shares."""
         target = case.proof.shared_target * case.duty.share
         held = np.bincount(assignment, case.loads, case.territories)
         apart = [territory for region in case.regions for territory in region.apart.values()]
         usual = ~case.duty.frozen
         usual[apart] = False
-        return float(np.abs(held / target - 1)[usual].max(initial=0.0))
+        return np.abs(held / target - 1)[usual]
 
     def _disruption(self, case: Case, assignment: np.ndarray) -> float:
         """Return the share of the weight that changes hands."""

@@ -9,7 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
-from .least_change import least_change, least_change_around
+from .least_change import least_change, least_change_around, near_by_listing
 from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import SAFETY, Problem
@@ -101,6 +101,7 @@ def reshape(
     watch: Watch,
     fresh: list[int],
     compactness: float,
+    turns: int | None = None,
 ) -> tuple[np.ndarray, int]:
     """Return the assignment with the least excess and, of those, the least disruption that was found.
 
@@ -117,6 +118,8 @@ def reshape(
         Territories that hardly exist yet: what they take from the fullest around them is cut anew first.
     compactness : float
         Weight of travel and boundary beside disruption.
+    turns : int, optional
+        For a glance: so many turns of listed sets instead of all programs, and no mending.
 
     Returns
     -------
@@ -131,10 +134,12 @@ def reshape(
     whole = effort
     effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
     chains = CHAINS if effort.finalists else CHAINS[1:]
-    # the programs know nothing of regions, further measures and shapes, and of nothing where no change costs anything
-    knows_all = bool(whole.finalists) and compactness <= COMPACTNESS and problem.stay.max() > NOTHING
-    knows_all = knows_all and not (problem.regions or problem.limits_of)
-    has_programs = knows_all and n <= MANY_UNITS
+    # the programs know nothing of regions, further measures and shapes, and gain nothing where no change costs anything
+    knows_all = (
+        compactness <= COMPACTNESS and problem.stay.max() > NOTHING and not (problem.regions or problem.limits_of)
+    )
+    is_glance = turns is not None
+    has_programs = knows_all and bool(whole.finalists) and n <= MANY_UNITS
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
     proposals, best, best_rank, last = 0, None, None, start
@@ -151,7 +156,7 @@ def reshape(
         anneal(part, budget, COOL if is_first else COOLER, rng, stretch, search.effort.recuts, "Rebalancing")
         search.proposals += budget
         part = search.polish(part.assignment)
-        if not is_first and best_rank[0] > 0 and not has_programs:
+        if not is_first and best_rank[0] > 0 and not (has_programs or is_glance):
             part = mend(search, part, stretch)
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
@@ -160,6 +165,9 @@ def reshape(
         met.append((rank, np.array(last)))
         if best is None or rank < best_rank:
             best, best_rank = found, rank
+    if is_glance:
+        found = np.array(best.assignment)
+        return (near_by_listing(problem, found, rng, watch, turns) if knows_all else found), proposals
     # programs are the last to come and use all of the tolerance
     entire = replace(problem, tolerance=problem.tolerance / SAFETY)
 
@@ -184,7 +192,7 @@ def reshape(
     if n > MANY_UNITS:
         # the borders are too many to share all of them out anew each time
         best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
-        if knows_all:
+        if knows_all and whole.finalists:
             return least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch), proposals
     return np.array(best.assignment), proposals
 

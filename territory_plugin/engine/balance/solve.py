@@ -68,14 +68,14 @@ def solve(
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     first = min(pool, key=WorkingPartition.cost)
-    best = smooth(search, first, pool, watch.part(0.88, 0.9))
+    smoothed = smooth(search, first, pool, watch.part(0.88, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
-    best = settle_all(search, best, watch.part(0.9, 0.94))
+    best = settle_all(search, smoothed, watch.part(0.9, 0.94))
     pool.remove(first)
     shortest = min(pool, key=WorkingPartition.inertia, default=first)
-    if search.turns and not best.outside() and shortest.inertia() < SHORTER * best.inertia():
+    if search.turns and smoothed is first and not best.outside() and shortest.inertia() < SHORTER * best.inertia():
         best = min(best, settle_all(search, shortest, watch.part(0.94, 0.95)), key=search.rank)
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
