@@ -19,8 +19,9 @@ from healthcare_territories.territory_plugin.engine.balance.case import case_of
 from healthcare_territories.territory_plugin.engine.balance.chains import pass_on
 from healthcare_territories.territory_plugin.engine.balance.contiguity import cut_off, repair_contiguity
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
-from healthcare_territories.territory_plugin.engine.balance.mending import LITTLE, resettle, settle_all
+from healthcare_territories.territory_plugin.engine.balance.mending import LITTLE, SLIGHT, resettle, settle_all
 from healthcare_territories.territory_plugin.engine.balance.objective import Weights, WorkingPartition
+from healthcare_territories.territory_plugin.engine.balance.pockets import Excuses
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.recombination import recombine
 from healthcare_territories.territory_plugin.engine.balance.search import Search
@@ -481,6 +482,30 @@ def test_a_territory_moves_only_for_more_than_a_little_excess(monkeypatch, lengt
     assert steps[0] == first
     assert connected(problem, after.assignment)
     assert after.load == [20.0, 20.0, 20.0]
+
+
+@pytest.mark.parametrize(("lengths", "first"), [((205, 195, 200), "mended"), ((230, 170, 200), "chosen anew")])
+def test_a_slight_excess_is_mended_before_territories_are_chosen_anew(monkeypatch, lengths, first):
+    """Three territories of 200 in a row, ±2 %. Choosing anew asks for balance alone, and may cost much travel.
+
+    A × 205, B × 195, C × 200   one of A's goes to B
+    A × 230, B × 170, C × 200   all is looked at anew
+    """
+    steps = []
+    for name, said in (("choose_anew", "chosen anew"), ("mend", "mended")):
+        step = getattr(mending, name)
+        monkeypatch.setattr(mending, name, lambda *given, step=step, said=said: steps.append(said) or step(*given))
+    monkeypatch.setattr(mending, "relieve", lambda search, part: part)  # chains would do it at once
+    n = sum(lengths)
+    problem = row_of_units(np.column_stack([np.arange(n) * 5.0, np.zeros(n), np.full(n, 6371.0)]), 3, 0.02)
+    search = Search(problem, EFFORTS["quick"], Weights(), 1000.0 * n, np.random.default_rng(0), Watch())
+    search.excuses = Excuses(problem, Watch())
+    before = search.working(np.repeat([0, 1, 2], lengths).tolist(), 1000.0)
+    assert (before.excess() < SLIGHT) == (first == "mended")
+    after = settle_all(search, before, Watch())
+    assert steps[0] == first
+    assert connected(problem, after.assignment)
+    assert after.excess() == 0
 
 
 def test_room_that_is_given_is_used_for_travel():

@@ -41,6 +41,8 @@ REGROUPED_FIRST = (0.4, 0.55)
 """Share of the turns of choosing anew that is used up after each founding anew."""
 MISPLACED = 0.4
 """So much, in targets, must touching territories lack together, and others hold too much, for one to move there."""
+SLIGHT = 0.02
+"""Excess, in targets, that is mended before territories are chosen anew, which may cost much travel."""
 LITTLE = 0.25
 """Excess of all territories together, in targets, that is mended before any of them moves across the map."""
 PLACES = 2
@@ -102,7 +104,7 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
             return moved
         stretch = watch.part(turn / settlings, (turn + 1) / settlings)
         moved = relieve(region, moved)
-        if region.regroups_early:
+        if region.regroups_early and (turn or moved.excess() >= SLIGHT):
             # where it can be done, choosing many anew costs less than mending, and leaves less to mend
             moved = choose_anew(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
         best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0)))
