@@ -179,7 +179,8 @@ def test_limits_and_a_locked_territory(graph_of, state):
 def test_a_further_measure_within_its_own_tolerance(graph_of, state):
     """Sales follow people loosely: balanced territories differ in them, until they have a tolerance of their own.
 
-    In New York one bridge leaves few ways to share people and sales out at once: there it comes near.
+    In New York one bridge leaves few ways to share people and sales out at once: there it comes near. A quick search
+    may end a point outside in Colorado.
     """
     graph = graph_of(state)
     rng = np.random.default_rng(6)
@@ -193,8 +194,9 @@ def test_a_further_measure_within_its_own_tolerance(graph_of, state):
         return max(abs(sold * REPS / sum(held.values()) - 1) for sold in held.values())
 
     free = balance_territories(graph, REPS, tolerance=LOOSE, effort="quick")
+    effort = "quick" if state == "NY" else "default"
     plan = balance_territories(
-        graph, REPS, rules=Rules(measures=(Measure("sales", LOOSE),)), tolerance=LOOSE, effort="quick"
+        graph, REPS, rules=Rules(measures=(Measure("sales", LOOSE),)), tolerance=LOOSE, effort=effort
     )
     near = 1.5 * LOOSE if state == "NY" else LOOSE
     assert worst(free) > near
