@@ -29,7 +29,7 @@ from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignm
 from .rules import NO_RULES, Rules
 from .search import MANY_UNITS
 from .solve import solve
-from .watch import Watch
+from .watch import Silent, Watch
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
@@ -450,9 +450,9 @@ class _Job:
         for name, share in zip(ranked["removed"], ranked["share_pct"]):
             if len(tried) == GLANCES or (tried and watch.time_is_up()):
                 break
-            stretch = watch.part(len(tried) / (2 * GLANCES), (len(tried) + 1) / (2 * GLANCES))
+            watch.progress(len(tried) / (2 * GLANCES), f"Trying without {name}")
             try:
-                found = without(name, "quick").run(tolerance, rules, stretch, GLANCE_TURNS)
+                found = without(name, "quick").run(tolerance, rules, Silent(watch), GLANCE_TURNS)
             except TerritoryError as error:  # nobody else can have what it has
                 refused = error
                 continue
