@@ -3,9 +3,8 @@
 python -m benchmarks.determinism --write
 
 Every run is a process of its own that prints a digest of its plan. The digest must not change with the number of
-threads nor with the order of units and edges. Where the versions of the packages differ it may; the table says
-whether it does. Other names for the same units may lead to another plan, of the same quality within the noise
-between seeds.
+threads, the order of units and edges, or the versions of the packages. Other names for the same units may lead to
+another plan, of the same quality within the noise between seeds.
 """
 
 from __future__ import annotations
