@@ -312,11 +312,8 @@ def merge_row(wishes, state: str, territories: int) -> dict:
         "instance": case.name, "goes": goes, "flow bound": f"{100 * flows[goes]:.2f} %",
         "ours": f"{100 * found.disruption:.2f} %", "× flow bound": f"{found.disruption / flows[goes]:.2f}",
         "least flow bound": f"{100 * flows.min():.2f} % ({flows.idxmin()})",
-        "× that": f"{found.disruption / flows.min():.2f}", "worst after": deviation(found), "CPU s": f"{seconds:.1f}",
-        **{
-            {"× that": "× bound"}.get(name, name): value
-            for name, value in beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]).items()
-        },
+        "× least": f"{found.disruption / flows.min():.2f}", "worst after": deviation(found), "CPU s": f"{seconds:.1f}",
+        **beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]),
     }  # fmt: skip
 
 
