@@ -50,13 +50,14 @@ def solve(
         # one long annealing from one of few starts
         together = effort.sketch * effort.tries + effort.refine * effort.finalists
         effort = replace(effort, starts=1 + effort.starts // 8, tries=1, sketch=together, finalists=0)
-    if is_smoothed(problem, effort, weights):
+    smoothing = is_smoothed(problem, effort, weights)
+    if smoothing:
         # all starts are annealed again on coarse maps
         effort = replace(effort, finalists=0)
     centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
     search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
-    middle = 0.4 if effort.finalists else 0.75
+    middle = 0.4 if smoothing or effort.finalists else 0.75
     for index, start in enumerate(centres):
         if pool and watch.time_is_up():
             break
@@ -68,7 +69,7 @@ def solve(
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
     first = min(pool, key=WorkingPartition.cost)
-    smoothed = smooth(search, first, pool, watch.part(0.88, 0.9))
+    smoothed = smooth(search, first, pool, watch.part(0.55, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
