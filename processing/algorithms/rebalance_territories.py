@@ -221,7 +221,6 @@ class RebalanceTerritories(RulesAlgorithm):
             "remove": changes.remove,
             "merge": changes.merge,
             "split": changes.split,
-            "fewer": self.integer("FEWER"),
             "seed": self.integer("SEED"),
             "effort": self.choice("EFFORT"),
             "time_limit": self.number("TIME_LIMIT") or None,
@@ -231,9 +230,10 @@ class RebalanceTerritories(RulesAlgorithm):
         curve = bool(self.parameters.get("CURVE"))
         result = engine.balance.rebalance_territories(
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
-            bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context), **wish,
+            bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context),
+            fewer=self.integer("FEWER"), **wish,
         )  # fmt: skip
-        wish = {**wish, "remove": result.removed}
+        wish["remove"] = result.removed
         table = self.trade_off(market, today, wish, result.reached) if curve else None
         for message in result.messages:
             self.feedback.pushInfo(message)
@@ -292,7 +292,7 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def trade_off(self, market, today, wish, reached):
         """Return the deviation reachable at some disruptions, where the plans met so far count, too."""
-        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit", "fewer")}
+        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
         table = engine.balance.trade_off(
             market.graph, today, caps=CAPS, reached=reached, progress=part(self.progress, 0.4, 0.85), **wish
         )

@@ -178,7 +178,7 @@ def rebalance_territories(
     first = searching.part(0.0, 0.5 if most_disruption is not None else 1.0)
     messages = [*told, *job.today.messages]
     rules, straight, first = _timed(job, rules, times, tolerance, first)
-    found = job.found[-1] if job.found else job.run(tolerance, rules, first)
+    found = job.plan(tolerance, rules, first)
     if straight is not None and straight.is_better_balanced(found):
         messages.append(
             f"Short times from centres would leave {100 * found.worst:.1f} % deviation: the plan by straight distance "
@@ -269,7 +269,7 @@ def _timed(
     """Return the rules with travel by a table, the first plan that told the centres, and what is left of the watch."""
     if times is None:
         return rules, None, watch
-    first = job.run(tolerance, rules, watch.part(0.0, 0.5))
+    first = job.plan(tolerance, rules, watch.part(0.0, 0.5))
     job.found.clear()
     units, reps, names = list(job.graph), job.today.reps, first.case.duty.names
     loads = np.array([float(job.graph.nodes[unit][job.workload]) for unit in units])
@@ -476,6 +476,10 @@ class _Job:
             jobs[0],
         )
 
+    def plan(self, tolerance: float, rules: Rules, watch: Watch) -> _Found:
+        """Return the plan that was found already, else run."""
+        return self.found[-1] if self.found else self.run(tolerance, rules, watch)
+
     def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
         """Return the plan with the least disruption found within a tolerance; a glance takes so many `turns`."""
         rules = replace(rules, reps=self.today.reps)
@@ -497,12 +501,12 @@ class _Job:
             found, made = self._reshape(case, problem, region, rng, stretch, turns)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
+            done += problem.units
             if turns is not None:
                 continue
             part = WorkingPartition(problem, found, Weights(), 1.0)
             shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
             proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
-            done += problem.units
         off, disruption = self._deviations(case, assignment), self._disruption(case, assignment)
         worst, outside = float(off.max(initial=0.0)), int((off > tolerance * (1 + 1e-9)).sum())
         self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, disruption))
