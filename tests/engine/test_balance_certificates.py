@@ -8,7 +8,12 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import Border, Rules, balance_territories, certificates
-from healthcare_territories.territory_plugin.engine.balance.certificates import apportion, least_deviation, nearest_load
+from healthcare_territories.territory_plugin.engine.balance.certificates import (
+    apportion,
+    least_deviation,
+    nearest_load,
+    stuck_units,
+)
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.reps import Rep
 from hypothesis import given, settings
@@ -85,6 +90,20 @@ def test_nearest_load_is_the_nearest_of_all_connected_sets(graph, target):
     assert deviation == pytest.approx(min(every))
     assert nx.is_connected(graph.subgraph([units[unit] for unit in inside]))
     assert abs(sum(loads[unit] for unit in inside) / target - 1) == pytest.approx(deviation)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tiny_graphs(), st.sampled_from([4.0, 7.0, 11.0, 20.0]), st.sampled_from([0.001, 0.051, 0.31]))
+def test_stuck_are_those_of_which_no_connected_set_is_within_the_tolerance(graph, target, tolerance):
+    units = sorted(graph)
+    loads = np.array([graph.nodes[unit]["workload"] for unit in units])
+    neighbours = [tuple(units.index(other) for other in graph[unit]) for unit in units]
+    every = range(len(units))
+    nearest = {
+        unit: nearest_load(unit, loads, neighbours, target, tolerance, [False] * len(units))[0] for unit in every
+    }
+    found = stuck_units(loads, neighbours, every, target, tolerance, [])
+    assert dict(found) == {unit: pytest.approx(off) for unit, off in nearest.items() if off > tolerance}
 
 
 def test_unit_between_heavy_ones_is_stuck():

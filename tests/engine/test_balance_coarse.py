@@ -58,7 +58,7 @@ def test_connected_sets_are_those_of_plain_enumeration(count, seed, width, data)
         units for size in range(1, count + 1) for units in itertools.combinations(range(count), size) if counts(units)
     }
     around = [sum(1 << other for other in near) for near in problem.neighbours]
-    found, seen = list_connected(
+    found, seen, _ = list_connected(
         around,
         problem.workload.tolist(),
         low,

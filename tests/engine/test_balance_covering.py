@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance.covering import cheapest_cover
+from healthcare_territories.territory_plugin.engine.balance.covering import cheapest_cover, exact_cover
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,3 +71,23 @@ def test_what_costs_more_than_is_of_interest_is_not_looked_for():
     watch = Watch(cancelled=lambda: bool(asked.append(None)))
     assert cheapest_cover(sets, cost, np.ones(6, dtype=bool), 3, 3.2, 20, 0.0, watch) is None
     assert len(asked) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(2, 7), st.integers(1, 14), st.integers(0, 9999))
+def test_an_exact_cover_is_found_where_there_is_one(units, many, seed):
+    rows = np.random.default_rng(seed).random((many, units)) < 0.4
+    sets = [int(each) for each in np.unique(rows @ (1 << np.arange(units))) if each]
+    fits = any(
+        sum(chosen) == (1 << units) - 1 and all(not a & b for a, b in itertools.combinations(chosen, 2))
+        for size in range(1, len(sets) + 1)
+        for chosen in itertools.combinations(sets, size)
+    )
+    assert exact_cover(sets, units, 10_000) is fits
+
+
+def test_a_cover_that_takes_too_long_is_unknown():
+    """Pairs of thirteen units leave one out, in every choice: all ways have to be tried."""
+    sets = [1 << a | 1 << b for a, b in itertools.combinations(range(13), 2)]
+    assert exact_cover(sets, 13, 50) is None
+    assert exact_cover(sets, 13, 10**6) is False

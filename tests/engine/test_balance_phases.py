@@ -8,7 +8,7 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import Rules, case, mending
+from healthcare_territories.territory_plugin.engine.balance import Rules, case, mending, splits
 from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import (
     capacitated_lloyd,
@@ -354,6 +354,21 @@ def test_exact_splits_of_some_units_never_cost_more(drawn, free):
     fresh = WorkingPartition(problem, part.assignment, part.weights, 30.0)
     assert part.load == pytest.approx(fresh.load)
     assert fresh.cost() < before if changed else part.assignment == assignment.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(5, 10), st.integers(1, 80), st.integers(0, 9999))
+def test_sets_are_sound_whether_looked_at_one_by_one_or_together(count, many, seed):
+    problem, _ = random_problem(count, 2, seed)
+    around = [sum(1 << other for other in near) for near in problem.neighbours]
+    every = (1 << count) - 1
+    masks = np.random.default_rng(seed).integers(0, every, many, endpoint=True)
+    sound = [connected(problem, mask >> np.arange(count) & 1) for mask in masks.tolist()]
+    expected = sound.index(True) if any(sound) else None
+    for few in (1, 1000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(splits, "ALONE", few)
+            assert splits._first_sound(masks, every, around) == expected
 
 
 def test_exact_split_exchanges_units_in_both_directions():

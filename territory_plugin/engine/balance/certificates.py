@@ -339,10 +339,19 @@ def stuck_units(
     for unit in oversize:
         closed[unit] = True
     served = set(oversize)
+    # of a set within the tolerance that holds the unit
+    witness: dict[int, float] = {}
+    most = (1 + tolerance) * target
     stuck = []
     unproven = 0
     for unit in sorted(units, key=lambda unit: (-loads[unit], unit)):
         if unit in served:
+            continue
+        beside = min((witness[other] for other in neighbours[unit] if other in witness), default=most)
+        if beside + loads[unit] <= most and beside < most:
+            # it joins one
+            served.add(unit)
+            witness[unit] = beside + loads[unit]
             continue
         load, inside = _grow(unit, loads, neighbours, target, tolerance, closed)
         deviation = abs(load / target - 1)
@@ -355,6 +364,8 @@ def stuck_units(
             continue
         if deviation <= tolerance:
             served.update(inside)
+            held = sum(loads[each] for each in inside)
+            witness.update((each, held) for each in inside if each not in witness)
         else:
             stuck.append((unit, deviation))
     return sorted(stuck, key=lambda each: (-each[1], each[0]))

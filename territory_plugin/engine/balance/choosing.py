@@ -27,11 +27,8 @@ REGROUPED = (
 number is prime: each of several territories outside meets them all."""
 TRAVEL, LONGER_WAYS = 0.1, 0.55
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
-ACCOUNTED = 0.5
-"""Share of the turns that are used when each territory outside is known to be one that must be."""
-PART, PARTS, HOPS = 0.5, 8, 4
-"""On large maps: share of the sets to choose from around one territory outside, around how many, and how many borders
-away."""
+PARTS, HOPS = 8, 4
+"""On large maps: around how many territories outside others are chosen anew, and how many borders away."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
@@ -128,15 +125,13 @@ def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: flo
     best : WorkingPartition
     watch : Watch
     share : float
-        Of the turns, and of the sets to choose from, that the whole search may use.
+        Of the turns, and of the sets to choose from, that balancing one plan may use.
     """
     effort = region.effort
     now, pieces = best, min(FEW_PIECES, effort.pieces // 3)
     bad, beside = region.excuses.unexcused(now, pieces), now.touching()
     while bad and not watch.time_is_up():
-        # as few as can be are outside: it may still be less far
-        some = share if region.excuses.unaccounted else min(share, ACCOUNTED)
-        if region.turns >= some * effort.regroups or region.listed >= some * effort.columns:
+        if region.turns >= share * effort.regroups or region.listed >= share * effort.columns:
             break
         turn = region.turns
         region.turns += 1
@@ -162,23 +157,28 @@ def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: flo
 
 
 def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
-    """Return a partition of a large map after choosing anew around each territory outside, as on a map of its own."""
-    effort = replace(region.effort, columns=int(PART * region.effort.columns))
-    bad = [t for t in best.improvable() if alike(region.problem, [t])]
-    for turn, territory in enumerate(sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t))):
-        if region.listed >= PARTS * effort.columns or watch.time_is_up():
-            break
-        if territory not in best.outside():
-            continue
-        watch.progress(turn / len(bad), f"Regrouping around it, worst deviation {100 * best.worst():.1f} %")
-        near = surroundings(best, best.touching(), territory, HOPS)
-        cluster = sorted(t for t in near if alike(region.problem, [t]))
-        search, units, before = region.apart(best.assignment, cluster, watch)
-        search.effort, search.excuses = effort, Excuses(search.problem, Silent(watch))
-        after = choose_anew(search, before, search.watch)
-        region.listed += search.listed
-        if _misses(after) < _misses(before):
-            best = region.exchanged(best, units, np.array(cluster)[after.assignment])
+    """Return a partition of a large map after choosing anew around each territory outside, as on a map of its own.
+
+    Again and again, as long as that leaves less outside.
+    """
+    before = None
+    while before is None or _misses(best) < _misses(before):
+        before = best
+        bad = [t for t in region.excuses.unexcused(best) if alike(region.problem, [t])]
+        for turn, territory in enumerate(sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t))):
+            if region.listed >= PARTS * region.effort.columns or watch.time_is_up():
+                return best
+            if territory not in best.outside():
+                continue
+            watch.progress(turn / len(bad), f"Regrouping around it, worst deviation {100 * best.worst():.1f} %")
+            near = surroundings(best, best.touching(), territory, HOPS)
+            cluster = sorted(t for t in near if alike(region.problem, [t]))
+            search, units, apart = region.apart(best.assignment, cluster, watch)
+            search.excuses = Excuses(search.problem, Silent(watch))
+            after = choose_anew(search, apart, search.watch)
+            region.listed += search.listed
+            if _misses(after) < _misses(apart):
+                best = region.exchanged(best, units, np.array(cluster)[after.assignment])
     return best
 
 

@@ -23,8 +23,8 @@ LIGHT = 0.12
 """Share of a target up to which units are put together."""
 PER_TERRITORY, FINEST = 7, 60
 """Coarse units for each territory at first, and for few territories together."""
-FEWER = 0.88
-"""Share of them that is left when there are too many sets."""
+FEWER, SOONER = 0.88, 0.06
+"""Share of them that is left when there are too many sets, and the power of how far the listing came in it."""
 SPREAD = 0.7
 """How much chance there is in what is put together: standard deviation of the logarithm."""
 LEAST = 0.01
@@ -188,7 +188,7 @@ def _listed(
         able = coarse.reduce(count)
         order = coarse.heaviest_first()
         place = {unit: at for at, unit in enumerate(order)}
-        sets, seen = list_connected(
+        sets, seen, done = list_connected(
             [sum(1 << place[other] for other in coarse.near[unit]) for unit in order],
             [coarse.load[unit] for unit in order],
             target * (1 - limit) * (1 - CLOSE),
@@ -197,7 +197,8 @@ def _listed(
             enough=columns,
         )
         looked += seen
-        count = int(FEWER * len(order))
+        # the sooner there were too many, the more of them there are
+        count = int(FEWER * max(done, 1 / len(order)) ** SOONER * len(order))
     if not sets:
         return np.zeros((0, len(order)), dtype=bool), np.zeros((0, problem.units), dtype=bool), looked
     rows = as_rows(sets, len(order))

@@ -10,6 +10,8 @@ References: Garfinkel & Nemhauser (1969), The set-partitioning problem, Operatio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
@@ -70,6 +72,44 @@ def cheapest_cover(
         # the last is looked at first
         stack += [among[~(one & other)], among[one == other]]
     return best
+
+
+def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:
+    """Answer whether some of the sets hold each unit once, None where that takes too long to tell.
+
+    The first unit that is left is covered in turn by each set that begins with it; what was left once in vain is not
+    tried again.
+
+    Parameters
+    ----------
+    sets : sequence of int
+        As bits, none of them empty.
+    count : int
+        Units.
+    most : int
+        Sets that are tried.
+
+    References
+    ----------
+    Knuth (2000), Dancing links, in Millennial Perspectives in Computer Science: algorithm X.
+    """
+    begin: list[list[int]] = [[] for _ in range(count)]
+    for each in sets:
+        begin[(each & -each).bit_length() - 1].append(each)
+    every = (1 << count) - 1
+    stack, known = [0], {0}
+    while stack:
+        held = stack.pop()
+        if held == every:
+            return True
+        first = (~held & held + 1).bit_length() - 1
+        most -= len(begin[first])
+        if most < 0:
+            return None
+        fresh = {held | each for each in begin[first] if not held & each} - known
+        known |= fresh
+        stack += sorted(fresh)
+    return False
 
 
 def _relaxed(sets, cost, must, k: int, watch: Watch) -> tuple[np.ndarray | None, float, np.ndarray | None]:

@@ -22,7 +22,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csc_array
 
 from .exact import alike, choose, costs_of
-from .listing import as_rows
+from .listing import as_rows, is_connected
 from .objective import WorkingPartition
 from .watch import Watch
 
@@ -123,14 +123,3 @@ def _groups(part: WorkingPartition, units: Iterable[int], most: int) -> tuple[li
     groups = [group for size in range(most + 1) for group in combinations(units, size)]
     load = np.array([sum(part.workload[unit] for unit in group) for group in groups], dtype=float)
     return [sum(1 << unit for unit in group) for group in groups], load
-
-
-def is_connected(bits: int, around: Sequence[int]) -> bool:
-    """Answer whether a set of units, as bits, is connected and not empty."""
-    reach = ahead = bits & -bits
-    while ahead:
-        unit = ahead & -ahead
-        grown = around[unit.bit_length() - 1] & bits & ~reach
-        reach |= grown
-        ahead = ahead ^ unit | grown
-    return reach == bits and bits != 0

@@ -17,7 +17,7 @@ def list_connected(
     beside: int = 0,
     room: float = 0.0,
     enough: int | None = None,
-) -> tuple[list[int] | None, int]:
+) -> tuple[list[int] | None, int, float]:
     """Return connected sets of units whose workload is from `low` to `high`, each once.
 
     A set grows from its first unit by later ones; what was passed over once is not taken up again. With the
@@ -46,6 +46,8 @@ def list_connected(
         As bits; None when there are more than `most`.
     seen : int
         Sets that were looked at.
+    done : float
+        Share of the units whose sets were all found: 1, but where there are too many.
 
     References
     ----------
@@ -73,8 +75,19 @@ def list_connected(
                     near = around[unit]
                     stack.append((inside | bit, ahead | (near & later & ~touched), touched | near, heavier))
             if seen + len(stack) > most or (enough is not None and len(found) > enough):
-                return None, seen + len(stack)
-    return found, seen
+                return None, seen + len(stack), root / len(around)
+    return found, seen, 1.0
+
+
+def is_connected(bits: int, around: Sequence[int]) -> bool:
+    """Answer whether a set of units, as bits, is connected and not empty."""
+    reach = ahead = bits & -bits
+    while ahead:
+        unit = ahead & -ahead
+        grown = around[unit.bit_length() - 1] & bits & ~reach
+        reach |= grown
+        ahead = ahead ^ unit | grown
+    return reach == bits and bits != 0
 
 
 def as_rows(sets: Sequence[int], count: int) -> np.ndarray:

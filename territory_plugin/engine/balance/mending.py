@@ -29,6 +29,8 @@ MENDS = tuple(
 """How to anneal around what is outside the tolerance, in turn: how hot, and how many borders away."""
 MENDING = 1_200_000, 0.12
 """Proposals for mending: so many, and this share of those that annealing made, whichever is more."""
+MENDS_EARLY = 5
+"""Of these, how many where territories were chosen anew before: what they leave costs most of the time."""
 RECUTS = 20
 """Trees that are tried when a territory is split in two."""
 FREE_MENDED = 10
@@ -53,15 +55,23 @@ NEAR = 4
 """Borders away at most, from where it was."""
 
 
-def mend(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+def mend(region: Search, best: WorkingPartition, watch: Watch, most_early: int = len(MENDS)) -> WorkingPartition:
     """Return a partition with less excess, by annealing around the territories that have some.
 
     Each cluster of such territories and of those around them is a small problem of its own, so that what is
     gained in one is not lost to another.
+
+    Parameters
+    ----------
+    region : Search
+    best : WorkingPartition
+    watch : Watch
+    most_early : int
+        Annealings at most, where territories are chosen anew before.
     """
     most = region.proposals + max(MENDING[0], int(MENDING[1] * region.proposals))
     excess = []
-    mends = min(len(MENDS), region.effort.mends // 2) if region.regroups_early else region.effort.mends
+    mends = min(most_early, region.effort.mends // 2) if region.regroups_early else region.effort.mends
     for turn in range(mends):
         excess.append(region.rank(best)[0])
         if region.proposals >= most or (turn >= len(MENDS) and excess[-1] >= excess[-1 - len(MENDS)]):
@@ -104,10 +114,12 @@ def settle_all(region: Search, best: WorkingPartition, watch: Watch) -> WorkingP
             return moved
         stretch = watch.part(turn / settlings, (turn + 1) / settlings)
         moved = relieve(region, moved)
-        if region.regroups_early and (turn or moved.excess() >= SLIGHT):
+        slight = not turn and moved.excess() < SLIGHT
+        if region.regroups_early and not slight:
             # where it can be done, choosing many anew costs less than mending, and leaves less to mend
             moved = choose_anew(region, moved, stretch.part(0.0, 0.5), REGROUPED_FIRST[turn])
-        best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0)))
+        mends = len(MENDS) if slight else MENDS_EARLY
+        best = relieve(region, mend(region, moved, stretch.part(0.5, 1.0), mends))
     return best
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from .covering import exact_cover
 from .listing import as_rows, list_connected
 from .objective import WorkingPartition
 from .problem import Problem
@@ -30,6 +31,8 @@ HEAVY = 8.0
 """So many doors to the units around may a unit have more when it weighs a target: few sets hold a heavy one."""
 WHOLE, MOST_NODES = 300, 50
 """Pieces up to which whole ones are chosen, and the branches of that; above, fractions."""
+MOST_TRIED = 5_000
+"""Pieces that are tried, one upon the other, before a program is asked."""
 HALVINGS = 7
 """How often the stretch is halved in which the least deviation lies."""
 SECONDS = 20.0
@@ -188,7 +191,7 @@ class Pockets:
         border = sum(1 << at for at, unit in enumerate(order) if any(o not in place for o in self.near(unit)[0]))
         beside = sum(1 << at for at, unit in enumerate(order) if self.near(unit)[1])
         low, high = self.target * (1 - tolerance), self.target * (1 + tolerance)
-        pieces, _ = list_connected(
+        pieces, *_ = list_connected(
             around,
             [self.workload[unit] for unit in order],
             low * (1 - CLOSE),
@@ -200,8 +203,9 @@ class Pockets:
         )
         if pieces is None:
             return None
-        if not pieces:
-            return False
+        covered = exact_cover(pieces, len(order), MOST_TRIED)
+        if covered is not None:
+            return covered
         rows = csr_array(as_rows(pieces, len(order)).T.astype(float))
         whole = len(pieces) <= WHOLE
         found = milp(

@@ -8,11 +8,11 @@ import numpy as np
 
 from .annealing import Schedule
 from .capacitated_lloyd import capacitated_lloyd
-from .choosing import list_all, list_clusters, recover_travel, regroup
+from .choosing import choose_anew, list_all, list_clusters, recover_travel, regroup
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
-from .mending import settle_all
+from .mending import mend, relieve, settle_all
 from .objective import Weights, WorkingPartition
 from .pockets import Excuses
 from .problem import Problem
@@ -24,6 +24,8 @@ from .watch import Silent, Watch
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
 SHORTER = 0.99
 """Where balance took more than this travel of another plan that was annealed, that one is balanced, too."""
+OTHERS = 2
+"""Other plans that are balanced where some territories stay outside for no known reason."""
 
 
 def solve(
@@ -67,17 +69,16 @@ def solve(
     pool.sort(key=WorkingPartition.cost)
     for index in range(min(effort.finalists, len(pool))):
         stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
-        pool.append(search.anneal(pool[index].assignment, REFINE, effort.refine, stretch))
-    first = min(pool, key=WorkingPartition.cost)
+        refined = search.anneal(pool[index].assignment, REFINE, effort.refine, stretch)
+        pool[index] = min(pool[index], refined, key=WorkingPartition.cost)
+    first, *others = sorted(pool, key=WorkingPartition.cost)
     smoothed = smooth(search, first, pool, watch.part(0.55, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
-    best = settle_all(search, smoothed, watch.part(0.9, 0.94))
-    pool.remove(first)
-    shortest = min(pool, key=WorkingPartition.inertia, default=first)
-    if search.turns and smoothed is first and not best.outside() and shortest.inertia() < SHORTER * best.inertia():
-        best = min(best, settle_all(search, shortest, watch.part(0.94, 0.95)), key=search.rank)
+    best = _balanced(search, smoothed, watch.part(0.9, 0.92))
+    if others and smoothed is first and search.turns:
+        best = _other_balanced(search, best, others, watch.part(0.92, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = restart(search, best, centres, watch.part(0.96, 0.98))
@@ -89,6 +90,32 @@ def solve(
     if not proofs:
         best, proofs = list_clusters(search, best, watch.part(0.99, 1.0))
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
+
+
+def _balanced(search: Search, start: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition with less excess, with all that balancing one plan may take."""
+    search.turns = search.listed = 0
+    best = settle_all(search, start, watch.part(0.0, 0.6))
+    return choose_anew(search, best, watch.part(0.6, 1.0)) if search.regroups_early else best
+
+
+def _other_balanced(
+    search: Search, best: WorkingPartition, others: list[WorkingPartition], watch: Watch
+) -> WorkingPartition:
+    """Return the best partition, or a better one balanced from another that was annealed.
+
+    From the one with the least travel, where balance took much of it. From two at most, where some are outside that
+    no proof accounts for: chosen anew from elsewhere they may be within, and that tells more than longer trying here.
+    """
+    shortest = min(others, key=WorkingPartition.inertia)
+    if not best.outside() and shortest.inertia() < SHORTER * best.inertia():
+        best = min(best, _balanced(search, shortest, watch.part(0.0, 0.9)), key=search.rank)
+    for turn, other in enumerate(others[:OTHERS]):
+        if not search.improvable(best) or not search.excuses.unaccounted:
+            return best
+        stretch = watch.part(0.9 * turn / OTHERS, 0.9 * (turn + 1) / OTHERS)
+        best = min(best, _balanced(search, other, stretch), key=search.rank)
+    return relieve(search, mend(search, best, watch.part(0.9, 1.0)))
 
 
 def _one_each(problem: Problem) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .contiguity import components
+from .listing import is_connected
 from .objective import WorkingPartition
 from .watch import Watch
 
@@ -18,8 +19,8 @@ FREE = 17
 """Units that may change sides at most, so that 2^FREE subsets are looked at."""
 MOST_NODES = 62
 """Units and fixed parts at most: a subset is a 64-bit number."""
-TOGETHER = 2048
-"""Subsets whose contiguity is looked at together, the cheapest first."""
+TOGETHER, ALONE = 2048, 64
+"""Subsets whose contiguity is looked at together, the cheapest first, and up to how many one by one."""
 GAIN = 1e-7
 """Cost that a new split saves at least."""
 ROUNDING = 1e-11
@@ -172,10 +173,9 @@ def best_split(
     every = (1 << len(groups)) - 1
     for first in range(0, len(keep), TOGETHER):
         some = keep[first : first + TOGETHER]
-        masks = subsets[some] | fixed_one
-        sound = np.flatnonzero(_connected(masks, around) & _connected(every ^ masks, around))
-        if len(sound):
-            best = inside[some[sound[0]]]
+        sound = _first_sound(subsets[some] | fixed_one, every, around)
+        if sound is not None:
+            best = inside[some[sound]]
             to_one = [unit for unit, bit in zip(chosen, best) if bit and assignment[unit] == other]
             to_other = [unit for unit, bit in zip(chosen, best) if not bit and assignment[unit] == one]
             return to_one, to_other
@@ -202,14 +202,23 @@ def _nearest_border(part: WorkingPartition, units: list[int], most: int) -> list
     return sorted([unit for unit in found if not part.anchored[unit]][:most])
 
 
+def _first_sound(masks: np.ndarray, every: int, around: list[int]) -> int | None:
+    """Return the place of the first set of nodes, a bit each, that is connected, and so are all others; or None."""
+    if len(masks) <= ALONE:
+        both = (is_connected(mask, around) and is_connected(every ^ mask, around) for mask in masks.tolist())
+        return next((at for at, sound in enumerate(both) if sound), None)
+    sound = np.flatnonzero(_connected(masks, around) & _connected(every ^ masks, around))
+    return int(sound[0]) if len(sound) else None
+
+
 def _cut(inside: np.ndarray, edges: dict[tuple[int, int], int], size: int, first: int) -> np.ndarray:
     """Return the edges cut by each row of sides: free units, then fixed parts of the first and second."""
-    cuts = np.zeros(len(inside))
-    for (here, there), count in edges.items():
-        a = inside[:, here] if here < size else here < size + first
-        b = inside[:, there] if there < size else there < size + first
-        cuts += count * (a != b)
-    return cuts
+    if not edges:
+        return np.zeros(len(inside))
+    fixed = np.arange(size, max(there for _, there in edges) + 1) < size + first
+    side = np.concatenate([inside, np.broadcast_to(fixed, (len(inside), len(fixed)))], axis=1)
+    here, there = np.array(list(edges)).T
+    return np.einsum("se,e->s", side[:, here] != side[:, there], np.array(list(edges.values()), dtype=float))
 
 
 def _connected(masks: np.ndarray, around: list[int]) -> np.ndarray:
