@@ -20,7 +20,7 @@ from scipy.spatial import Delaunay
 from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
 from territory_plugin.engine.balance import Plan, Rebalance, Rules, balance_territories, rebalance_territories
 from territory_plugin.engine.balance.case import case_of
-from territory_plugin.engine.balance.least_change import bound_on_change
+from territory_plugin.engine.balance.least_change import bound_on_change, near_choices
 from territory_plugin.engine.balance.watch import Watch
 from territory_plugin.engine.reps import Rep
 
@@ -30,11 +30,13 @@ from .instances import state_graph
 from .judge import as_markdown, judge, machine, packages
 from .pages import publish, wishes_parser
 from .scaling import national_graph
+from .set_bound import set_bound
 
 HOPS, ROUNDS = 2, 1
 """Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
-NODES_MORE, ROUNDS_MORE, SECONDS_MORE = 5000, 4, 90.0
-"""Branches and programs, and seconds at most, where that leaves open whether a plan near the flow bound is possible."""
+LIGHTS = (0.1, 0.05)
+"""Where that leaves open whether a plan near the flow bound is possible: what pools of light ZIPs hold, in targets, in
+the bound by connected sets, until one tells."""
 FAR, FAR_GONE = 2.0, 1.5
 """Times the flow bound that a plan may have, and one without a rep who goes."""
 SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
@@ -197,12 +199,13 @@ def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
 
 
 def whole_zip_bound(
-    case: Case, nodes: int, rounds: int = ROUNDS, gone: tuple[str, ...] = (), seconds: float | None = None
+    case: Case, nodes: int, gone: tuple[str, ...] = (), light: float | None = None
 ) -> tuple[float, float]:
     """Return the share of the workload that must change hands, as ZIPs are whole, and the CPU seconds that took.
 
     Over plans in which each ZIP stays or joins a territory that lies at most `HOPS` contacts from it today; those of a
-    rep who goes may go anywhere.
+    rep who goes may go anywhere. By a program with so many branches, or by connected sets, where it is said how light
+    ZIPs are that these take as a liquid.
     """
     begin = process_time()
     now = {unit: name for unit, name in case.current.items() if name not in gone}
@@ -213,7 +216,10 @@ def whole_zip_bound(
     loads = made.loads
     problem = made.problem(0, current=made.duty.current, stay=loads)
     handed = float(loads[made.duty.current < 0].sum())
-    moved = bound_on_change(problem, HOPS, nodes, rounds, Watch(seconds))
+    if light is None:
+        moved = bound_on_change(problem, HOPS, nodes, ROUNDS, Watch())
+    else:
+        moved = set_bound(problem, problem.limits(TOLERANCE), near_choices(problem, HOPS), light=light)
     return (moved + handed) / float(loads.sum()), process_time() - begin
 
 
@@ -273,12 +279,15 @@ def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound
 def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str, ...] = (), flow=None) -> dict:
     """Return the bound of whole ZIPs, and how far above it a plan is.
 
-    With more branches where the plan is far above the flow bound, and few do not tell that no other is near it.
+    That by connected sets where the plan is far above the flow bound, and the program does not tell that no other is
+    near it.
     """
-    bound, seconds = whole_zip_bound(case, nodes, gone=gone)
+    bound, seconds = whole_zip_bound(case, nodes, gone)
     near = (FAR_GONE if gone else FAR) * (found.flow_bound if flow is None else flow)
-    if bound < near < found.disruption:
-        more, further = whole_zip_bound(case, NODES_MORE, ROUNDS_MORE, gone, SECONDS_MORE)
+    for light in LIGHTS:
+        if not bound < near < found.disruption:
+            break
+        more, further = whole_zip_bound(case, nodes, gone, light)
         bound, seconds = max(bound, more), seconds + further
     return {
         "bound of whole ZIPs": f"{100 * bound:.2f} %" if np.isfinite(bound) else "no such plan",

@@ -214,9 +214,7 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
     float
         In the unit of `stay`; infinity where no such plan exists.
     """
-    may = _near(problem, problem.current, hops)
-    new = np.bincount(problem.current[problem.current >= 0], minlength=problem.territories) == 0
-    may[:, new] = _allowed(problem)[:, new]
+    may = near_choices(problem, hops)
     program = _Program(problem, may)
     best = 0.0
     for _ in range(rounds):
@@ -229,6 +227,17 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
         if watch.time_is_up() or program.bound == np.inf or (found is not None and not program.separate(found)):
             break
     return best * _at_stake(problem) / SCALE
+
+
+def near_choices(problem: Problem, hops: int) -> np.ndarray:
+    """Return the allowed territories that are so many contacts away today, shape (n, k).
+
+    Units without a territory today may go anywhere, and all to one without units.
+    """
+    may = _near(problem, problem.current, hops)
+    new = np.bincount(problem.current[problem.current >= 0], minlength=problem.territories) == 0
+    may[:, new] = _allowed(problem)[:, new]
+    return may
 
 
 def _at_stake(problem: Problem) -> float:

@@ -1,0 +1,78 @@
+"""The bound by connected sets: never above the optimum, near it where nothing is liquid, and it counts whole sets."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from healthcare_territories.benchmarks.exact import least_disruption
+from healthcare_territories.benchmarks.set_bound import set_bound
+from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+
+
+def board(seed, gone=False, width=5, tolerance=0.15):
+    """Return a board of 4 × width units, its rows the territories today, the last of which may have gone."""
+    rng = np.random.default_rng(seed)
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(4, width), ordering="sorted")
+    n, k = len(graph), 3 if gone else 4
+    current = np.repeat(np.arange(4), width)
+    current[current >= k] = -1
+    load = rng.integers(1, 9, n).astype(float)
+    for unit in range(n):
+        graph.nodes[unit]["workload"] = load[unit]
+    problem = Problem(
+        workload=load,
+        location=np.array([[unit % width, unit // width, 0.0] for unit in range(n)]),
+        neighbours=[tuple(sorted(graph[unit])) for unit in range(n)],
+        target=np.full(k, load.sum() / k),
+        tolerance=tolerance,
+        anchor=np.full(k, -1),
+        oversize=np.zeros(k, dtype=bool),
+        current=current,
+        stay=load,
+    )
+    now = {unit: int(at) if at >= 0 else None for unit, at in enumerate(current)}
+    exact = least_disruption(graph, now, tolerance=tolerance)
+    return problem, exact.disruption * load.sum(), exact.proven
+
+
+def bound(problem, may=None, light=0.1):
+    """Return the bound over plans whose units may go anywhere, unless it is said where."""
+    may = np.ones((problem.units, problem.territories), dtype=bool) if may is None else may
+    return set_bound(problem, problem.limits(problem.tolerance), may, light=light)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("light", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_plan_is_below_it(seed, light, gone):
+    problem, optimum, proven = board(seed, gone)
+    assert proven
+    assert bound(problem, light=light) <= optimum + 1e-3
+
+
+def test_it_is_near_the_optimum_where_nothing_is_liquid():
+    """On average: on half of these boards it is the optimum."""
+    every = [board(seed, gone)[:2] for seed in range(4) for gone in (False, True)]
+    bounds = [bound(problem, light=0.0) for problem, _ in every]
+    assert sum(bounds) >= 0.7 * sum(optimum for _, optimum in every)
+
+
+def test_it_knows_that_sets_are_whole():
+    """6 | 4 6 | 4 6 | 4: each of four territories in a row has to change, where a flow of 4 would do.
+
+    The first has 6 of 10, the last 14; with 1 % either way only 6 4 | 6 4 | … is left, in which every 4 goes on.
+    """
+    loads, current = np.array([6.0, 4, 6, 4, 6, 4, 6, 4]), np.array([0, 1, 1, 2, 2, 3, 3, 3])
+    problem = Problem(
+        workload=loads,
+        location=np.column_stack([np.arange(8), np.zeros(8), np.zeros(8)]).astype(float),
+        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < 8) for unit in range(8)],
+        target=np.full(4, 10.0),
+        tolerance=0.01,
+        anchor=np.full(4, -1),
+        oversize=np.zeros(4, dtype=bool),
+        current=current,
+        stay=loads,
+    )
+    assert bound(problem) == pytest.approx(12.0, abs=0.05)
