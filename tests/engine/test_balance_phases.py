@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance import Rules, case, mending, splits
+from healthcare_territories.territory_plugin.engine.balance import Rules, case, mending, solve, splits
 from healthcare_territories.territory_plugin.engine.balance.annealing import Schedule, anneal, descend
 from healthcare_territories.territory_plugin.engine.balance.capacitated_lloyd import (
     capacitated_lloyd,
@@ -521,6 +522,35 @@ def test_a_slight_excess_is_mended_before_territories_are_chosen_anew(monkeypatc
     assert steps[0] == first
     assert connected(problem, after.assignment)
     assert after.excess() == 0
+
+
+@pytest.mark.parametrize(
+    ("outside", "known", "ways", "tried"),
+    [
+        (0, False, 100.0, []),
+        (0, False, 150.0, ["short"]),  # balance took a third of the travel
+        (1, True, 150.0, []),  # a proof accounts for it
+        (1, False, 150.0, ["first", "short"]),
+    ],
+)
+def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outside, known, ways, tried):
+    """Of three others two are asked at most, in their order; for the sake of travel the one that has the least."""
+
+    def plan(name, bad, inertia):
+        return SimpleNamespace(name=name, outside=lambda: [0] * bad, inertia=lambda: inertia)
+
+    others = [plan("first", 1, 120.0), plan("short", 1, 100.0), plan("last", 1, 130.0)]
+    search = SimpleNamespace(
+        excuses=SimpleNamespace(unaccounted=[] if known else [0]),
+        improvable=lambda part: part.outside(),
+        rank=lambda part: (len(part.outside()), part.inertia()),
+    )
+    asked = []
+    monkeypatch.setattr(solve, "WorkingPartition", SimpleNamespace(inertia=lambda part: part.inertia()))
+    monkeypatch.setattr(solve, "_balanced", lambda search, start, watch: asked.append(start.name) or start)
+    best = solve._other_balanced(search, plan("best", outside, ways), others, 2, Watch())
+    assert asked == tried
+    assert best.name == (tried[-1] if tried and outside else "best")
 
 
 def test_room_that_is_given_is_used_for_travel():

@@ -27,8 +27,9 @@ REGROUPED = (
 number is prime: each of several territories outside meets them all."""
 TRAVEL, LONGER_WAYS = 0.1, 0.55
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
-PARTS, HOPS = 8, 4
-"""On large maps: around how many territories outside others are chosen anew, and how many borders away."""
+PART, PARTS, HOPS = 3, 8, 4
+"""On large maps: one in so many of the turns and sets for each territory outside, for how many, and how many borders
+away others are chosen anew with it."""
 BESIDE = 10
 """By what the sets that are listed around a territory are fewer where territories were chosen anew before."""
 RECOVERY = Schedule(hot=0.4, cold=0.02, limits=(STRICT, STRICT), pressures=(3.0, 3.0))
@@ -125,7 +126,7 @@ def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: flo
     best : WorkingPartition
     watch : Watch
     share : float
-        Of the turns, and of the sets to choose from, that balancing one plan may use.
+        Of the turns, and of the sets to choose from, that the search may use for one plan.
     """
     effort = region.effort
     now, pieces = best, min(FEW_PIECES, effort.pieces // 3)
@@ -161,12 +162,14 @@ def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> W
 
     Again and again, as long as that leaves less outside.
     """
+    effort = region.effort
+    effort = replace(effort, regroups=effort.regroups // PART, columns=effort.columns // PART)
     before = None
     while before is None or _misses(best) < _misses(before):
         before = best
         bad = [t for t in region.excuses.unexcused(best) if alike(region.problem, [t])]
         for turn, territory in enumerate(sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t))):
-            if region.listed >= PARTS * region.effort.columns or watch.time_is_up():
+            if region.listed >= PARTS * effort.columns or watch.time_is_up():
                 return best
             if territory not in best.outside():
                 continue
@@ -174,7 +177,7 @@ def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> W
             near = surroundings(best, best.touching(), territory, HOPS)
             cluster = sorted(t for t in near if alike(region.problem, [t]))
             search, units, apart = region.apart(best.assignment, cluster, watch)
-            search.excuses = Excuses(search.problem, Silent(watch))
+            search.effort, search.excuses = effort, Excuses(search.problem, Silent(watch))
             after = choose_anew(search, apart, search.watch)
             region.listed += search.listed
             if _misses(after) < _misses(apart):

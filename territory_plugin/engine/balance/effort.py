@@ -29,8 +29,8 @@ class Effort:
     sets : int
         Connected sets that are listed to find, and prove, the least largest deviation of few territories.
     regroups, columns : int
-        Choices of all territories of a neighbourhood at once, and sets that there are to choose from, together, for
-        each plan that is balanced: one, and another where that leaves some outside or makes ways long.
+        Choices of all territories of a neighbourhood at once, and sets that there are to choose from, together. Shared
+        by the plans that may be balanced: one, and others where that leaves some outside.
     pieces : int
         Pieces of a pocket of the map that are listed to prove that it cannot be within the tolerance.
     """
@@ -83,8 +83,8 @@ EFFORTS = {
         restarts=120,
         retries=40,
         sets=25_000,
-        regroups=30,
-        columns=40_000,
+        regroups=90,
+        columns=120_000,
         pieces=30_000,
     ),
     "thorough": Effort(
@@ -100,8 +100,8 @@ EFFORTS = {
         restarts=300,
         retries=300,
         sets=400_000,
-        regroups=300,
-        columns=500_000,
+        regroups=600,
+        columns=1_000_000,
         pieces=300_000,
     ),
 }

@@ -12,7 +12,7 @@ from .choosing import choose_anew, list_all, list_clusters, recover_travel, regr
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
-from .mending import mend, relieve, settle_all
+from .mending import settle_all
 from .objective import Weights, WorkingPartition
 from .pockets import Excuses
 from .problem import Problem
@@ -24,8 +24,8 @@ from .watch import Silent, Watch
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
 SHORTER = 0.99
 """Where balance took more than this travel of another plan that was annealed, that one is balanced, too."""
-OTHERS = 2
-"""Other plans that are balanced where some territories stay outside for no known reason."""
+OTHERS, OTHER_UNITS = 2, 2000
+"""Other plans that are balanced where some territories stay outside for no known reason, and units of them together."""
 
 
 def solve(
@@ -72,13 +72,15 @@ def solve(
         refined = search.anneal(pool[index].assignment, REFINE, effort.refine, stretch)
         pool[index] = min(pool[index], refined, key=WorkingPartition.cost)
     first, *others = sorted(pool, key=WorkingPartition.cost)
+    plans = 1 + min(OTHERS, OTHER_UNITS // n, len(others))
+    search.effort = replace(effort, regroups=effort.regroups // plans, columns=effort.columns // plans)
     smoothed = smooth(search, first, pool, watch.part(0.55, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
     best = _balanced(search, smoothed, watch.part(0.9, 0.92))
     if others and smoothed is first and search.turns:
-        best = _other_balanced(search, best, others, watch.part(0.92, 0.95))
+        best = _other_balanced(search, best, others, plans - 1, watch.part(0.92, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = restart(search, best, centres, watch.part(0.96, 0.98))
@@ -93,29 +95,28 @@ def solve(
 
 
 def _balanced(search: Search, start: WorkingPartition, watch: Watch) -> WorkingPartition:
-    """Return a partition with less excess, with all that balancing one plan may take."""
+    """Return a partition with less excess, by all that the balance of one plan is worth."""
     search.turns = search.listed = 0
     best = settle_all(search, start, watch.part(0.0, 0.6))
     return choose_anew(search, best, watch.part(0.6, 1.0)) if search.regroups_early else best
 
 
 def _other_balanced(
-    search: Search, best: WorkingPartition, others: list[WorkingPartition], watch: Watch
+    search: Search, best: WorkingPartition, others: list[WorkingPartition], most: int, watch: Watch
 ) -> WorkingPartition:
     """Return the best partition, or a better one balanced from another that was annealed.
 
-    From the one with the least travel, where balance took much of it. From two at most, where some are outside that
-    no proof accounts for: chosen anew from elsewhere they may be within, and that tells more than longer trying here.
+    From the one with the least travel, where balance took much of it. From so many, where some are outside that no
+    proof accounts for: chosen anew from elsewhere they may be within, and that helps more than longer trying here.
     """
     shortest = min(others, key=WorkingPartition.inertia)
     if not best.outside() and shortest.inertia() < SHORTER * best.inertia():
-        best = min(best, _balanced(search, shortest, watch.part(0.0, 0.9)), key=search.rank)
-    for turn, other in enumerate(others[:OTHERS]):
+        best = min(best, _balanced(search, shortest, watch), key=search.rank)
+    for turn, other in enumerate(others[:most]):
         if not search.improvable(best) or not search.excuses.unaccounted:
-            return best
-        stretch = watch.part(0.9 * turn / OTHERS, 0.9 * (turn + 1) / OTHERS)
-        best = min(best, _balanced(search, other, stretch), key=search.rank)
-    return relieve(search, mend(search, best, watch.part(0.9, 1.0)))
+            break
+        best = min(best, _balanced(search, other, watch.part(turn / most, (turn + 1) / most)), key=search.rank)
+    return best
 
 
 def _one_each(problem: Problem) -> np.ndarray:
