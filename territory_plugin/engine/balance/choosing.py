@@ -25,7 +25,7 @@ REGROUPED = (
 )
 """Territories that are chosen anew together, in turn, and whether units are put together within them only. Their
 number is prime: each of several territories outside meets them all."""
-TRAVEL, LONGER_WAYS = 0.1, 0.55
+TRAVEL, LONGER_WAYS = 0.1, 0.75
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
 PART, PARTS, HOPS = 3, 8, 4
 """On large maps: one in so many of the turns and sets for each territory outside, for how many, and how many borders
