@@ -24,6 +24,9 @@ from .watch import Silent, Watch
 REFINE = Schedule(hot=0.4, cold=0.02, limits=(20.0, 100.0), pressures=(10.0, 3.0))
 SHORTER = 0.99
 """Where balance took more than this travel of another plan that was annealed, that one is balanced, too."""
+PHASES, BALANCING, FEW_EACH = 0.9, 0.5, 25
+"""Share of the progress before a plan is balanced, and where units are fewer than that for each territory: there this
+takes most of the time."""
 OTHERS, OTHER_UNITS = 2, 2000
 """Other plans that are balanced where some territories stay outside for no known reason, and units of them together."""
 
@@ -56,31 +59,34 @@ def solve(
     if smoothing:
         # all starts are annealed again on coarse maps
         effort = replace(effort, finalists=0)
-    centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, watch.part(0.0, 0.15))
+    balancing = PHASES if n >= FEW_EACH * k else BALANCING
+    before = watch.part(0.0, balancing / PHASES)
+    centres = capacitated_lloyd(problem, effort.starts, effort.rounds, effort.tries, rng, before.part(0.0, 0.15))
     search = Search(problem, effort, weights, centres[0].travel, rng, watch)
     pool = []
     middle = 0.4 if smoothing or effort.finalists else 0.75
     for index, start in enumerate(centres):
         if pool and watch.time_is_up():
             break
-        stretch = watch.part(0.15 + middle * index / len(centres), 0.15 + middle * (index + 1) / len(centres))
+        stretch = before.part(0.15 + middle * index / len(centres), 0.15 + middle * (index + 1) / len(centres))
         pool.append(search.anneal(assign_to_centres(problem, start), SKETCH, effort.sketch, stretch))
     # one territory far off is harder to mend than many a little: cost is steep in excess
     pool.sort(key=WorkingPartition.cost)
     for index in range(min(effort.finalists, len(pool))):
-        stretch = watch.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
+        stretch = before.part(0.55 + 0.33 * index / effort.finalists, 0.55 + 0.33 * (index + 1) / effort.finalists)
         refined = search.anneal(pool[index].assignment, REFINE, effort.refine, stretch)
         pool[index] = min(pool[index], refined, key=WorkingPartition.cost)
     first, *others = sorted(pool, key=WorkingPartition.cost)
     plans = 1 + min(OTHERS, OTHER_UNITS // n, len(others))
     search.effort = replace(effort, regroups=effort.regroups // plans, columns=effort.columns // plans)
-    smoothed = smooth(search, first, pool, watch.part(0.55, 0.9))
+    smoothed = smooth(search, first, pool, before.part(0.55, 0.9))
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
-    best = _balanced(search, smoothed, watch.part(0.9, 0.92))
+    turning = (balancing + 0.95) / 2
+    best = _balanced(search, smoothed, watch.part(balancing, turning))
     if others and smoothed is first and search.turns:
-        best = _other_balanced(search, best, others, plans - 1, watch.part(0.92, 0.95))
+        best = _other_balanced(search, best, others, plans - 1, watch.part(turning, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = restart(search, best, centres, watch.part(0.96, 0.98))
