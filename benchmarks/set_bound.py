@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse.csgraph import dijkstra
 
-LIGHT = 0.1
-"""Targets that a pool of light units holds at most: with less, the bound is nearer, and takes longer."""
+from territory_plugin.engine.balance.listing import is_connected, reached
+from territory_plugin.engine.balance.merging import Merging
+
 SCALE = 1000.0
 """What all that is at stake weighs."""
 ROUNDS, ENOUGH = 25, 0.5
@@ -43,15 +43,7 @@ NO_SET = 300.0
 CLOSE, STEP = 1e-9, 1e-3
 
 
-def set_bound(
-    problem,
-    limits: tuple[np.ndarray, np.ndarray],
-    may: np.ndarray,
-    *,
-    light: float = LIGHT,
-    rounds: int = ROUNDS,
-    enough: float = np.inf,
-) -> float:
+def set_bound(problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, *, light: float) -> float:
     """Return the workload that changes hands at least in every plan within the limits.
 
     Σ_u π_u + Σ_t min {Σ_{u in S} (c_ut − π_u): S connected and within the limits of t} is a bound for any prices π,
@@ -67,11 +59,7 @@ def set_bound(
     may : ndarray of bool, shape (n, k)
         Territories that each unit may be in.
     light : float
-        Targets that a pool of light units holds at most.
-    rounds : int
-        Times that all territories are priced.
-    enough : float
-        Workload at which it may end.
+        Targets that a pool of light units holds at most: with less, the bound is nearer, and takes longer.
 
     Returns
     -------
@@ -92,7 +80,7 @@ def set_bound(
     sets = [_Sets(pools, territory) for territory in range(problem.territories)]
     best, kept, slow = 0.0, None, set()
     program, price, margin = _turns(pools, sets)
-    for turn in range(rounds):
+    for turn in range(ROUNDS):
         mixed = kept is not None and turn > ROUGH
         asked = MIX * kept + (1 - MIX) * price if mixed else price
         bound = float(asked.sum())
@@ -104,7 +92,7 @@ def set_bound(
                 slow.add(at)
         if kept is None or bound > best:
             best, kept = bound, asked
-        if best * stake / SCALE >= enough or program - best < ENOUGH:
+        if program - best < ENOUGH:
             break
         program, price, margin = _turns(pools, sets)
     return max(best, 0.0) * stake / SCALE
@@ -178,7 +166,8 @@ class _Pools:
 
     def __init__(self, problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, light: float) -> None:
         load = problem.workload / problem.scale
-        self.members = _put_together(problem, load, light)
+        together = _LightOnes(problem, load, light).members
+        self.members = [sorted(together[unit]) for unit in sorted(together)]
         self.size = len(self.members)
         of = np.empty(problem.units, dtype=int)
         for part, units in enumerate(self.members):
@@ -198,21 +187,11 @@ class _Pools:
         self.around = [_bits(parts) for parts in self.near]
         self.may = np.array([may[units].any(axis=0) for units in self.members])
 
-    def reached(self, first: int, within: int) -> int:
-        """Return what some parts are connected to within others, both as bits."""
-        seen = ahead = first
-        while ahead:
-            bit = ahead & -ahead
-            new = self.around[bit.bit_length() - 1] & within & ~seen
-            seen |= new
-            ahead = (ahead ^ bit) | new
-        return seen
-
     def pieces(self, inside: int) -> list[int]:
         """Return connected pieces, as bits, the lightest first."""
         pieces = []
         while inside:
-            piece = self.reached(inside & -inside, inside)
+            piece = reached(inside & -inside, inside, self.around)
             pieces.append(piece)
             inside &= ~piece
         return sorted(pieces, key=lambda piece: (self.weight(piece), piece))
@@ -302,8 +281,8 @@ class _Sets:
             grown = piece
             for layer in range(LAYERS):
                 rim = pools.rim(grown) & self.within
-                rim &= pools.rim(pools.reached(main, self.within & ~grown & ~rim))
-                beyond = pools.reached(piece, self.within & ~rim)
+                rim &= pools.rim(reached(main, self.within & ~grown & ~rim, pools.around))
+                beyond = reached(piece, self.within & ~rim, pools.around)
                 if pools.weight(beyond) >= self.low:
                     if layer == 0:
                         one, other = (max(_places(each), key=lambda part: (pools.load[part], part))
@@ -353,7 +332,7 @@ class _Sets:
             if found.x is None or bound >= enough - STEP:
                 break
             inside = _bits(parts[found.x[:n] > 0.5].tolist())
-            if pools.reached(inside & -inside, inside) == inside:
+            if is_connected(inside, pools.around):
                 self._keep(inside, price)
                 self._around(inside, price, enough)
                 return bound, inside
@@ -420,7 +399,7 @@ class _Sets:
                 filled = self._filled(other, gain) if other else None
                 if filled is None or filled[0] >= (known if best is None else best[0]) - 1e-6:
                     continue
-                if pools.reached(other & -other, other) == other:
+                if is_connected(other, pools.around):
                     best = (filled[0], other, filled[1])
             if best is None:
                 return added
@@ -436,35 +415,23 @@ class _Sets:
             self.columns = dict(ranked[:KEPT])
 
 
-def _put_together(problem, load: np.ndarray, light: float) -> list[list[int]]:
-    """Return units, and pools of those that touch and share their territory today; pools hold up to `light`."""
-    weight = load.tolist()
-    near = [set(around) for around in problem.neighbours]
-    members = {unit: [unit] for unit in range(problem.units)}
-    queue = [(weight[unit], unit) for unit in members]
-    heapify(queue)
-    while queue:
-        key, unit = heappop(queue)
-        if unit not in members or key != weight[unit]:
-            continue
-        doors = [
-            other
-            for other in near[unit]
-            if problem.current[other] == problem.current[unit] and weight[other] + weight[unit] <= light
+class _LightOnes(Merging):
+    """Units, and pools of those that touch and share their territory today; pools hold up to `light`."""
+
+    def __init__(self, problem, load: np.ndarray, light: float) -> None:
+        self.today, self.light = problem.current, light
+        super().__init__(load.tolist(), problem.neighbours)
+        while self.merge() is not None:
+            pass
+
+    def size(self, unit: int) -> float:
+        return self.load[unit]
+
+    def doors(self, unit: int) -> list[int]:
+        load, today = self.load, self.today
+        return [
+            other for other in self.near[unit] if today[other] == today[unit] and load[other] + load[unit] <= self.light
         ]
-        if not doors:
-            continue
-        to = min(doors, key=lambda other: (weight[other], other))
-        members[to] += members.pop(unit)
-        weight[to] += weight[unit]
-        for other in near[unit]:
-            near[other].discard(unit)
-            if other != to:
-                near[other].add(to)
-                near[to].add(other)
-        near[unit] = set()
-        heappush(queue, (weight[to], to))
-    return [sorted(members[unit]) for unit in sorted(members)]
 
 
 def _bits(places: Iterable[int]) -> int:

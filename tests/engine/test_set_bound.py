@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
 from healthcare_territories.benchmarks.set_bound import set_bound
-from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+
+from .test_near_today import row
 
 
 def board(seed, gone=False, width=5, tolerance=0.15):
@@ -20,16 +23,10 @@ def board(seed, gone=False, width=5, tolerance=0.15):
     load = rng.integers(1, 9, n).astype(float)
     for unit in range(n):
         graph.nodes[unit]["workload"] = load[unit]
-    problem = Problem(
-        workload=load,
+    problem = replace(
+        row(load, current, tolerance),
         location=np.array([[unit % width, unit // width, 0.0] for unit in range(n)]),
         neighbours=[tuple(sorted(graph[unit])) for unit in range(n)],
-        target=np.full(k, load.sum() / k),
-        tolerance=tolerance,
-        anchor=np.full(k, -1),
-        oversize=np.zeros(k, dtype=bool),
-        current=current,
-        stay=load,
     )
     now = {unit: int(at) if at >= 0 else None for unit, at in enumerate(current)}
     exact = least_disruption(graph, now, tolerance=tolerance)
@@ -63,16 +60,5 @@ def test_it_knows_that_sets_are_whole():
 
     The first has 6 of 10, the last 14; with 1 % either way only 6 4 | 6 4 | … is left, in which every 4 goes on.
     """
-    loads, current = np.array([6.0, 4, 6, 4, 6, 4, 6, 4]), np.array([0, 1, 1, 2, 2, 3, 3, 3])
-    problem = Problem(
-        workload=loads,
-        location=np.column_stack([np.arange(8), np.zeros(8), np.zeros(8)]).astype(float),
-        neighbours=[tuple(at for at in (unit - 1, unit + 1) if 0 <= at < 8) for unit in range(8)],
-        target=np.full(4, 10.0),
-        tolerance=0.01,
-        anchor=np.full(4, -1),
-        oversize=np.zeros(4, dtype=bool),
-        current=current,
-        stay=loads,
-    )
+    problem = row([6, 4, 6, 4, 6, 4, 6, 4], [0, 1, 1, 2, 2, 3, 3, 3])
     assert bound(problem) == pytest.approx(12.0, abs=0.05)

@@ -338,20 +338,17 @@ def stuck_units(
     closed = [False] * len(loads)
     for unit in oversize:
         closed[unit] = True
-    served = set(oversize)
-    # of a set within the tolerance that holds the unit
-    witness: dict[int, float] = {}
+    # what a set within the tolerance weighs that holds the unit
+    within: dict[int, float] = {}
     most = (1 + tolerance) * target
     stuck = []
     unproven = 0
     for unit in sorted(units, key=lambda unit: (-loads[unit], unit)):
-        if unit in served:
+        if unit in within or closed[unit]:
             continue
-        beside = min((witness[other] for other in neighbours[unit] if other in witness), default=most)
-        if beside + loads[unit] <= most and beside < most:
-            # it joins one
-            served.add(unit)
-            witness[unit] = beside + loads[unit]
+        joined = loads[unit] + min((within[other] for other in neighbours[unit] if other in within), default=np.inf)
+        if joined <= most:
+            within[unit] = joined
             continue
         load, inside = _grow(unit, loads, neighbours, target, tolerance, closed)
         deviation = abs(load / target - 1)
@@ -363,9 +360,8 @@ def stuck_units(
             unproven += 1
             continue
         if deviation <= tolerance:
-            served.update(inside)
             held = sum(loads[each] for each in inside)
-            witness.update((each, held) for each in inside if each not in witness)
+            within.update((each, held) for each in inside if each not in within)
         else:
             stuck.append((unit, deviation))
     return sorted(stuck, key=lambda each: (-each[1], each[0]))

@@ -168,12 +168,13 @@ def _regroup_in_parts(region: Search, best: WorkingPartition, watch: Watch) -> W
     while before is None or _misses(best) < _misses(before):
         before = best
         bad = [t for t in region.excuses.unexcused(best) if alike(region.problem, [t])]
-        for turn, territory in enumerate(sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t))):
-            if region.listed >= PARTS * effort.columns or watch.time_is_up():
+        for territory in sorted(bad, key=lambda t: (abs(best.load[t] - best.target[t]), t)):
+            used = region.listed / (PARTS * effort.columns)
+            if used >= 1 or watch.time_is_up():
                 return best
             if territory not in best.outside():
                 continue
-            watch.progress(turn / len(bad), f"Regrouping around it, worst deviation {100 * best.worst():.1f} %")
+            watch.progress(used, f"Regrouping around it, worst deviation {100 * best.worst():.1f} %")
             near = surroundings(best, best.touching(), territory, HOPS)
             cluster = sorted(t for t in near if alike(region.problem, [t]))
             search, units, apart = region.apart(best.assignment, cluster, watch)

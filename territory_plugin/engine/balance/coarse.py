@@ -9,13 +9,13 @@ territories can mend, as in cities where single units weigh most of a target, is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 
 from .covering import cheapest_cover
 from .exact import hand_out
 from .listing import as_rows, list_connected
+from .merging import Merging
 from .objective import WorkingPartition
 from .watch import Watch
 
@@ -54,7 +54,7 @@ class Choice:
     sets: int
 
 
-class CoarseUnits:
+class CoarseUnits(Merging):
     """Units put together, the lightest first, with some chance.
 
     Parameters
@@ -68,17 +68,24 @@ class CoarseUnits:
     def __init__(self, part: WorkingPartition, rng: np.random.Generator, within: bool) -> None:
         self.home = part.assignment if within else [0] * len(part.neighbours)
         self.light = LIGHT * float(part.problem.target[0])
-        self.load = list(part.workload)
-        self.near = [set(around) for around in part.neighbours]
-        self.members = {unit: [unit] for unit in range(len(self.load))}
-        self.chance = np.exp(rng.normal(0.0, SPREAD, len(self.load))).tolist()
         self.least = LEAST * float(part.problem.target[0])
-        self.queue = [(self.size(unit), unit) for unit in self.members]
-        heapify(self.queue)
+        self.chance = np.exp(rng.normal(0.0, SPREAD, len(part.neighbours))).tolist()
+        super().__init__(part.workload, part.neighbours)
 
     def size(self, unit: int) -> float:
         """Return what a coarse unit weighs when the lightest is sought: its workload, and some chance."""
         return max(self.load[unit], self.least) * self.chance[unit]
+
+    def doors(self, unit: int) -> list[int]:
+        """Return what a light unit may be put together with: what is light enough, too, or anything for a trifle."""
+        load, home, light = self.load, self.home, self.light
+        if load[unit] > light:
+            return []
+        return [
+            other
+            for other in self.near[unit]
+            if home[other] == home[unit] and (load[other] <= 2 * light or load[unit] <= light / 12)
+        ]
 
     def heaviest_first(self) -> list[int]:
         """Return the coarse units, each called by one of its units."""
@@ -91,31 +98,9 @@ class CoarseUnits:
 
     def reduce(self, count: int) -> bool:
         """Put units together until there are so many; answer whether that was possible."""
-        load, near, members = self.load, self.near, self.members
-        while len(members) > count:
-            if not self.queue:
+        while len(self.members) > count:
+            if self.merge() is None:
                 return False
-            key, unit = heappop(self.queue)
-            if unit not in members or key != self.size(unit) or load[unit] > self.light:
-                continue
-            doors = [
-                other
-                for other in near[unit]
-                if self.home[other] == self.home[unit]
-                and (load[other] <= 2 * self.light or load[unit] <= self.light / 12)
-            ]
-            if not doors:
-                continue
-            to = min(doors, key=lambda other: (self.size(other), other))
-            members[to] += members.pop(unit)
-            load[to] += load[unit]
-            for other in near[unit]:
-                near[other].discard(unit)
-                if other != to:
-                    near[other].add(to)
-                    near[to].add(other)
-            near[unit] = set()
-            heappush(self.queue, (self.size(to), to))
         return True
 
 

@@ -79,15 +79,20 @@ def list_connected(
     return found, seen, 1.0
 
 
-def is_connected(bits: int, around: Sequence[int]) -> bool:
-    """Answer whether a set of units, as bits, is connected and not empty."""
-    reach = ahead = bits & -bits
+def reached(first: int, within: int, around: Sequence[int]) -> int:
+    """Return what some units are connected to within others, all as bits."""
+    reach = ahead = first
     while ahead:
         unit = ahead & -ahead
-        grown = around[unit.bit_length() - 1] & bits & ~reach
+        grown = around[unit.bit_length() - 1] & within & ~reach
         reach |= grown
         ahead = ahead ^ unit | grown
-    return reach == bits and bits != 0
+    return reach
+
+
+def is_connected(bits: int, around: Sequence[int]) -> bool:
+    """Answer whether a set of units, as bits, is connected and not empty."""
+    return reached(bits & -bits, bits, around) == bits and bits != 0
 
 
 def as_rows(sets: Sequence[int], count: int) -> np.ndarray:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from .listing import as_rows
+from .merging import Merging
 from .problem import Problem
 from .watch import Watch
 
@@ -127,7 +127,8 @@ class _Coarse:
 
     def __init__(self, problem: Problem, assignment: np.ndarray, count: int, rng: np.random.Generator) -> None:
         self.problem = problem
-        load, near, members = _put_together(problem, assignment, count, rng)
+        together = _LightOnes(problem, assignment, count, rng)
+        load, near, members = together.load, together.near, together.members
         order = sorted(members, key=lambda unit: (-load[unit], unit))
         place = {unit: at for at, unit in enumerate(order)}
         self.members = [members[unit] for unit in order]
@@ -185,40 +186,33 @@ class _Coarse:
         return _Listed(units, sets, SCALE * cost, comes + goes)
 
 
-def _put_together(problem: Problem, assignment: np.ndarray, count: int, rng: np.random.Generator):
-    """Return workload in targets, neighbours and members of coarse units, each called by one of its units."""
-    load = (problem.workload / problem.scale).tolist()
-    kind = np.column_stack([problem.current, assignment, problem.fixed]).tolist()
-    near = [set(around) for around in problem.neighbours]
-    members = {unit: [unit] for unit in range(problem.units)}
-    chance = np.exp(rng.normal(0.0, SPREAD, problem.units)).tolist()
-    left = np.bincount(assignment, minlength=problem.territories).tolist()
-    queue = [(load[unit] * chance[unit], unit) for unit in members]
-    heapify(queue)
-    while queue:
-        key, unit = heappop(queue)
-        if unit not in members or key != load[unit] * chance[unit] or load[unit] > LIGHT:
-            continue
-        home = int(assignment[unit])
-        doors = [
+class _LightOnes(Merging):
+    """Light units put together as far as they share their territory today and in the plan, with some chance.
+
+    Until each territory has so many.
+    """
+
+    def __init__(self, problem: Problem, assignment: np.ndarray, count: int, rng: np.random.Generator) -> None:
+        self.kind = np.column_stack([problem.current, assignment, problem.fixed]).tolist()
+        self.home, self.count = assignment.tolist(), count
+        self.left = np.bincount(assignment, minlength=problem.territories).tolist()
+        self.chance = np.exp(rng.normal(0.0, SPREAD, problem.units)).tolist()
+        super().__init__((problem.workload / problem.scale).tolist(), problem.neighbours)
+        while (to := self.merge()) is not None:
+            self.left[self.home[to]] -= 1
+
+    def size(self, unit: int) -> float:
+        return self.load[unit] * self.chance[unit]
+
+    def doors(self, unit: int) -> list[int]:
+        load, kind = self.load, self.kind
+        if load[unit] > LIGHT or self.left[self.home[unit]] <= self.count:
+            return []
+        return [
             other
-            for other in near[unit]
+            for other in self.near[unit]
             if kind[other] == kind[unit] and (load[other] <= 2 * LIGHT or load[unit] <= LIGHT / 12)
         ]
-        if left[home] <= count or not doors:
-            continue
-        to = min(doors, key=lambda other: (load[other] * chance[other], other))
-        members[to] += members.pop(unit)
-        load[to] += load[unit]
-        left[home] -= 1
-        for other in near[unit]:
-            near[other].discard(unit)
-            if other != to:
-                near[other].add(to)
-                near[to].add(other)
-        near[unit] = set()
-        heappush(queue, (load[to] * chance[to], to))
-    return load, near, members
 
 
 def _around_root(
