@@ -1,6 +1,6 @@
 """Neighbours of real ZIPs against libpysal: same pairs and border lengths, times, peak memory.
 
-python -m benchmarks.adjacency --write docs/benchmarks/adjacency.md
+make bench ARGS="adjacency --write docs/benchmarks/adjacency.md"
 
 Every method reads the polygons from the same file in a fresh process of its own; reading and importing
 are not timed. Time is the best of several runs, memory is what the process takes at its peak beyond
@@ -59,7 +59,7 @@ def read_layer(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def method(name: str):
     """Return a function of polygons and ids that builds the neighbours, and one that lists the pairs."""
     if name.startswith("ours"):
-        from territory_plugin.engine.contiguity import contiguity_edges
+        from ..territory_plugin.engine.contiguity import contiguity_edges
 
         criterion = "rook" if name.endswith("rook") else "queen"
         return (
@@ -116,7 +116,7 @@ def measure(name: str, path: Path, repeat: int) -> dict:
 
 def in_own_process(name: str, path: Path, repeat: int) -> dict:
     """Run `measure` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.adjacency", "--measure", name, str(path), str(repeat)]
+    command = [sys.executable, "-m", __spec__.name, "--measure", name, str(path), str(repeat)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -126,8 +126,8 @@ def lengths_against_geometry(path: Path, most: int = 2000) -> float:
 
     Both are measured on the ellipsoid; on a random sample of borders with more than 10 m.
     """
-    from territory_plugin.engine.contiguity import contiguity_edges
-    from territory_plugin.engine.geodesy import segment_lengths_m
+    from ..territory_plugin.engine.contiguity import contiguity_edges
+    from ..territory_plugin.engine.geodesy import segment_lengths_m
 
     shapes, ids = read_layer(path)
     rook = contiguity_edges(shapes, ids, "rook", sliver_tolerance_m=0)
@@ -212,7 +212,7 @@ def page(rows: list[dict]) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("libpysal", "geopandas", "shapely", "numpy", "pandas"))
     return f"""# Neighbours of ZIPs, against libpysal
 
-Made by `python -m benchmarks.adjacency --write`. Every method ran in a fresh process on the same polygons,
+Made by `make bench ARGS="adjacency --write"`. Every method ran in a fresh process on the same polygons,
 one after the other; reading is not timed, the best of several runs counts. On every line all methods found
 the same pairs, queen and rook: the run stops when one differs. Ours also returns border lengths and
 distances between centres, and looks for slivers within 1 m; libpysal's methods do not.

@@ -1,6 +1,6 @@
 """Balance, compactness and time on real ZIP graphs: states × workloads × territories × seeds.
 
-python -m benchmarks.balance --states NY PA --territories 10 20 50 --seeds 1 2 3
+make bench ARGS="balance --states NY PA --territories 10 20 50 --seeds 1 2 3"
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from time import perf_counter, process_time
 import networkx as nx
 import pandas as pd
 
-from territory_plugin.engine.balance import Plan, balance_territories
-
+from ..territory_plugin.engine.balance import Plan, balance_territories
 from .instances import STATES, WORKLOADS, state_graph
 
 

@@ -1,6 +1,6 @@
 """Volume from a claims file of full size, made for it, beside pandas and ogr2ogr: seconds, peak memory, the sums.
 
-python -m benchmarks.claims --rows 1000000      # the true file has 9.8 million
+make bench ARGS="claims --rows 1000000"  # the true file has 9.8 million
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def asked(rows: int) -> set[str]:
 
 def ours(path: str, npis: set[str]) -> dict[str, float]:
     """Sum with the plugin's engine."""
-    from territory_plugin.engine.claims import ProcedureFilter, Wishes, read_claims
+    from ..territory_plugin.engine.claims import ProcedureFilter, Wishes, read_claims
 
     wishes = Wishes(codes=ProcedureFilter(["27447", "99213-99215"]), measure="allowed")
     volumes, audit = read_claims(path, npis, wishes)
@@ -135,9 +135,10 @@ def main() -> None:
         for name in wishes.only:
             start = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.claims", "--one", name, "--file", path, "--rows", str(wishes.rows)],
-                capture_output=True, text=True,
-            )  # fmt: skip
+                [sys.executable, "-m", __spec__.name, "--one", name, "--file", path, "--rows", str(wishes.rows)],
+                capture_output=True,
+                text=True,
+            )
             seconds = time.perf_counter() - start
             if done.returncode:
                 print(f"{name:10}  {done.stderr.strip().splitlines()[-1][:100]}")

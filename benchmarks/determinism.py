@@ -1,6 +1,6 @@
 """The same plan from the same input: threads, order of features, versions of packages, names of units.
 
-python -m benchmarks.determinism --write
+make bench ARGS="determinism --write"
 
 Every run is a process of its own that prints a digest of its plan. The digest must not change with the number of
 threads, the order of units and edges, or the versions of the packages. Other names for the same units may lead to
@@ -20,8 +20,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 
-from territory_plugin.engine.balance import balance_territories
-
+from ..territory_plugin.engine.balance import balance_territories
 from .instances import STATES, WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, packages
 from .pages import put
@@ -71,9 +70,9 @@ def measure(wishes: dict) -> dict:
 
 def in_own_process(wishes: dict, python: str = sys.executable, threads: int = 1) -> dict:
     """Run `measure` in a fresh process with so many threads for numerical libraries."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHASHSEED")}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     environment.update(dict.fromkeys(THREADS, str(threads)))
-    command = [python, "-m", "benchmarks.determinism", "--measure", json.dumps(wishes)]
+    command = [python, "-m", __spec__.name, "--measure", json.dumps(wishes)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -119,7 +118,7 @@ def page(same: list[dict], noise: list[dict], loads: list[float], wishes) -> str
     """Return the page for the documentation."""
     return f"""# The same plan from the same input
 
-Made by `python -m benchmarks.determinism --write`. Effort {wishes.effort}, seed 1, a process for each run. "plan"
+Made by `make bench ARGS="determinism --write"`. Effort {wishes.effort}, seed 1, a process for each run. "plan"
 is a digest of all units with their territories.
 
 {as_markdown(same)}

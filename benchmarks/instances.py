@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from territory_plugin.engine.geodesy import geocentric
+from ..territory_plugin.engine.geodesy import geocentric
 
 STATES = {"CO": 8, "DE": 10, "IL": 17, "MN": 27, "NY": 36, "PA": 42, "RI": 44}
 WORKLOADS = ("population", "providers", "skewed")

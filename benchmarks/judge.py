@@ -10,7 +10,7 @@ from importlib.metadata import version
 import networkx as nx
 import numpy as np
 
-from territory_plugin.engine.geodesy import geocentric
+from ..territory_plugin.engine.geodesy import geocentric
 
 
 def oversize_units(graph: nx.Graph, workload: str, territories: int, tolerance: float = 0.05) -> tuple[list, float]:

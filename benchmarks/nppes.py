@@ -1,8 +1,8 @@
 """Import of a full-size NPPES file beside ogr2ogr with the same filter, and the readers that were candidates.
 
-python -m benchmarks.nppes --rows 500000            # makes the file, measures, deletes it
-python -m benchmarks.nppes --file npidata.csv --readers
-python -m benchmarks.nppes --file NPPES_Data_Dissemination.zip --only ours
+make bench ARGS="nppes --rows 500000"  # makes the file, measures, deletes it
+make bench ARGS="nppes --file npidata.csv --readers"
+make bench ARGS="nppes --file NPPES_Data_Dissemination.zip --only ours"
 
 Each measurement runs in a process of its own: wall seconds, CPU seconds, peak memory, rows kept.
 """
@@ -38,8 +38,8 @@ OGR_FILTER = (
 
 def ours(path: str) -> int:
     """Read with the plugin's engine."""
-    from territory_plugin.engine.nppes import Wishes, read_providers
-    from territory_plugin.engine.taxonomy import CodeFilter
+    from ..territory_plugin.engine.nppes import Wishes, read_providers
+    from ..territory_plugin.engine.taxonomy import CodeFilter
 
     kept, (audit,) = read_providers(path, Wishes(states=frozenset({STATE}), codes=CodeFilter([PREFIX])))
     print(audit.sentence(), file=sys.stderr)
@@ -139,7 +139,9 @@ def measure(name: str, path: str) -> dict:
     """Run one reader in a process of its own."""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.nppes", "--one", name, "--file", path], capture_output=True, text=True
+        [sys.executable, "-m", __spec__.name, "--one", name, "--file", path],
+        capture_output=True,
+        text=True,
     )
     seconds = time.perf_counter() - start
     if done.returncode:

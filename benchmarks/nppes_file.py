@@ -1,6 +1,6 @@
 """A provider file as NPPES publishes it: the true header of 330 columns, all of them quoted, synthetic rows, seeded.
 
-python -m benchmarks.nppes_file --rows 500000 --output npidata_pfile_20250101-20250131.csv
+make bench ARGS="nppes_file --rows 500000 --output npidata_pfile_20250101-20250131.csv"
 """
 
 from __future__ import annotations

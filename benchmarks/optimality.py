@@ -1,6 +1,6 @@
 """Plans with known optima: fewest cut edges, least moment of inertia, every partition of 25 precincts.
 
-python -m benchmarks.optimality --write
+make bench ARGS="optimality --write"
 
 The instances are other people's, with the limits that they set (±0.5 %). Every plan is checked again from the
 graph as it was read: that each territory is connected, and that each holds between L and U.
@@ -20,9 +20,8 @@ import shapely
 from scipy import sparse
 from scipy.optimize import LinearConstraint, linprog, milp
 
-from territory_plugin.engine.balance import balance_territories
-from territory_plugin.engine.geodesy import distance_km, geocentric
-
+from ..territory_plugin.engine.balance import balance_territories
+from ..territory_plugin.engine.geodesy import distance_km, geocentric
 from .judge import as_markdown, load, machine, packages
 from .pages import publish, wishes_parser
 
@@ -413,7 +412,7 @@ def page(tables: dict[str, list[dict]], loads: list[float], wishes) -> str:
     parts = [f"{said[name]}\n\n{as_markdown(rows)}" for name, rows in tables.items()]
     return f"""# Plans with known optima
 
-Made by `python -m benchmarks.optimality --write`. Every plan was checked again from the graph as read: so many
+Made by `make bench ARGS="optimality --write"`. Every plan was checked again from the graph as read: so many
 territories, each connected, each between the limits; "none valid" says that none was. "default" and "thorough"
 are one run each, with seed 0; "best of seeds" is the best of runs with default effort, one after the other, until
 the optimum or {wishes.seconds:g} s are reached. Seconds of ours are CPU seconds.

@@ -1,6 +1,6 @@
 """Ours beside METIS, GerryChain, spopt and k-means: the same ZIP graph and workload, in the same run.
 
-python -m benchmarks.peers --states NY PA --territories 10 20 50 --write
+make bench ARGS="peers --states NY PA --territories 10 20 50 --write"
 
 Every method runs in a process of its own, one after the other, with a limit on its time. ZIPs that alone
 outweigh a territory are set apart before a peer that balances sees the graph: they are territories of their own,
@@ -23,10 +23,9 @@ from time import perf_counter, process_time
 import networkx as nx
 import numpy as np
 
-from territory_plugin.engine.balance import balance_territories
-from territory_plugin.engine.balance.certificates import apportion
-from territory_plugin.engine.geodesy import geocentric
-
+from ..territory_plugin.engine.balance import balance_territories
+from ..territory_plugin.engine.balance.certificates import apportion
+from ..territory_plugin.engine.geodesy import geocentric
 from .instances import STATES, WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, oversize_units, packages
 from .pages import put
@@ -426,7 +425,7 @@ def page(rows: list[dict], wishes) -> str:
     short = "\n".join(f"- {line}" for line in missed(rows, tolerance)) or "Nowhere."
     return f"""# Balanced territories, beside other methods
 
-Made by `python -m benchmarks.peers --write`. The same ZIP graph (queen contiguity, islands bridged) and workload for
+Made by `make bench ARGS="peers --write"`. The same ZIP graph (queen contiguity, islands bridged) and workload for
 every method, each in a process of its own, one after the other, plans measured by one function. Tolerance
 ±{wishes.tolerance:g} %. ZIPs that outweigh a territory ("oversize") were set apart for METIS and GerryChain.
 

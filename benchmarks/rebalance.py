@@ -1,6 +1,6 @@
 """Rebalancing: beside the exact optimum on small maps, beside the flow bound on states, and in seconds.
 
-python -m benchmarks.rebalance --write
+make bench ARGS="rebalance --write"
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import Delaunay
 
-from territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
-from territory_plugin.engine.balance import Plan, Rebalance, Rules, balance_territories, rebalance_territories
-from territory_plugin.engine.balance.case import case_of
-from territory_plugin.engine.balance.least_change import bound_on_change, near_choices
-from territory_plugin.engine.balance.watch import Watch
-from territory_plugin.engine.reps import Rep
-
+from ..territory_plugin.engine.alignment import disruption, gained_lost, match_names, rank_merges
+from ..territory_plugin.engine.balance import Plan, Rebalance, Rules, balance_territories, rebalance_territories
+from ..territory_plugin.engine.balance.case import case_of
+from ..territory_plugin.engine.balance.least_change import bound_on_change, near_choices
+from ..territory_plugin.engine.balance.watch import Watch
+from ..territory_plugin.engine.reps import Rep
 from .adjacency import NATION, unpacked
 from .exact import least_disruption
 from .instances import state_graph
@@ -509,7 +508,7 @@ the root of its surgeons, 5,000 weighted targets in all: 250 for each rep, ±12 
         )
     return f"""# Rebalancing
 
-Made by `python -m benchmarks.rebalance --write`, effort {wishes.effort}. Every plan was checked again from the graph.
+Made by `make bench ARGS="rebalance --write"`, effort {wishes.effort}. Every plan was checked again from the graph.
 Seconds of ours are CPU seconds.
 
 {(chr(10) * 2).join(parts)}

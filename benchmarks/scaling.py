@@ -1,6 +1,6 @@
 """Time and memory from 1,000 ZIPs to the whole nation; the nation from GeoPackage to GeoPackage.
 
-python -m benchmarks.scaling --write
+make bench ARGS="scaling --write"
 
 Sub-maps grow from one ZIP, neighbour by neighbour, until they have so many; the number of territories grows
 with them. Every run is a process of its own. The nation runs through `qgis_process`, as a person would do it.
@@ -27,9 +27,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from territory_plugin.engine.balance import balance_territories
-from territory_plugin.engine.contiguity import adjacency_graph, bridge_edges, contiguity_edges, unit_centres
-
+from ..territory_plugin.engine.balance import balance_territories
+from ..territory_plugin.engine.contiguity import adjacency_graph, bridge_edges, contiguity_edges, unit_centres
 from .adjacency import NATION, read_layer, unpacked
 from .instances import WORKLOADS, attributes
 from .judge import as_markdown, judge, load, machine, packages
@@ -114,7 +113,7 @@ def sweep(graph: nx.Graph, wishes, folder: Path) -> list[dict]:
             part = grown(graph, wishes.grow_from, size)
             k = max(2, round(len(part) / units_each))
             path = saved(part, wishes.workload, folder / f"{size}.npz")
-            command = [sys.executable, "-m", "benchmarks.scaling", "--measure", path, k, wishes.effort, wishes.seed]
+            command = [sys.executable, "-m", __spec__.name, "--measure", path, k, wishes.effort, wishes.seed]
             done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
             rows.append(
                 {
@@ -317,7 +316,7 @@ def exponents(rows: list[dict]) -> str:
 
 def page(rows: list[dict], nation: list[dict], wishes) -> str:
     """Return the page for the documentation."""
-    parts = ["# From a thousand ZIPs to the nation\n\nMade by `python -m benchmarks.scaling --write`. Workload: ", ""]
+    parts = ["# From a thousand ZIPs to the nation\n\nMade by `make bench ARGS='scaling --write'`. Workload: ", ""]
     parts[0] += f"{wishes.workload}; effort: {wishes.effort}; seed {wishes.seed}; tolerance ±5 %."
     if rows:
         parts[1] = f"""

@@ -19,8 +19,8 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse.csgraph import dijkstra
 
-from territory_plugin.engine.balance.listing import is_connected, reached
-from territory_plugin.engine.balance.merging import Merging
+from ..territory_plugin.engine.balance.listing import is_connected, reached
+from ..territory_plugin.engine.balance.merging import Merging
 
 SCALE = 1000.0
 """What all that is at stake weighs."""

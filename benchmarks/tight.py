@@ -1,6 +1,6 @@
 """How much of a tight tolerance is reached: the states' grid, by default within ±2 %.
 
-python -m benchmarks.tight --write
+make bench ARGS="tight --write"
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import argparse
 from pathlib import Path
 from time import process_time
 
-from territory_plugin.engine.balance import Plan, balance_territories
-
+from ..territory_plugin.engine.balance import Plan, balance_territories
 from .instances import WORKLOADS, state_graph
 from .judge import as_markdown, judge, load, machine, packages
 from .pages import put
@@ -44,7 +43,7 @@ def page(rows: list[dict], loads: list[float], wishes) -> str:
     excused = sum(0 < row["outside"] <= row["proven for the map"] for row in rows)
     return f"""# Tight tolerances
 
-Made by `python -m benchmarks.tight --write`. ±{wishes.tolerance:g} % asked for, {wishes.effort} effort,
+Made by `make bench ARGS="tight --write"`. ±{wishes.tolerance:g} % asked for, {wishes.effort} effort,
 seed {wishes.seed}; the graphs and workloads of [the comparison with peers](peers.md). "worst": largest deviation from
 the target that oversize ZIPs leave to the others; "outside": territories beyond the tolerance, without those of
 oversize ZIPs; of these "proven for the map": their reason is a proof that a territory there is outside in every plan;
