@@ -22,7 +22,8 @@ class Effort:
     mends : int
         Annealings around the territories that are still outside the tolerance.
     smoothings : int
-        Coarse maps that are annealed where borders are dear, half of them to combine plans.
+        Coarse maps that are annealed where borders are dear, the last of them to combine plans; of maps of more than
+        1,000 units fewer.
     restarts, retries : int
         Short searches of a small map from other starts and from the best plan, as long as that is within the
         tolerance, and as long as it is not.
@@ -62,7 +63,7 @@ EFFORTS = {
         refine=0,
         recuts=10,
         mends=3,
-        smoothings=4,
+        smoothings=7,
         restarts=0,
         retries=6,
         sets=3_000,
@@ -79,7 +80,7 @@ EFFORTS = {
         refine=300,
         recuts=20,
         mends=21,
-        smoothings=24,
+        smoothings=80,
         restarts=120,
         retries=40,
         sets=25_000,
@@ -96,7 +97,7 @@ EFFORTS = {
         refine=800,
         recuts=40,
         mends=63,
-        smoothings=90,
+        smoothings=300,
         restarts=300,
         retries=300,
         sets=400_000,

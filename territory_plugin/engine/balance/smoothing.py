@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -20,17 +21,23 @@ from .watch import Silent, Watch
 
 SMOOTH = 5.0
 """How much dearer than usual borders are where coarse maps are annealed for them."""
-COARSE_UNITS, COARSE_MOVES, FINE_MOVES = 25, 200, 60
-"""Coarse units for each territory, and proposals per unit on the coarse map and on the fine one after it."""
+LEAST_COARSE, MOST_COARSE = 200, 600
+"""Coarse units of a map, drawn between these: other sizes find other borders."""
+EXPLORING, SHARING, FINE_MOVES = 100, 60, 40
+"""Proposals per unit on the coarse map when it ends elsewhere, when two plans are combined, and on the fine map."""
+EXPLORED = 0.6
+"""Share of the coarse maps after which plans are combined."""
 RECUTS = 10
 """Recombinations tried per batch of proposals on the coarse map: cheap there, and they move whole territories."""
+USUAL_UNITS = 1000
+"""Units of a map that gets all its turns; larger ones get as many fewer."""
 FEWEST = 10
 """Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
 COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
-HOT = replace(COOL, hot=3.0)
+HOT = replace(COOL, hot=8.0)
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
-"""How to anneal a coarse map so that its borders straighten, so that they end elsewhere, and the fine one after
-either, in prices of a cut edge."""
+"""How to anneal a coarse map between two plans, so that borders end elsewhere, and the fine one after either, in
+prices of a cut edge."""
 KEPT = 6
 """Plans of which two at a time are combined."""
 
@@ -50,30 +57,29 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
     """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
-    short border to another; blobs of units do. Each plan of the pool is annealed so, first cool, then hot; then two
-    of the best at a time are combined, and the worse of them gives way to what is better.
+    short border to another; blobs of units do. Each plan of the pool is annealed so, then in turn the best one and
+    where the last one ended; then two of the best at a time are combined, and the worse of them gives way to what
+    is better. Small maps take as long with more turns.
     """
     if not is_smoothed(region.problem, region.effort, region.weights):
         return best
-    turns, starts = region.effort.smoothings, sorted(pool, key=region.rank)
+    turns = ceil(region.effort.smoothings * min(1.0, USUAL_UNITS / region.problem.units))
+    starts = sorted(pool, key=region.rank)
     kept, found = [best], best
     for turn in range(turns):
         if watch.time_is_up():
             break
         watch.progress(turn / turns, f"Smoothing borders, worst {100 * kept[0].worst():.1f} %")
-        if turn > turns // 2 and len(kept) > 1:
+        if turn >= EXPLORED * turns and len(kept) > 1:
             first, second = sorted(region.rng.choice(len(kept), 2, replace=False).tolist())
             found = _combined(region, kept[first], kept[second])
             if region.rank(found) < region.rank(kept[second]) and _is_new(found, kept):
                 kept[second] = found
                 kept.sort(key=region.rank)
             continue
-        if turn < len(starts):
-            found = _annealed(region, starts[turn], starts[turn].assignment, COOL)
-        else:
-            # in turn from the best, and on from where the last one ended
-            start = kept[0] if turn % 2 else found
-            found = _annealed(region, start, start.assignment, HOT)
+        # each start, then in turn from the best, and on from where the last one ended
+        start = starts[turn] if turn < len(starts) else kept[0] if turn % 2 else found
+        found = _annealed(region, start, start.assignment, HOT, EXPLORING)
         if _is_new(found, kept):
             kept = sorted([*kept, found], key=region.rank)[:KEPT]
     return kept[0]
@@ -90,22 +96,26 @@ def _combined(region: Search, one: WorkingPartition, other: WorkingPartition) ->
     What lies together in both is put together, so that a border that either has is a border to choose.
     """
     overlaid = np.array(one.assignment) * region.problem.territories + np.array(other.assignment)
-    return _annealed(region, one, overlaid.tolist(), COOL)
+    return _annealed(region, one, overlaid.tolist(), COOL, SHARING)
 
 
-def _annealed(region: Search, start: WorkingPartition, within: Sequence[int], schedule: Schedule) -> WorkingPartition:
+def _annealed(
+    region: Search, start: WorkingPartition, within: Sequence[int], schedule: Schedule, moves: int
+) -> WorkingPartition:
     """Return a partition annealed on a coarse map, each of whose units has one number of `within`, then on all units.
 
     On the fine map without trees: their borders are long.
     """
     problem, edge = region.problem, region.weights.boundary
-    count = min(COARSE_UNITS * problem.territories, problem.units // 2)
+    most = problem.units // 2
+    least = min(most, max(LEAST_COARSE, FEWEST * problem.territories))
+    count = int(region.rng.integers(least, max(least, min(most, MOST_COARSE)) + 1))
     coarse, at, _ = coarsened(problem, within, count, region.rng)
     search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(region.watch), region.aim)
     search.unit_travel = region.unit_travel
     inside = np.empty(coarse.units, dtype=int)
     inside[at] = start.assignment
-    blobs, budget = search.working(inside), COARSE_MOVES * coarse.units
+    blobs, budget = search.working(inside), moves * coarse.units
     anneal(blobs, budget, _by_edge(schedule, edge), region.rng, search.watch, RECUTS)
     part, fine = region.working(np.array(blobs.assignment)[at]), FINE_MOVES * problem.units
     anneal(part, fine, _by_edge(FINE, edge), region.rng, search.watch)
