@@ -34,10 +34,10 @@ def row(loads, current, tolerance=0.01, **more) -> Problem:
     )
 
 
-def chosen(problem, assignment=None, count=MANY, chance_roots=False, seed=0):
+def chosen(problem, assignment=None, count=MANY, chance_roots=False, seed=0, reach=None):
     assignment = problem.current if assignment is None else assignment
-    limits = problem.limits(problem.tolerance)
-    return choose_near_today(problem, assignment, limits, count, chance_roots, np.random.default_rng(seed), Watch())
+    limits, rng = problem.limits(problem.tolerance), np.random.default_rng(seed)
+    return choose_near_today(problem, assignment, limits, count, chance_roots, rng, Watch(), reach)
 
 
 def test_a_chain_of_a_dozen_changes_at_once():
@@ -50,9 +50,20 @@ def test_a_chain_of_a_dozen_changes_at_once():
     assert chosen(problem).tolist() == np.repeat(np.arange(k), 2).tolist()
 
 
+def test_what_is_not_listed_is_found_by_prices():
+    """4 4 4 | 4 4 | 4 4 4 4: the last gives one, or passes it on; what the lists hold has nothing from others."""
+    problem = row([4] * 9, [0, 0, 0, 1, 1, 2, 2, 2, 2], tolerance=0.1)
+    assert chosen(problem, reach=np.full(3, 0.1)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    problem = row([4] * 9, [0, 0, 1, 1, 1, 2, 2, 2, 2], tolerance=0.1)
+    assert chosen(problem, reach=np.full(3, 0.1)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_that_is_listed_is_better(seed):
-    """Against all ways to cut a row in four in which each keeps its heaviest unit and gets little from others."""
+    """Against all ways to cut a row in four in which each keeps its heaviest unit and gets little from others.
+
+    What is looked for by prices may be better still.
+    """
     rng = np.random.default_rng(seed)
     problem = row(rng.integers(1, 9, 14), np.repeat(np.arange(4), [4, 3, 4, 3]), tolerance=0.1)
     load, today = problem.workload, problem.current
@@ -75,7 +86,7 @@ def test_nothing_that_is_listed_is_better(seed):
         np.repeat(np.arange(4), np.diff([0, *cuts, 14])) for cuts in itertools.combinations(range(1, 14), 3)
     )  # fmt: skip
     best = min(worth(plan) for plan in plans if is_listed(plan))
-    assert worth(chosen(problem)) == pytest.approx(best)
+    assert worth(chosen(problem)) <= best + 1e-6
 
 
 @pytest.mark.parametrize("seed", range(6))

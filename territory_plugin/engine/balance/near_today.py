@@ -4,19 +4,21 @@ For each territory the connected sets are listed that are within its limits and 
 partitioning problem takes one for each. Where single units weigh much of a target, a dozen territories have to change
 at once. Programs that know units one by one have weak bounds there; between whole territories, the linear relaxation
 is nearly integral. Light units that are together, today and in the plan, are put together by chance, others in each
-turn, until the sets can be listed; heavy ones stay alone.
+turn, until the sets can be listed; heavy ones stay alone. What the lists leave out is looked for by the prices of
+units: sets that differ from the cheapest known ones in a unit more, a unit less, or one for another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from .listing import as_rows
+from .listing import as_rows, is_connected
 from .merging import Merging
 from .problem import Problem
 from .watch import Watch
@@ -31,25 +33,69 @@ SPREAD = 0.7
 """How much chance there is in what is put together: standard deviation of the logarithm."""
 AWAY, LESS, LEAST = 0.8, 0.75, 0.01
 """Workload from others in a set at most, in targets; what is left of that where sets are too many, and when it ends."""
-MOST_SEEN = 5_000
-"""Sets of one territory that are looked at."""
-FIRST, MORE, ROUNDS = 40, 40, 6
-"""Sets of each territory in the first linear program, those that join in each further one, and how many follow."""
-COLUMNS, NODES = 6_000, 30
-"""Sets of the integer program, and its branches."""
+FIRST, MORE = 40, 40
+"""Sets of each territory in the first linear program, and those that join in each further one."""
+NODES = 30
+"""Branches of the integer program."""
+BEST, EXPANDED, FOUND = 10, 20, 200
+"""Of each territory, after each linear program: the cheapest sets that others are looked for from, how many are gone on
+from, and what is found at most, but for the last one's."""
+DEARER, RINGS = 1.0, 2
+"""What these cost above the prices at most; layers of units around what was listed that they may hold."""
 CLOSE = 1e-9
 NEVER = 1e3
 """Targets that a unit counts in a territory that may not have it."""
 
 
 @dataclass(frozen=True)
+class _Extent:
+    """How far a turn goes.
+
+    Attributes
+    ----------
+    seen : int
+        Sets of one territory that are looked at.
+    rounds : int
+        Linear programs that follow the first.
+    kept : int, optional
+        Sets of each territory with a price to pay that stay in these; all, if not given.
+    columns : int
+        Sets of the integer program.
+    """
+
+    seen: int
+    rounds: int
+    kept: int | None
+    columns: int
+
+
+WITH_EXCESS = _Extent(seen=5_000, rounds=6, kept=None, columns=6_000)
+"""While the plan known is outside its limits: few sets fit together, so the integer program needs many."""
+WITHIN = _Extent(seen=2_000, rounds=15, kept=30, columns=3_000)
+"""Once there is one within them."""
+IN_EXCESS = 1e-6
+"""Targets of excess from which on that is so."""
+
+
+@dataclass
 class _Listed:
     """The sets that one territory may have.
 
     Attributes
     ----------
+    coarse : _Coarse
+    low, high : float
+        Limits, in targets.
+    window : pair of float
+        The same, as far as what the plan holds takes to be within them.
+    change, coming : ndarray of float, shape (m,)
+        What each coarse unit costs in it, and weighs if it comes from others.
+    whole : float
+        Its own workload, in targets.
     units : ndarray of int, shape (u,)
-        Coarse units that are in any of them.
+        Coarse units that may be in any of them.
+    bits : list of int
+        The sets.
     sets : ndarray of bool, shape (s, u)
         The first is the plan's.
     cost : ndarray of float, shape (s,)
@@ -58,10 +104,76 @@ class _Listed:
         Workload that comes and goes, in targets.
     """
 
+    coarse: _Coarse
+    low: float
+    high: float
+    window: tuple[float, float]
+    change: np.ndarray
+    coming: np.ndarray
+    whole: float
     units: np.ndarray
-    sets: np.ndarray
-    cost: np.ndarray
-    away: np.ndarray
+    bits: list[int]
+    sets: np.ndarray = field(init=False)
+    cost: np.ndarray = field(init=False)
+    away: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sets, self.cost, self.away = self._measured(self.bits)
+        self._within = sum(1 << unit for unit in self.units.tolist())
+        self._met = set(self.bits)
+
+    def _measured(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        units, load = self.units, self.coarse.load
+        sets = as_rows(bits, self.coarse.size)[:, units]
+        loads = np.einsum("su,u->s", sets, load[units])
+        cost = np.einsum("su,u->s", sets, self.change[units])
+        cost += EXCESS * np.maximum(np.maximum(loads - self.high, self.low - loads), 0.0)
+        comes = np.einsum("su,u->s", sets, self.coming[units])
+        return sets, SCALE * cost, comes + self.whole - (loads - comes)
+
+    def gains(self, price: np.ndarray, own: float, first: int = 0) -> np.ndarray:
+        """Return what sets cost above the prices of coarse units and of the territory, from the `first` one on."""
+        return self.cost[first:] - np.einsum("su,u->s", self.sets[first:], price[self.units]) - own
+
+    def grow(self, price: np.ndarray, own: float, gain: np.ndarray) -> np.ndarray:
+        """Add sets that are cheap by these prices and near the cheapest known; return the gains of all.
+
+        They differ in a unit more, a unit less, or one for another; the cheapest are gone on from.
+        """
+        around, load = self.coarse.around, self.coarse.load
+        paid = np.round(SCALE * self.change - price, 9)
+        least, most = self.window
+        ways = [(float(gain[at]), self.bits[at]) for at in np.argsort(np.round(gain, 9), kind="stable")[:BEST].tolist()]
+        heapify(ways)
+        new: list[int] = []
+        for _ in range(EXPANDED):
+            if not ways or len(new) > FOUND:
+                break
+            _, inside = heappop(ways)
+            held, rim = _places(inside), 0
+            for unit in held:
+                rim |= around[unit]
+            ahead = _places(rim & self._within & ~inside)
+            # nothing, or one that joins; nothing, or one that goes
+            bits = [[0, *(1 << unit for unit in units)] for units in (ahead, held)]
+            weights = np.add.outer(load[held].sum() + np.append(0.0, load[ahead]), -np.append(0.0, load[held]))
+            costs = np.add.outer(paid[held].sum() - own + np.append(0.0, paid[ahead]), -np.append(0.0, paid[held]))
+            costs += SCALE * EXCESS * np.maximum(np.maximum(weights - self.high, self.low - weights), 0.0)
+            for joins, goes in np.argwhere((weights >= least) & (weights <= most) & (costs < DEARER)).tolist():
+                other = (inside | bits[0][joins]) & ~bits[1][goes]
+                if other in self._met:
+                    continue
+                self._met.add(other)
+                if not goes or is_connected(other, around):
+                    new.append(other)
+                    heappush(ways, (float(costs[joins, goes]), other))
+        if not new:
+            return gain
+        self.bits += new
+        self.sets, self.cost, self.away = (
+            np.concatenate(pair) for pair in zip((self.sets, self.cost, self.away), self._measured(new))
+        )
+        return np.concatenate([gain, self.gains(price, own, len(gain))])
 
 
 def choose_near_today(
@@ -96,12 +208,15 @@ def choose_near_today(
     """
     reach = np.full(problem.territories, AWAY) if reach is None else reach
     coarse = _Coarse(problem, assignment, count, rng)
+    held = np.bincount(assignment, problem.workload, problem.territories)
+    excess = np.maximum(np.maximum(held - limits[1], limits[0] - held), 0.0).sum() / problem.scale
+    extent = WITH_EXCESS if excess > IN_EXCESS else WITHIN
     listed = []
     for territory in range(problem.territories):
         if watch.time_is_up():
             return None
-        listed.append(coarse.near(territory, limits, rng if chance_roots else None, reach))
-    chosen = _chosen(listed, coarse.size, watch)
+        listed.append(coarse.near(territory, limits, rng if chance_roots else None, reach, extent.seen))
+    chosen = _chosen(listed, coarse.size, extent, watch)
     if chosen is None:
         return None
     found = np.full(problem.units, -1)
@@ -148,6 +263,7 @@ class _Coarse:
         limits: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator | None,
         reach: np.ndarray,
+        most_seen: int,
     ) -> _Listed:
         """Return the sets of a territory: those that hold its root, the heaviest that stays or one drawn by chance."""
         load, today, plan = self.load, self.today, self.plan
@@ -172,18 +288,28 @@ class _Coarse:
         own = np.where(foreign, 0.0, load)
         most = min(AWAY, float(reach[territory]) / LESS)
         bits, reach[territory] = _around_root(
-            self.around, load.tolist(), away.tolist(), own.tolist(), root, *window, most
+            self.around, load.tolist(), away.tolist(), own.tolist(), root, *window, most, most_seen
         )
         known = sum(1 << unit for unit in inside.tolist())
-        sets = as_rows([known, *(each for each in bits if each != known)], self.size)
-        units = np.flatnonzero(sets.any(axis=0))
-        sets = sets[:, units]
-        loads = np.einsum("su,u->s", sets, load[units])
-        cost = np.einsum("su,u->s", sets, np.where(today[units] != territory, self.stay[units], 0.0))
-        cost += EXCESS * np.maximum(np.maximum(loads - high, low - loads), 0.0)
-        comes = np.einsum("su,u->s", sets, np.where(foreign[units], load[units], 0.0))
-        goes = load[~foreign].sum() - (loads - comes)
-        return _Listed(units, sets, SCALE * cost, comes + goes)
+        bits = [known, *(each for each in bits if each != known)]
+        within = 0
+        for each in bits:
+            within |= each
+        for _ in range(RINGS):
+            for unit in _places(within):
+                within |= self.around[unit]
+        never = sum(1 << unit for unit in np.flatnonzero(away >= NEVER).tolist())
+        return _Listed(
+            coarse=self,
+            low=low,
+            high=high,
+            window=window,
+            change=np.where(today != territory, self.stay, 0.0),
+            coming=np.where(foreign, load, 0.0),
+            whole=float(load[~foreign].sum()),
+            units=np.array(_places(within & ~never | known)),
+            bits=bits,
+        )
 
 
 class _LightOnes(Merging):
@@ -224,12 +350,13 @@ def _around_root(
     low: float,
     high: float,
     most: float,
+    most_seen: int,
 ) -> tuple[list[int], float]:
     """Return connected sets, as bits, that hold a root and weigh from `low` to `high`; each once. And how much they
     hold from `away`: at `most` as asked for.
 
     A set grows by what it touches; what was passed over once is not taken up again (Wernicke's algorithm ESU), so what
-    is passed over of `own` is known to go. Where more than `MOST_SEEN` would have to be looked at, only sets with less
+    is passed over of `own` is known to go. Where more than `most_seen` would have to be looked at, only sets with less
     from `away` are.
     """
     whole = sum(own)
@@ -237,7 +364,7 @@ def _around_root(
         found, seen = [], 0
         spare = whole + most - low  # what may go, if as much comes as may
         stack = [(1 << root, around[root], around[root] | 1 << root, load[root], away[root], spare)]
-        while stack and seen + len(stack) <= MOST_SEEN:
+        while stack and seen + len(stack) <= most_seen:
             inside, ahead, touched, weight, foreign, left = stack.pop()
             seen += 1
             if weight >= low:
@@ -257,12 +384,23 @@ def _around_root(
     return [], most
 
 
-def _chosen(listed: list[_Listed], size: int, watch: Watch) -> list[int] | None:
+def _places(bits: int) -> list[int]:
+    """Return the places of a set's bits."""
+    places = []
+    while bits:
+        bit = bits & -bits
+        places.append(bit.bit_length() - 1)
+        bits ^= bit
+    return places
+
+
+def _chosen(listed: list[_Listed], size: int, extent: _Extent, watch: Watch) -> list[int] | None:
     """Return which set each territory takes, so that all coarse units are taken once.
 
     minimise Σ cost subject to one set for each territory and one territory for each unit. A linear program of few
-    sets prices the units; sets that would gain by these prices join, until none does. Then the integer program of
-    all sets that can be in a better plan than the one known, by the same prices; where they are many, the best of them.
+    sets prices the units; others are looked for by these prices, and those that would gain join, until none does. Then
+    the integer program of all sets that can be in a better plan than the one known, by the same prices; where they are
+    many, the best of them.
     """
     taken = []
     for each in listed:
@@ -271,7 +409,7 @@ def _chosen(listed: list[_Listed], size: int, watch: Watch) -> list[int] | None:
         first[0] = True
         taken.append(first)
     known = sum(float(each.cost[0]) for each in listed)
-    for turn in range(ROUNDS + 1):
+    for turn in range(extent.rounds + 1):
         if watch.time_is_up():
             return None
         cost, rows, _ = _program(listed, taken, size)
@@ -279,19 +417,23 @@ def _chosen(listed: list[_Listed], size: int, watch: Watch) -> list[int] | None:
         if solved.x is None:
             return None
         price = solved.eqlin.marginals
-        gains = [
-            each.cost - np.einsum("su,u->s", each.sets, price[each.units]) - price[size + at]
-            for at, each in enumerate(listed)
-        ]
+        gains = []
+        for at, each in enumerate(listed):
+            own = float(price[size + at])
+            gains.append(each.grow(price[:size], own, each.gains(price, own)))
+            taken[at] = np.append(taken[at], np.zeros(len(gains[at]) - len(taken[at]), dtype=bool))
         bound, joined = float(solved.fun) + sum(min(0.0, float(gain.min())) for gain in gains), False
         for had, gain in zip(taken, gains):
+            if extent.kept is not None:
+                dear = np.flatnonzero(had & (gain > CLOSE * SCALE))
+                had[dear[np.argsort(np.round(gain[dear], 9), kind="stable")[extent.kept :]]] = False
             more = np.flatnonzero((gain < -CLOSE * SCALE) & ~had)
             had[more[np.argsort(np.round(gain[more], 9), kind="stable")[:MORE]]] = True
             joined |= bool(len(more))
-        if not joined or turn == ROUNDS:
+        if not joined or turn == extent.rounds:
             break
     every = np.sort(np.concatenate(gains))
-    most = min(known - bound, every[min(COLUMNS, len(every)) - 1]) + CLOSE * SCALE
+    most = min(known - bound, every[min(extent.columns, len(every)) - 1]) + CLOSE * SCALE
     taken = [gain <= most for gain in gains]
     for each in taken:
         each[0] = True
