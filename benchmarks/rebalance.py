@@ -22,6 +22,7 @@ from ..territory_plugin.engine.alignment import disruption, gained_lost, match_n
 from ..territory_plugin.engine.balance import Plan, Rebalance, Rules, balance_territories, rebalance_territories
 from ..territory_plugin.engine.balance.case import case_of
 from ..territory_plugin.engine.balance.least_change import bound_on_change, near_choices
+from ..territory_plugin.engine.balance.problem import Problem
 from ..territory_plugin.engine.balance.watch import Watch
 from ..territory_plugin.engine.reps import Rep
 from .adjacency import NATION, unpacked
@@ -32,8 +33,9 @@ from .pages import publish, wishes_parser
 from .scaling import national_graph
 from .set_bound import set_bound
 
-HOPS, ROUNDS = 2, 1
-"""Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
+HOPS, FARTHER, ROUNDS = 2, 3, 1
+"""Of the bound of whole ZIPs: contacts that a ZIP goes at most, those of a second one where a plan is far above the
+flow bound, and programs with ever more separators."""
 LIGHTS = (0.1, 0.05)
 """Where that leaves open whether a plan near the flow bound is possible: what pools of light ZIPs hold, in targets, in
 the bound by connected sets, until one tells."""
@@ -198,12 +200,8 @@ def timed(case: Case, effort: str, **more) -> tuple[Rebalance, float]:
     return found, process_time() - begin
 
 
-def whole_zip_bounds(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> Iterator[float]:
-    """Yield shares of the workload that must change hands, as ZIPs are whole, by ever longer computations.
-
-    Over plans in which each ZIP stays or joins a territory that lies at most `HOPS` contacts from it today; those of a
-    rep who goes may go anywhere. First by a program with so many branches, then by connected sets.
-    """
+def without(case: Case, gone: tuple[str, ...]) -> tuple[Problem, float, float]:
+    """Return the problem of those who stay, the workload that the others hand over, and all there is."""
     now = {unit: name for unit, name in case.current.items() if name not in gone}
     rules = Rules(reps=tuple(Rep(name, name) for name in sorted(set(now.values()))))
     made = case_of(case.graph, None, "workload", TOLERANCE, rules, now)
@@ -211,7 +209,16 @@ def whole_zip_bounds(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> Iter
         raise ValueError(f"{case.name} is in several parts")
     loads = made.loads
     problem = made.problem(0, current=made.duty.current, stay=loads)
-    handed, total = float(loads[made.duty.current < 0].sum()), float(loads.sum())
+    return problem, float(loads[made.duty.current < 0].sum()), float(loads.sum())
+
+
+def whole_zip_bounds(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> Iterator[float]:
+    """Yield shares of the workload that must change hands, as ZIPs are whole, by ever longer computations.
+
+    Over plans in which each ZIP stays or joins a territory that lies at most `HOPS` contacts from it today; those of a
+    rep who goes may go anywhere. First by a program with so many branches, then by connected sets.
+    """
+    problem, handed, total = without(case, gone)
     yield (bound_on_change(problem, HOPS, nodes, ROUNDS, Watch()) + handed) / total
     limits, may = problem.limits(TOLERANCE), near_choices(problem, HOPS)
     for light in LIGHTS:
@@ -272,10 +279,10 @@ def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound
 
 
 def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str, ...] = (), flow=None) -> dict:
-    """Return the bound of whole ZIPs, and how far above it a plan is.
+    """Return the bound of whole ZIPs that go `HOPS` contacts at most, and how far above it a plan is.
 
     That by connected sets where the plan is far above the flow bound, and the program does not tell that no other is
-    near it.
+    near it. There also the program's bound over plans whose ZIPs go up to `FARTHER` contacts, of a rep who stays.
     """
     near = (FAR_GONE if gone else FAR) * (found.flow_bound if flow is None else flow)
     begin, bound = process_time(), 0.0
@@ -284,10 +291,15 @@ def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str,
         if not bound < near < found.disruption:
             break
     seconds = process_time() - begin
+    farther = ""
+    if found.disruption > near and not gone:
+        problem, handed, total = without(case, gone)
+        farther = f"{100 * (bound_on_change(problem, FARTHER, nodes, ROUNDS, Watch()) + handed) / total:.2f} %"
     return {
         "bound of whole ZIPs": f"{100 * bound:.2f} %" if np.isfinite(bound) else "no such plan",
         "× that": f"{found.disruption / bound:.2f}" if np.isfinite(bound) and bound > 0 else "",
         "bound's CPU s": f"{seconds:.1f}",
+        **({} if gone else {"bound, three contacts": farther}),
     }
 
 

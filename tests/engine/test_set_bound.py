@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from healthcare_territories.benchmarks.exact import least_disruption
 from healthcare_territories.benchmarks.set_bound import set_bound
+from healthcare_territories.territory_plugin.engine.balance.least_change import bound_on_change, near_choices
+from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 
 from .test_near_today import row
 
@@ -46,6 +48,18 @@ def test_no_plan_is_below_it(seed, light, gone):
     problem, optimum, proven = board(seed, gone)
     assert proven
     assert bound(problem, light=light) <= optimum + 1e-3
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_nor_below_that_of_whole_units_where_three_contacts_lead_anywhere(seed, gone):
+    """From the first row of a board to the last; where nobody has gone, the bound is more than nothing."""
+    problem, optimum, proven = board(seed, gone)
+    assert proven
+    assert near_choices(problem, 3).all()
+    found = bound_on_change(problem, 3, 1, 1, Watch())
+    assert found <= optimum + 1e-3
+    assert gone or found > 0
 
 
 def test_it_is_near_the_optimum_where_nothing_is_liquid():
