@@ -37,7 +37,7 @@ HOPS, FAR = 2, 2.0
 """Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
-GLANCES, GLANCE_TURNS = 8, 2
+GLANCES, GLANCE_TURNS, FINALISTS = 8, 2, 2
 """First plans that are made to see who had best go, and turns of listed sets for each."""
 CHOOSING = 0.4
 """Share of the search that this is."""
@@ -379,6 +379,8 @@ class _Found:
         Largest deviation among the territories that no single unit outweighs.
     outside : int
         Those of them that are outside the tolerance.
+    excess : float
+        How far these are outside together, as a share of all workload.
     disruption : float
         Share of the weight that changes hands.
     """
@@ -390,6 +392,7 @@ class _Found:
     proposals: int
     worst: float
     outside: int
+    excess: float
     disruption: float
 
     def keeps_to(self, cap: float) -> bool:
@@ -429,8 +432,8 @@ class _Job:
         """Return the territory that had best go, why, and the job without it, with its plan where that was made.
 
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
-        units, where a territory that is left outside the tolerance counts as much as one that changes hands. The one
-        with the least disruption goes, or the one that the bound likes best, if its plan is the better one in the end.
+        units; what is left outside the tolerance would have to change hands as well. The two with the least of both
+        are searched with the effort asked for, and the one with the better plan goes.
         """
         units, k = list(self.graph), len(self.today.reps)
         if k - len(self.today.fresh) < 2:
@@ -457,24 +460,21 @@ class _Job:
                 refused = error
                 continue
             told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
-            tried.append((round(found.disruption + found.outside / k, 9), len(tried), name, told))
+            tried.append((round(found.disruption + found.excess, 9), len(tried), name, told))
         if not tried:
             raise refused
-        _, at, name, told = min(tried)
+        liked, finalists = tried[0][3], sorted(tried)[:FINALISTS]
+        jobs = [without(name, self.effort) for _, _, name, _ in finalists]
+        worth = []
+        for i, job in enumerate(jobs):
+            stretch = watch.part(0.5 + 0.5 * i / len(jobs), 0.5 + 0.5 * (i + 1) / len(jobs))
+            plan = job.run(tolerance, rules, stretch)
+            worth.append((plan.outside, round(plan.disruption, 9), i))
+        chosen = min(worth)[2]
+        _, at, name, told = finalists[chosen]
         among = f"of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow bound"
-        if not at:
-            return name, f"{told} goes: {among}, the one whose first plan is the best.", without(name, self.effort)
-        _, _, first, liked = tried[0]
-        jobs = [without(each, self.effort) for each in (name, first)]
-        plans = [job.run(tolerance, rules, watch.part(0.5 + i / 4, 0.75 + i / 4)) for i, job in enumerate(jobs)]
-        worth = [(plan.outside, round(plan.disruption, 9)) for plan in plans]
-        if worth[1] < worth[0]:
-            return first, f"{liked} goes: {among}, the first, and its plan is better than that of {told}.", jobs[1]
-        return (
-            name,
-            f"{told} goes: {among}, the one with the best plan; by that bound alone, {liked} would go.",
-            jobs[0],
-        )
+        why = f"{told} goes: {among}, the one with the best plan"
+        return name, f"{why}; by that bound alone, {liked} would go." if at else f"{why}.", jobs[chosen]
 
     def plan(self, tolerance: float, rules: Rules, watch: Watch) -> _Found:
         """Return the plan that was found already, else run."""
@@ -507,9 +507,11 @@ class _Job:
             part = WorkingPartition(problem, found, Weights(), 1.0)
             shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
             proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
-        off, disruption = self._deviations(case, assignment), self._disruption(case, assignment)
+        off, target = self._deviations(case, assignment)
         worst, outside = float(off.max(initial=0.0)), int((off > tolerance * (1 + 1e-9)).sum())
-        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, disruption))
+        excess = float((np.maximum(off - tolerance, 0.0) * target).sum() / case.loads.sum())
+        disruption = self._disruption(case, assignment)
+        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, excess, disruption))
         return self.found[-1]
 
     def _reshape(self, case, problem: Problem, region, rng, watch, turns: int | None) -> tuple[np.ndarray, int]:
@@ -620,14 +622,14 @@ class _Job:
             return [f"{told}there is no plan {near}."]
         return [f"{told}no plan {near} has less than {100 * result.whole_bound:.1f} % disruption."]
 
-    def _deviations(self, case: Case, assignment: np.ndarray) -> np.ndarray:
-        """Return how far the territories that no single unit outweighs are off, as shares."""
+    def _deviations(self, case: Case, assignment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how far the territories that no single unit outweighs are off, as shares, and their targets."""
         target = case.proof.shared_target * case.duty.share
         held = np.bincount(assignment, case.loads, case.territories)
         apart = [territory for region in case.regions for territory in region.apart.values()]
         usual = ~case.duty.frozen
         usual[apart] = False
-        return np.abs(held / target - 1)[usual]
+        return np.abs(held / target - 1)[usual], target[usual]
 
     def _disruption(self, case: Case, assignment: np.ndarray) -> float:
         """Return the share of the weight that changes hands."""
