@@ -83,7 +83,7 @@ def test_a_border_along_a_strip_turns_across_it():
 
 
 @pytest.mark.parametrize("territories", [9, 11, 12])
-def test_a_map_is_smoothed_that_has_fewer_than_25_coarse_units_for_each_territory(monkeypatch, territories):
+def test_a_map_is_smoothed_that_has_ten_coarse_units_for_each_territory(monkeypatch, territories):
     """220 units in rows of 20: 110 coarse units at most, ten for each of eleven territories, too few for twelve.
 
     ++++++++++----------

@@ -37,8 +37,10 @@ HOPS, FAR = 2, 2.0
 """Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
-GLANCES, GLANCE_TURNS, FINALISTS = 8, 2, 2
+GLANCES, GLANCE_TURNS = 8, 2
 """First plans that are made to see who had best go, and turns of listed sets for each."""
+FINALISTS, NEAR = 2, 1.1
+"""Of these the best are searched further: so many at most, none with so many times the disruption of the best."""
 CHOOSING = 0.4
 """Share of the search that this is."""
 
@@ -379,8 +381,6 @@ class _Found:
         Largest deviation among the territories that no single unit outweighs.
     outside : int
         Those of them that are outside the tolerance.
-    excess : float
-        How far these are outside together, as a share of all workload.
     disruption : float
         Share of the weight that changes hands.
     """
@@ -392,7 +392,6 @@ class _Found:
     proposals: int
     worst: float
     outside: int
-    excess: float
     disruption: float
 
     def keeps_to(self, cap: float) -> bool:
@@ -432,8 +431,9 @@ class _Job:
         """Return the territory that had best go, why, and the job without it, with its plan where that was made.
 
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
-        units; what is left outside the tolerance would have to change hands as well. The two with the least of both
-        are searched with the effort asked for, and the one with the better plan goes.
+        units, where a territory that is left outside the tolerance counts as much as one that changes hands. The one
+        with the least disruption, and the next where it is near, are searched with the effort asked for; the one with
+        the better plan goes.
         """
         units, k = list(self.graph), len(self.today.reps)
         if k - len(self.today.fresh) < 2:
@@ -460,10 +460,11 @@ class _Job:
                 refused = error
                 continue
             told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
-            tried.append((round(found.disruption + found.excess, 9), len(tried), name, told))
+            tried.append((round(found.disruption + found.outside / k, 9), len(tried), name, told))
         if not tried:
             raise refused
-        liked, finalists = tried[0][3], sorted(tried)[:FINALISTS]
+        liked, least = tried[0][3], min(tried)[0]
+        finalists = [each for each in sorted(tried)[:FINALISTS] if each[0] <= NEAR * least]
         jobs = [without(name, self.effort) for _, _, name, _ in finalists]
         worth = []
         for i, job in enumerate(jobs):
@@ -507,11 +508,9 @@ class _Job:
             part = WorkingPartition(problem, found, Weights(), 1.0)
             shown = prove_pockets(part, EFFORTS[self.effort].pieces, stretch)
             proofs += [replace(each, units=tuple(np.array(region.units)[list(each.units)].tolist())) for each in shown]
-        off, target = self._deviations(case, assignment)
+        off, disruption = self._deviations(case, assignment), self._disruption(case, assignment)
         worst, outside = float(off.max(initial=0.0)), int((off > tolerance * (1 + 1e-9)).sum())
-        excess = float((np.maximum(off - tolerance, 0.0) * target).sum() / case.loads.sum())
-        disruption = self._disruption(case, assignment)
-        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, excess, disruption))
+        self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, disruption))
         return self.found[-1]
 
     def _reshape(self, case, problem: Problem, region, rng, watch, turns: int | None) -> tuple[np.ndarray, int]:
@@ -622,14 +621,14 @@ class _Job:
             return [f"{told}there is no plan {near}."]
         return [f"{told}no plan {near} has less than {100 * result.whole_bound:.1f} % disruption."]
 
-    def _deviations(self, case: Case, assignment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how far the territories that no single unit outweighs are off, as shares, and their targets."""
+    def _deviations(self, case: Case, assignment: np.ndarray) -> np.ndarray:
+        """Return how far the territories that no single unit outweighs are off, as shares."""
         target = case.proof.shared_target * case.duty.share
         held = np.bincount(assignment, case.loads, case.territories)
         apart = [territory for region in case.regions for territory in region.apart.values()]
         usual = ~case.duty.frozen
         usual[apart] = False
-        return np.abs(held / target - 1)[usual], target[usual]
+        return np.abs(held / target - 1)[usual]
 
     def _disruption(self, case: Case, assignment: np.ndarray) -> float:
         """Return the share of the weight that changes hands."""
