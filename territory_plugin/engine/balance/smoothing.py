@@ -21,8 +21,8 @@ from .watch import Silent, Watch
 
 SMOOTH = 5.0
 """How much dearer than usual borders are where coarse maps are annealed for them."""
-LEAST_COARSE, MOST_COARSE = 200, 600
-"""Coarse units of a map, drawn between these: other sizes find other borders."""
+LEAST_COARSE, MOST_COARSE, FEW_COARSE = 200, 600, 15
+"""Coarse units of a map, drawn between these, and for each territory at least: other sizes find other borders."""
 EXPLORING, SHARING, FINE_MOVES = 100, 60, 40
 """Proposals per unit on the coarse map when it ends elsewhere, when two plans are combined, and on the fine map."""
 EXPLORED = 0.6
@@ -34,10 +34,10 @@ USUAL_UNITS = 1000
 FEWEST = 10
 """Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
 COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
-HOT = replace(COOL, hot=8.0)
+ROUGH = 0.6
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
-"""How to anneal a coarse map between two plans, so that borders end elsewhere, and the fine one after either, in
-prices of a cut edge."""
+"""How to anneal a coarse map so that its borders straighten, and the fine one after it, in prices of a cut edge; and how
+hot borders end elsewhere, beside the root of a territory's units: its border has about so many edges."""
 KEPT = 6
 """Plans of which two at a time are combined."""
 
@@ -57,15 +57,16 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
     """Return a partition, the best one or one with shorter borders, where those are dear, by annealing on coarse maps.
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
-    short border to another; blobs of units do. Each plan of the pool is annealed so, then in turn the best one and
-    where the last one ended; then two of the best at a time are combined, and the worse of them gives way to what
-    is better. Small maps take as long with more turns.
+    short border to another; blobs of units do. Each plan of the pool is annealed so, cool, then in turn the best
+    one and where the last one ended, hot; then two of the best at a time are combined, and the worse of them gives
+    way to what is better. Small maps take as long with more turns.
     """
     if not is_smoothed(region.problem, region.effort, region.weights):
         return best
     turns = ceil(region.effort.smoothings * min(1.0, USUAL_UNITS / region.problem.units))
     starts = sorted(pool, key=region.rank)
     kept, found = [best], best
+    hot = replace(COOL, hot=ROUGH * (region.problem.units / region.problem.territories) ** 0.5)
     for turn in range(turns):
         if watch.time_is_up():
             break
@@ -77,9 +78,12 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
                 kept[second] = found
                 kept.sort(key=region.rank)
             continue
-        # each start, then in turn from the best, and on from where the last one ended
-        start = starts[turn] if turn < len(starts) else kept[0] if turn % 2 else found
-        found = _annealed(region, start, start.assignment, HOT, EXPLORING)
+        if turn < len(starts):
+            found = _annealed(region, starts[turn], starts[turn].assignment, COOL, EXPLORING)
+        else:
+            # in turn from the best, and on from where the last one ended
+            start = kept[0] if turn % 2 else found
+            found = _annealed(region, start, start.assignment, hot, EXPLORING)
         if _is_new(found, kept):
             kept = sorted([*kept, found], key=region.rank)[:KEPT]
     return kept[0]
@@ -108,7 +112,7 @@ def _annealed(
     """
     problem, edge = region.problem, region.weights.boundary
     most = problem.units // 2
-    least = min(most, max(LEAST_COARSE, FEWEST * problem.territories))
+    least = min(most, max(LEAST_COARSE, FEW_COARSE * problem.territories))
     count = int(region.rng.integers(least, max(least, min(most, MOST_COARSE)) + 1))
     coarse, at, _ = coarsened(problem, within, count, region.rng)
     search = Search(coarse, region.effort, region.weights, 0.0, region.rng, Silent(region.watch), region.aim)
