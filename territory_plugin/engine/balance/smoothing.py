@@ -36,8 +36,8 @@ FEWEST = 10
 COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
 ROUGH = 0.6
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
-"""How to anneal a coarse map so that its borders straighten, and the fine one after it, in prices of a cut edge; and how
-hot borders end elsewhere, beside the root of a territory's units: its border has about so many edges."""
+"""How to anneal a coarse map so that its borders straighten, and the fine one after it, in prices of a cut edge; and
+how hot borders end elsewhere, beside the root of a territory's units: its border has about so many edges."""
 KEPT = 6
 """Plans of which two at a time are combined."""
 
