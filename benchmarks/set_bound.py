@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse.csgraph import dijkstra
 
-from ..territory_plugin.engine.balance.listing import is_connected, reached
+from ..territory_plugin.engine.balance.listing import is_connected, reached, units_in
 from ..territory_plugin.engine.balance.merging import Merging
 
 SCALE = 1000.0
@@ -199,13 +199,13 @@ class _Pools:
     def rim(self, inside: int) -> int:
         """Return what lies around some parts, as bits."""
         rim = 0
-        for part in _places(inside):
+        for part in units_in(inside):
             rim |= self.around[part]
         return rim & ~inside
 
     def weight(self, inside: int) -> float:
         """Return the workload of parts, in targets."""
-        return float(self.load[_places(inside)].sum())
+        return float(self.load[units_in(inside)].sum())
 
 
 @dataclass
@@ -236,7 +236,7 @@ class _Sets:
         self.low, self.high = float(pools.low[t]), float(pools.high[t])
         inside = _bits(np.flatnonzero(pools.may[:, t]).tolist())
         self.within = sum(piece for piece in pools.pieces(inside) if pools.weight(piece) >= self.low)
-        self.parts = np.array(_places(self.within), dtype=int)
+        self.parts = np.array(units_in(self.within), dtype=int)
         self.place = np.full(pools.size, -1)
         self.place[self.parts] = np.arange(len(self.parts))
         self.cost = np.where(pools.today == t, 0.0, pools.stay)
@@ -268,7 +268,7 @@ class _Sets:
             return False
         self._known.add((part, rim, other))
         ends = [part] if other is None else [part, other]
-        places = self.place[[*_places(rim), *ends]]
+        places = self.place[[*units_in(rim), *ends]]
         values = np.append(-np.ones(len(places) - len(ends)), np.ones(len(ends)))
         self.rows.append((places, values, len(ends) - 1.0))
         return True
@@ -285,11 +285,11 @@ class _Sets:
                 beyond = reached(piece, self.within & ~rim, pools.around)
                 if pools.weight(beyond) >= self.low:
                     if layer == 0:
-                        one, other = (max(_places(each), key=lambda part: (pools.load[part], part))
+                        one, other = (max(units_in(each), key=lambda part: (pools.load[part], part))
                                       for each in (piece, main))  # fmt: skip
                         new |= self._separate(one, rim, other)
                     break
-                for part in _places(piece):
+                for part in units_in(piece):
                     new |= self._separate(part, rim)
                 grown = beyond | (pools.rim(beyond) & self.within)
                 if grown & main:
@@ -357,7 +357,7 @@ class _Sets:
     def _filled(self, inside: int, gain: np.ndarray) -> tuple[float, np.ndarray] | None:
         """Return what a set costs with its cheapest amounts, and these; None if it cannot be within the limits."""
         pools = self.pools
-        parts = np.array(_places(inside))
+        parts = np.array(units_in(inside))
         wet, dry = parts[pools.liquid[parts]], parts[~pools.liquid[parts]]
         held = pools.load[dry].sum()
         if held > self.high or held + pools.load[wet].sum() < self.low:
@@ -391,7 +391,7 @@ class _Sets:
         filled = self._filled(inside, gain)
         known = np.inf if filled is None else filled[0]
         while True:
-            outside, held = _places(pools.rim(inside) & self.within), _places(inside)
+            outside, held = units_in(pools.rim(inside) & self.within), units_in(inside)
             others = [inside | 1 << part for part in outside] + [inside & ~(1 << part) for part in held]
             others += [(inside | 1 << new) & ~(1 << old) for new in outside for old in held if gain[new] < gain[old]]
             best = None
@@ -436,12 +436,3 @@ class _LightOnes(Merging):
 
 def _bits(places: Iterable[int]) -> int:
     return sum(1 << int(place) for place in places)
-
-
-def _places(bits: int) -> list[int]:
-    places = []
-    while bits:
-        bit = bits & -bits
-        places.append(bit.bit_length() - 1)
-        bits ^= bit
-    return places

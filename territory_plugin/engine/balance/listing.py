@@ -79,6 +79,16 @@ def list_connected(
     return found, seen, 1.0
 
 
+def units_in(bits: int) -> list[int]:
+    """Return the units of a set given as bits, in rising order."""
+    found = []
+    while bits:
+        bit = bits & -bits
+        found.append(bit.bit_length() - 1)
+        bits ^= bit
+    return found
+
+
 def reached(first: int, within: int, around: Sequence[int]) -> int:
     """Return what some units are connected to within others, all as bits."""
     reach = ahead = first

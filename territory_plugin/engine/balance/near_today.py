@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from .listing import as_rows, is_connected
+from .listing import as_rows, is_connected, units_in
 from .merging import Merging
 from .problem import Problem
 from .watch import Watch
@@ -150,10 +150,10 @@ class _Listed:
             if not ways or len(new) > FOUND:
                 break
             _, inside = heappop(ways)
-            held, rim = _places(inside), 0
+            held, rim = units_in(inside), 0
             for unit in held:
                 rim |= around[unit]
-            ahead = _places(rim & self._within & ~inside)
+            ahead = units_in(rim & self._within & ~inside)
             # nothing, or one that joins; nothing, or one that goes
             bits = [[0, *(1 << unit for unit in units)] for units in (ahead, held)]
             weights = np.add.outer(load[held].sum() + np.append(0.0, load[ahead]), -np.append(0.0, load[held]))
@@ -296,7 +296,7 @@ class _Coarse:
         for each in bits:
             within |= each
         for _ in range(RINGS):
-            for unit in _places(within):
+            for unit in units_in(within):
                 within |= self.around[unit]
         never = sum(1 << unit for unit in np.flatnonzero(away >= NEVER).tolist())
         return _Listed(
@@ -307,7 +307,7 @@ class _Coarse:
             change=np.where(today != territory, self.stay, 0.0),
             coming=np.where(foreign, load, 0.0),
             whole=float(load[~foreign].sum()),
-            units=np.array(_places(within & ~never | known)),
+            units=np.array(units_in(within & ~never | known)),
             bits=bits,
         )
 
@@ -382,16 +382,6 @@ def _around_root(
             return found, most
         most *= LESS
     return [], most
-
-
-def _places(bits: int) -> list[int]:
-    """Return the places of a set's bits."""
-    places = []
-    while bits:
-        bit = bits & -bits
-        places.append(bit.bit_length() - 1)
-        bits ^= bit
-    return places
 
 
 def _chosen(listed: list[_Listed], size: int, extent: _Extent, watch: Watch) -> list[int] | None:
