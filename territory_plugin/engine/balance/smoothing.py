@@ -34,7 +34,7 @@ USUAL_UNITS = 1000
 FEWEST = 10
 """Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
 COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
-ROUGH = 0.6
+ROUGH = 0.7
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
 """How to anneal a coarse map so that its borders straighten, and the fine one after it, in prices of a cut edge; and
 how hot borders end elsewhere, beside the root of a territory's units: its border has about so many edges."""
@@ -58,8 +58,8 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
 
     Where a cut edge costs as much as the travel of several units, flips of single units find no way from one
     short border to another; blobs of units do. Each plan of the pool is annealed so, cool, then in turn the best
-    one and where the last one ended, hot; then two of the best at a time are combined, and the worse of them gives
-    way to what is better. Small maps take as long with more turns.
+    one, where the last one ended and the pool again, hot; then two of the best at a time are combined, and the worse
+    of them gives way to what is better. Small maps take as long with more turns.
     """
     if not is_smoothed(region.problem, region.effort, region.weights):
         return best
@@ -81,8 +81,8 @@ def smooth(region: Search, best: WorkingPartition, pool: Sequence[WorkingPartiti
         if turn < len(starts):
             found = _annealed(region, starts[turn], starts[turn].assignment, COOL, EXPLORING)
         else:
-            # in turn from the best, and on from where the last one ended
-            start = kept[0] if turn % 2 else found
+            # in turn from the best, on from where the last one ended, and from one of the starts
+            start = (kept[0], found, starts[turn % len(starts)])[turn % 3]
             found = _annealed(region, start, start.assignment, hot, EXPLORING)
         if _is_new(found, kept):
             kept = sorted([*kept, found], key=region.rank)[:KEPT]
