@@ -39,8 +39,9 @@ HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
 GLANCES, GLANCE_TURNS = 8, 2
 """First plans that are made to see who had best go, and turns of listed sets for each."""
-FINALISTS, NEAR = 2, 1.1
-"""Of these the best are searched further: so many at most, none with so many times the disruption of the best."""
+FINALISTS, NEAR, LEFT = 3, 1.1, 0.5
+"""Of these the best are searched further: so many at most, none with so many times what the best is worth, where a
+territory outside its limits counts as so many that change hands."""
 CHOOSING = 0.4
 """Share of the search that this is."""
 
@@ -431,9 +432,9 @@ class _Job:
         """Return the territory that had best go, why, and the job without it, with its plan where that was made.
 
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
-        units, where a territory that is left outside the tolerance counts as much as one that changes hands. The one
-        with the least disruption, and the next where it is near, are searched with the effort asked for; the one with
-        the better plan goes.
+        units, where a territory that is left outside the tolerance counts half as much as one that changes hands. The
+        one with the least disruption, and up to two more where they are near, are searched with the effort asked for;
+        the one with the best plan goes.
         """
         units, k = list(self.graph), len(self.today.reps)
         if k - len(self.today.fresh) < 2:
@@ -460,7 +461,7 @@ class _Job:
                 refused = error
                 continue
             told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
-            tried.append((round(found.disruption + found.outside / k, 9), len(tried), name, told))
+            tried.append((round(found.disruption + LEFT * found.outside / k, 9), len(tried), name, told))
         if not tried:
             raise refused
         liked, least = tried[0][3], min(tried)[0]
