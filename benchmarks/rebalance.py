@@ -33,9 +33,8 @@ from .pages import publish, wishes_parser
 from .scaling import national_graph
 from .set_bound import set_bound
 
-HOPS, FARTHER, ROUNDS = 2, 3, 1
-"""Of the bound of whole ZIPs: contacts that a ZIP goes at most, those of a second one where a plan is far above the
-flow bound, and programs with ever more separators."""
+HOPS, ROUNDS = 2, 1
+"""Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
 LIGHTS = (0.1, 0.05)
 """Where that leaves open whether a plan near the flow bound is possible: what pools of light ZIPs hold, in targets, in
 the bound by connected sets, until one tells."""
@@ -282,7 +281,7 @@ def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str,
     """Return the bound of whole ZIPs that go `HOPS` contacts at most, and how far above it a plan is.
 
     That by connected sets where the plan is far above the flow bound, and the program does not tell that no other is
-    near it. There also the program's bound over plans whose ZIPs go up to `FARTHER` contacts, of a rep who stays.
+    near it.
     """
     near = (FAR_GONE if gone else FAR) * (found.flow_bound if flow is None else flow)
     begin, bound = process_time(), 0.0
@@ -291,15 +290,10 @@ def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str,
         if not bound < near < found.disruption:
             break
     seconds = process_time() - begin
-    farther = ""
-    if found.disruption > near and not gone:
-        problem, handed, total = without(case, gone)
-        farther = f"{100 * (bound_on_change(problem, FARTHER, nodes, ROUNDS, Watch()) + handed) / total:.2f} %"
     return {
         "bound of whole ZIPs": f"{100 * bound:.2f} %" if np.isfinite(bound) else "no such plan",
         "× that": f"{found.disruption / bound:.2f}" if np.isfinite(bound) and bound > 0 else "",
         "bound's CPU s": f"{seconds:.1f}",
-        **({} if gone else {"bound, three contacts": farther}),
     }
 
 
