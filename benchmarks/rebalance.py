@@ -484,9 +484,9 @@ flow of workload between neighbouring territories (`engine/alignment.py`).
         parts.append(
             f"""## A rep goes
 
-From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound the one goes whose
-first plan is the best (`fewer`), unless the first of them has the better plan in the end; CPU seconds are all of it.
-The least flow bound is that of all who could go.
+From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound each gets a first plan; the
+best of these, and up to two more that are near, are finished, and the best goes (`fewer`); CPU seconds are all of it. The
+least flow bound is that of all who could go.
 
 {as_markdown(tables["merges"])}"""
         )
@@ -507,8 +507,9 @@ OB/GYNs; ±{100 * ANNUAL:g} %.
             f"""## Twenty reps who sell to orthopaedic practices
 
 Real ZIPs of Pennsylvania; 3,200 practices drawn for them in proportion to their real number of providers, each counting
-the root of its surgeons, 5,000 weighted targets in all: 250 for each rep, ±12 % is 220 to 280. By the flow bound
-{flow:.1f} % of the workload has to change hands, proven are {least:.1f} %.
+the root of its surgeons, 5,000 weighted targets in all: 250 for each rep, ±12 % is 220 to 280. The flow
+bound is {flow:.1f} % of the workload (it counts what goes two borders far twice, so that plans can lie below); proven are
+{least:.1f} %.
 
 {as_markdown(tables["team"])}"""
         )
