@@ -484,9 +484,9 @@ flow of workload between neighbouring territories (`engine/alignment.py`).
         parts.append(
             f"""## A rep goes
 
-From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound each gets a first plan; the
-best of these, and up to two more that are near, are finished, and the best goes (`fewer`); CPU seconds are all of it. The
-least flow bound is that of all who could go.
+From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound each gets a first plan;
+the best of these, and up to two more that are near, are finished, and the best goes (`fewer`); CPU seconds are all of
+it. The least flow bound is that of all who could go.
 
 {as_markdown(tables["merges"])}"""
         )
