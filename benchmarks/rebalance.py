@@ -508,8 +508,8 @@ OB/GYNs; ±{100 * ANNUAL:g} %.
 
 Real ZIPs of Pennsylvania; 3,200 practices drawn for them in proportion to their real number of providers, each counting
 the root of its surgeons, 5,000 weighted targets in all: 250 for each rep, ±12 % is 220 to 280. The flow
-bound is {flow:.1f} % of the workload (it counts what goes two borders far twice, so that plans can lie below); proven are
-{least:.1f} %.
+bound is {flow:.1f} % of the workload (it counts what goes two borders far twice, so that plans can lie below); proven
+are {least:.1f} %.
 
 {as_markdown(tables["team"])}"""
         )
