@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse.csgraph import dijkstra
 
-from ..territory_plugin.engine.balance.listing import is_connected, reached, units_in
+from ..territory_plugin.engine.balance.listing import is_connected, reached, touched, units_in
 from ..territory_plugin.engine.balance.merging import Merging
 
 SCALE = 1000.0
@@ -198,10 +198,7 @@ class _Pools:
 
     def rim(self, inside: int) -> int:
         """Return what lies around some parts, as bits."""
-        rim = 0
-        for part in units_in(inside):
-            rim |= self.around[part]
-        return rim & ~inside
+        return touched(inside, self.around) & ~inside
 
     def weight(self, inside: int) -> float:
         """Return the workload of parts, in targets."""

@@ -89,6 +89,14 @@ def units_in(bits: int) -> list[int]:
     return found
 
 
+def touched(bits: int, around: Sequence[int]) -> int:
+    """Return what the units of a set touch, as bits; its own units are among them where they touch each other."""
+    found = 0
+    for unit in units_in(bits):
+        found |= around[unit]
+    return found
+
+
 def reached(first: int, within: int, around: Sequence[int]) -> int:
     """Return what some units are connected to within others, all as bits."""
     reach = ahead = first

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from .listing import as_rows, is_connected, units_in
+from .listing import as_rows, is_connected, touched, units_in
 from .merging import Merging
 from .problem import Problem
 from .watch import Watch
@@ -150,10 +150,7 @@ class _Listed:
             if not ways or len(new) > FOUND:
                 break
             _, inside = heappop(ways)
-            held, rim = units_in(inside), 0
-            for unit in held:
-                rim |= around[unit]
-            ahead = units_in(rim & self._within & ~inside)
+            held, ahead = units_in(inside), units_in(touched(inside, around) & self._within & ~inside)
             # nothing, or one that joins; nothing, or one that goes
             bits = [[0, *(1 << unit for unit in units)] for units in (ahead, held)]
             weights = np.add.outer(load[held].sum() + np.append(0.0, load[ahead]), -np.append(0.0, load[held]))
@@ -296,8 +293,7 @@ class _Coarse:
         for each in bits:
             within |= each
         for _ in range(RINGS):
-            for unit in units_in(within):
-                within |= self.around[unit]
+            within |= touched(within, self.around)
         never = sum(1 << unit for unit in np.flatnonzero(away >= NEVER).tolist())
         return _Listed(
             coarse=self,

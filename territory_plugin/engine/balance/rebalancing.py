@@ -467,12 +467,11 @@ class _Job:
         liked, least = tried[0][3], min(tried)[0]
         finalists = [each for each in sorted(tried)[:FINALISTS] if each[0] <= NEAR * least]
         jobs = [without(name, self.effort) for _, _, name, _ in finalists]
-        worth = []
-        for i, job in enumerate(jobs):
-            stretch = watch.part(0.5 + 0.5 * i / len(jobs), 0.5 + 0.5 * (i + 1) / len(jobs))
-            plan = job.run(tolerance, rules, stretch)
-            worth.append((plan.outside, round(plan.disruption, 9), i))
-        chosen = min(worth)[2]
+        chosen = 0
+        if len(jobs) > 1:
+            parts = [watch.part(0.5 + 0.5 * i / len(jobs), 0.5 + 0.5 * (i + 1) / len(jobs)) for i in range(len(jobs))]
+            plans = [job.run(tolerance, rules, part) for job, part in zip(jobs, parts)]
+            chosen = min(range(len(jobs)), key=lambda i: (plans[i].outside, round(plans[i].disruption, 9)))
         _, at, name, told = finalists[chosen]
         among = f"of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow bound"
         why = f"{told} goes: {among}, the one with the best plan"

@@ -22,7 +22,8 @@ from .watch import Silent, Watch
 SMOOTH = 5.0
 """How much dearer than usual borders are where coarse maps are annealed for them."""
 LEAST_COARSE, MOST_COARSE, FEW_COARSE = 200, 600, 15
-"""Coarse units of a map, drawn between these, and for each territory at least: other sizes find other borders."""
+"""Coarse units of a map, drawn between these, and for each territory at least, as far as half its units allow: other
+sizes find other borders."""
 EXPLORING, SHARING, FINE_MOVES = 100, 60, 40
 """Proposals per unit on the coarse map when it ends elsewhere, when two plans are combined, and on the fine map."""
 EXPLORED = 0.6
@@ -32,7 +33,7 @@ RECUTS = 10
 USUAL_UNITS = 1000
 """Units of a map that gets all its turns; larger ones get as many fewer."""
 FEWEST = 10
-"""Coarse units for each territory at least; where the map has not twice as many units, it is left as it is."""
+"""Coarse units for each territory that a map has room for, at half its units; one that has not is left as it is."""
 COOL = Schedule(hot=1.0, cold=0.2, limits=(4.0, 100.0), pressures=(100.0, 30.0))
 ROUGH = 0.7
 FINE = Schedule(hot=0.5, cold=0.005, limits=(40.0, 200.0), pressures=(3.0, 3.0))
