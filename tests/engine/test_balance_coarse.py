@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import balance_territories, rebalance_territories
-from healthcare_territories.territory_plugin.engine.balance.choosing import recover_travel, regroup
+from healthcare_territories.territory_plugin.engine.balance.choosing import NEAR_OUTSIDE, choose_near, recover_travel, regroup
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.listing import as_rows, list_connected
@@ -185,6 +185,19 @@ def test_one_pocket_excuses_one_territory():
     assert 0 not in excuses.unexcused(better, 1000)
 
 
+@pytest.mark.parametrize(("between", "accounted"), [(1, True), (3, False)])
+def test_a_pocket_accounts_for_little_more_than_it_forces(between, accounted):
+    """The first 90 is alone, 10 % off. With the unit beside it, it were 9 % off, or 7 %: that much is forced.
+
+    90 | 1 90 | 20 20 20 20 20 | 20 20 20 20 20
+    """
+    problem = row_of([90, between, 90, *[20] * 10])
+    part = WorkingPartition(problem, np.repeat([0, 1, 2, 3], [1, 2, 5, 5]).tolist(), Weights(), 1.0)
+    excuses = Excuses(problem, Watch())
+    assert 0 in excuses.unexcused(part, 1000)
+    assert (0 not in excuses.unaccounted) == accounted
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(8, 30), st.integers(2, 4), st.integers(0, 9999), st.booleans())
 def test_coarse_units_are_connected_and_hold_every_unit_once(count, territories, seed, within):
@@ -290,3 +303,35 @@ def test_the_plan_says_which_pocket_forbids_better():
     for found in (plan, rebalance_territories(graph, today).plan):
         (reason,) = found.reasons.values()
         assert "wherever the borders run, a territory among its units" in reason
+
+
+def row_in_territories(loads, lengths, tolerance: float) -> tuple[Search, WorkingPartition]:
+    """Return the search of units in a row, cut into territories of so many units."""
+    problem = of_graph(nx.path_graph(len(loads)), loads, len(lengths), tolerance)
+    search = Search(problem, EFFORTS["quick"], Weights(), 1000.0, np.random.default_rng(0), Watch())
+    return search, search.working(np.repeat(np.arange(len(lengths)), lengths).tolist(), STRICT)
+
+
+def test_a_chain_is_chosen_near_what_it_was():
+    """6 | 4 6 | 4 6 | 4 6 | 4 6 | 4 6 4: the first has 6 of 10, the last 14. All six change at once, or nothing helps."""
+    search, before = row_in_territories([6, 4] * 6, [1, 2, 2, 2, 2, 3], 0.05)
+    assert search.improvable(before) == [0, 5]
+    after = choose_near(search, before, Watch())
+    assert after.load == [10.0] * 6
+    assert after.assignment == np.repeat(np.arange(6), 2).tolist()
+
+
+def test_where_many_are_outside_nothing_is_chosen_near_by():
+    """13 | 7 | 13 | 7: all four are outside, which is for annealing to mend."""
+    search, before = row_in_territories([1] * 40, [13, 7, 13, 7], 0.05)
+    assert len(search.improvable(before)) > NEAR_OUTSIDE
+    assert choose_near(search, before, Watch()) is before
+
+
+def test_what_is_chosen_near_by_is_never_further_off():
+    """Heavy units in a row: where no border helps, the plan stays what it was."""
+    search, before = row_in_territories([7, 7, 7, 3, 3, 3], [2, 1, 3], 0.05)
+    assert len(search.improvable(before)) <= NEAR_OUTSIDE
+    after = choose_near(search, before, Watch())
+    assert after.excess() <= before.excess()
+    assert sorted(after.load) == [7.0, 9.0, 14.0]

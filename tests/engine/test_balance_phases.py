@@ -547,7 +547,7 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
     )
     asked = []
     monkeypatch.setattr(solve, "WorkingPartition", SimpleNamespace(inertia=lambda part: part.inertia()))
-    monkeypatch.setattr(solve, "_balanced", lambda search, start, watch: asked.append(start.name) or start)
+    monkeypatch.setattr(solve, "_balanced", lambda search, start, *_: asked.append(start.name) or start)
     best = solve._other_balanced(search, plan("best", outside, ways), others, 2, Watch())
     assert asked == tried
     assert best.name == (tried[-1] if tried and outside else "best")

@@ -10,6 +10,7 @@ from ..errors import Count
 from .annealing import Schedule, anneal
 from .coarse import fewest_outside_coarse
 from .exact import Proof, alike, fewest_outside, least_worst
+from .near_today import Extent, choose_near_today
 from .objective import WorkingPartition
 from .pockets import FEW_PIECES, Excuses
 from .search import FEW_UNITS, LARGEST_CLUSTER, MANY_UNITS, STRICT, Search
@@ -27,6 +28,13 @@ REGROUPED = (
 number is prime: each of several territories outside meets them all."""
 TRAVEL, LONGER_WAYS = 0.1, 0.75
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
+NEAR_OUTSIDE, NEAR_HOPS, NEAR_UNITS = 3, 3, (4, 5)
+"""Where so few are outside, those so many borders away get sets near those that they have, of so many coarse units, turn
+by turn."""
+NEAR_TURNS, NEAR_HEAVIEST = 10, 4
+"""Turns at most; in every so many territories keep their heaviest unit, in the others one drawn by chance."""
+NEAR = Extent(seen=2_000, rounds=4, kept=None, columns=1_000)
+"""How far such a turn goes."""
 PART, PARTS, HOPS = 3, 8, 4
 """On large maps: one in so many of the turns and sets for each territory outside, for how many, and how many borders
 away others are chosen anew with it."""
@@ -154,6 +162,33 @@ def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: flo
             now = region.exchanged(now, units, np.array(cluster)[after.assignment])
             best = min(best, now, key=lambda part: (*_misses(part), region.rank(part)))
             bad, beside = region.excuses.unexcused(now, pieces), now.touching()
+    return best
+
+
+def choose_near(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition with less excess, where few territories are outside the tolerance.
+
+    They and those around get one set each that is near the one they have, all at once: what rebalancing does near
+    today's alignment (`choose_near_today`), with the plan in its place. What that finds, coarse units drawn by chance
+    would have to hit: a unit from each of a dozen territories to the next.
+    """
+    # chance of its own: plans from other starts stay what they are without it
+    vain, chance = 0, np.random.default_rng(0)
+    for turn in range(NEAR_TURNS):
+        bad = region.improvable(best)
+        if vain == region.effort.nears or not 0 < len(bad) <= NEAR_OUTSIDE or watch.time_is_up():
+            break
+        watch.progress(turn / NEAR_TURNS, f"Choosing sets near by, worst deviation {100 * best.worst():.1f} %")
+        cluster = sorted(best.within_hops(bad, NEAR_HOPS))
+        search, units, before = region.apart(best.assignment, cluster, watch)
+        now, few = np.array(before.assignment), NEAR_UNITS[turn % len(NEAR_UNITS)]
+        problem = replace(search.problem, current=now, stay=search.problem.workload)
+        limits, by_chance = problem.limits(problem.tolerance), turn % NEAR_HEAVIEST > 0
+        found = choose_near_today(problem, now, limits, few, by_chance, chance, search.watch, extent=NEAR)
+        vain += 1
+        after = before if found is None else search.settle(found.tolist())
+        if round(after.excess(), 9) < round(before.excess(), 9):
+            best, vain = region.exchanged(best, units, np.array(cluster)[after.assignment]), 0
     return best
 
 

@@ -32,6 +32,8 @@ class Effort:
     regroups, columns : int
         Choices of all territories of a neighbourhood at once, and sets that there are to choose from, together. Shared
         by the plans that may be balanced: one, and others where that leaves some outside.
+    nears : int
+        Choices of near sets for all territories around those outside, without gain, that end them.
     pieces : int
         Pieces of a pocket of the map that are listed to prove that it cannot be within the tolerance.
     """
@@ -50,6 +52,7 @@ class Effort:
     sets: int
     regroups: int
     columns: int
+    nears: int
     pieces: int
 
 
@@ -69,6 +72,7 @@ EFFORTS = {
         sets=3_000,
         regroups=8,
         columns=8_000,
+        nears=1,
         pieces=1_500,
     ),
     "default": Effort(
@@ -86,6 +90,7 @@ EFFORTS = {
         sets=25_000,
         regroups=90,
         columns=120_000,
+        nears=4,
         pieces=30_000,
     ),
     "thorough": Effort(
@@ -103,6 +108,7 @@ EFFORTS = {
         sets=400_000,
         regroups=600,
         columns=1_000_000,
+        nears=8,
         pieces=300_000,
     ),
 }

@@ -48,7 +48,7 @@ NEVER = 1e3
 
 
 @dataclass(frozen=True)
-class _Extent:
+class Extent:
     """How far a turn goes.
 
     Attributes
@@ -69,9 +69,9 @@ class _Extent:
     columns: int
 
 
-WITH_EXCESS = _Extent(seen=5_000, rounds=6, kept=None, columns=6_000)
+WITH_EXCESS = Extent(seen=5_000, rounds=6, kept=None, columns=6_000)
 """While the plan known is outside its limits: few sets fit together, so the integer program needs many."""
-WITHIN = _Extent(seen=2_000, rounds=15, kept=30, columns=3_000)
+WITHIN = Extent(seen=2_000, rounds=15, kept=30, columns=3_000)
 """Once there is one within them."""
 IN_EXCESS = 1e-6
 """Targets of excess from which on that is so."""
@@ -182,6 +182,7 @@ def choose_near_today(
     rng: np.random.Generator,
     watch: Watch,
     reach: np.ndarray | None = None,
+    extent: Extent | None = None,
 ) -> np.ndarray | None:
     """Return the plan of listed sets with the least excess and change, None where none was chosen.
 
@@ -202,12 +203,15 @@ def choose_near_today(
     reach : ndarray of float, shape (k,), optional
         Workload from others that the sets of each territory may hold, in targets; where these were too many, what was
         left of it is put there for another turn.
+    extent : Extent, optional
+        How far the turn goes; as the excess asks for, if not given.
     """
     reach = np.full(problem.territories, AWAY) if reach is None else reach
     coarse = _Coarse(problem, assignment, count, rng)
-    held = np.bincount(assignment, problem.workload, problem.territories)
-    excess = np.maximum(np.maximum(held - limits[1], limits[0] - held), 0.0).sum() / problem.scale
-    extent = WITH_EXCESS if excess > IN_EXCESS else WITHIN
+    if extent is None:
+        held = np.bincount(assignment, problem.workload, problem.territories)
+        excess = np.maximum(np.maximum(held - limits[1], limits[0] - held), 0.0).sum() / problem.scale
+        extent = WITH_EXCESS if excess > IN_EXCESS else WITHIN
     listed = []
     for territory in range(problem.territories):
         if watch.time_is_up():
@@ -380,7 +384,7 @@ def _around_root(
     return [], most
 
 
-def _chosen(listed: list[_Listed], size: int, extent: _Extent, watch: Watch) -> list[int] | None:
+def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> list[int] | None:
     """Return which set each territory takes, so that all coarse units are taken once.
 
     minimise Σ cost subject to one set for each territory and one territory for each unit. A linear program of few

@@ -38,6 +38,8 @@ HALVINGS = 7
 SECONDS = 20.0
 FEW_PIECES = 3_000
 """Pieces that are listed while the search goes on."""
+FARTHER = 0.02
+"""A territory that is farther off than what is proven, by more than this share of the target, is not accounted for."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,8 @@ class Excuses:
     ----------
     found : list of Pocket
     unaccounted : list of int
-        Territories outside, when asked last, that no pocket meets: whether any must be outside there is not known.
+        Territories outside, when asked last, that no pocket meets, or that are much farther off than theirs forces:
+        whether any must be outside there, or as far, is not known.
     """
 
     def __init__(self, problem: Problem, watch: Watch) -> None:
@@ -268,6 +271,7 @@ class Excuses:
                 most = max(known, key=lambda each: each.bound)
                 used.update(most.units)
                 excused += [t] if most.bound >= off - CLOSE else []
+                self.unaccounted += [t] if most.bound < off - FARTHER else []
             else:
                 self.unaccounted.append(t)
         return [t for t in bad if t not in excused]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .annealing import Schedule
 from .capacitated_lloyd import capacitated_lloyd
-from .choosing import choose_anew, list_all, list_clusters, recover_travel, regroup
+from .choosing import choose_anew, choose_near, list_all, list_clusters, recover_travel, regroup
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
@@ -100,11 +100,20 @@ def solve(
     return np.array(best.assignment), centres[0].travel, search.proposals, proofs
 
 
-def _balanced(search: Search, start: WorkingPartition, watch: Watch) -> WorkingPartition:
-    """Return a partition with less excess, by all that the balance of one plan is worth."""
+def _balanced(
+    search: Search, start: WorkingPartition, watch: Watch, known: WorkingPartition | None = None
+) -> WorkingPartition:
+    """Return a partition with less excess, by all that the balance of one plan is worth.
+
+    Where another is known that has less excess, this one is not gone into as deep.
+    """
     search.turns = search.listed = 0
     best = settle_all(search, start, watch.part(0.0, 0.6))
-    return choose_anew(search, best, watch.part(0.6, 1.0)) if search.regroups_early else best
+    if search.regroups_early:
+        best = choose_anew(search, best, watch.part(0.6, 0.9))
+        if known is None or search.rank(best)[0] <= search.rank(known)[0]:
+            best = choose_near(search, best, watch.part(0.9, 1.0))
+    return best
 
 
 def _other_balanced(
@@ -121,7 +130,8 @@ def _other_balanced(
     for turn, other in enumerate(others[:most]):
         if not search.improvable(best) or not search.excuses.unaccounted:
             break
-        best = min(best, _balanced(search, other, watch.part(turn / most, (turn + 1) / most)), key=search.rank)
+        found = _balanced(search, other, watch.part(turn / most, (turn + 1) / most), best)
+        best = min(best, found, key=search.rank)
     return best
 
 
