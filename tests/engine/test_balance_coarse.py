@@ -9,7 +9,12 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.balance import balance_territories, rebalance_territories
-from healthcare_territories.territory_plugin.engine.balance.choosing import NEAR_OUTSIDE, choose_near, recover_travel, regroup
+from healthcare_territories.territory_plugin.engine.balance.choosing import (
+    NEAR_OUTSIDE,
+    choose_near,
+    recover_travel,
+    regroup,
+)
 from healthcare_territories.territory_plugin.engine.balance.coarse import CoarseUnits, fewest_outside_coarse
 from healthcare_territories.territory_plugin.engine.balance.effort import EFFORTS
 from healthcare_territories.territory_plugin.engine.balance.listing import as_rows, list_connected
