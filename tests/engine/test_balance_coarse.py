@@ -318,7 +318,7 @@ def row_in_territories(loads, lengths, tolerance: float) -> tuple[Search, Workin
 
 
 def test_a_chain_is_chosen_near_what_it_was():
-    """6 | 4 6 | 4 6 | 4 6 | 4 6 | 4 6 4: the first has 6 of 10, the last 14. All six change at once, or nothing helps."""
+    """6 | 4 6 | 4 6 | 4 6 | 4 6 | 4 6 4: the first has 6 of 10, the last 14. All six change, or nothing helps."""
     search, before = row_in_territories([6, 4] * 6, [1, 2, 2, 2, 2, 3], 0.05)
     assert search.improvable(before) == [0, 5]
     after = choose_near(search, before, Watch())

@@ -29,8 +29,8 @@ number is prime: each of several territories outside meets them all."""
 TRAVEL, LONGER_WAYS = 0.1, 0.75
 """What travel weighs beside a territory outside, up to this share of the turns; then balance alone counts."""
 NEAR_OUTSIDE, NEAR_HOPS, NEAR_UNITS = 3, 3, (4, 5)
-"""Where so few are outside, those so many borders away get sets near those that they have, of so many coarse units, turn
-by turn."""
+"""Where so few are outside, those so many borders away get sets near the ones that they have, of so many coarse units,
+turn by turn."""
 NEAR_TURNS, NEAR_HEAVIEST = 10, 4
 """Turns at most; in every so many territories keep their heaviest unit, in the others one drawn by chance."""
 NEAR = Extent(seen=2_000, rounds=4, kept=None, columns=1_000)
