@@ -553,6 +553,16 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
     assert best.name == (tried[-1] if tried and outside else "best")
 
 
+@pytest.mark.parametrize(("known", "near"), [(None, True), (0.2, True), (0.1, True), (0.05, False)])
+def test_a_plan_is_chosen_near_unless_a_better_one_is_known(monkeypatch, known, near):
+    """The plan has an excess of 0.1; what counts of another is its own."""
+    for step in ("settle_all", "choose_anew"):
+        monkeypatch.setattr(solve, step, lambda search, part, watch: part)
+    monkeypatch.setattr(solve, "choose_near", lambda search, part, watch: 0.01)
+    search = SimpleNamespace(regroups_early=True, rank=lambda part: (part, 0.0))
+    assert solve._balanced(search, 0.1, Watch(), known) == (0.01 if near else 0.1)
+
+
 def test_room_that_is_given_is_used_for_travel():
     """Ten ZIPs in a town, nine in another, and one between them, nearer to the first: ten and ten, or eleven and nine.
 

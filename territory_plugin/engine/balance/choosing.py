@@ -173,9 +173,8 @@ def choose_near(region: Search, best: WorkingPartition, watch: Watch) -> Working
     would have to hit: a unit from each of a dozen territories to the next.
     """
     # chance of its own: plans from other starts stay what they are without it
-    vain, chance = 0, np.random.default_rng(0)
+    vain, chance, bad = 0, np.random.default_rng(0), region.improvable(best)
     for turn in range(NEAR_TURNS):
-        bad = region.improvable(best)
         if vain == region.effort.nears or not 0 < len(bad) <= NEAR_OUTSIDE or watch.time_is_up():
             break
         watch.progress(turn / NEAR_TURNS, f"Choosing sets near by, worst deviation {100 * best.worst():.1f} %")
@@ -187,8 +186,9 @@ def choose_near(region: Search, best: WorkingPartition, watch: Watch) -> Working
         found = choose_near_today(problem, now, limits, few, by_chance, chance, search.watch, extent=NEAR)
         vain += 1
         after = before if found is None else search.settle(found.tolist())
-        if round(after.excess(), 9) < round(before.excess(), 9):
+        if search.rank(after)[0] < search.rank(before)[0]:
             best, vain = region.exchanged(best, units, np.array(cluster)[after.assignment]), 0
+            bad = region.improvable(best)
     return best
 
 

@@ -6,6 +6,8 @@ at once. Programs that know units one by one have weak bounds there; between who
 is nearly integral. Light units that are together, today and in the plan, are put together by chance, others in each
 turn, until the sets can be listed; heavy ones stay alone. What the lists leave out is looked for by the prices of
 units: sets that differ from the cheapest known ones in a unit more, a unit less, or one for another.
+
+Balancing takes the plan that it has for today's where a few territories are outside their limits: excess counts first.
 """
 
 from __future__ import annotations
