@@ -22,6 +22,7 @@ from healthcare_territories.territory_plugin.engine.balance.objective import Wei
 from healthcare_territories.territory_plugin.engine.balance.pockets import Excuses, Pockets
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
+from healthcare_territories.territory_plugin.engine.balance.surroundings import Surroundings
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,7 +113,6 @@ def test_a_pocket_is_found_where_two_heavy_units_need_the_same_light_one():
     problem = of_graph(graph, [90, 10, 90, 30, 30, 30, 30, 90], 4)
     pocket = Pockets(problem).around(0, 0.5, 1000, Watch())
     assert pocket is not None
-    assert 0 in pocket.units
     least = min(max(deviations(problem, plan)[np.unique(plan[list(pocket.units)])]) for plan in all_plans(problem))
     assert 0.05 < pocket.bound <= least * (1 + 1e-6)
 
@@ -145,14 +145,26 @@ def row_of(workload) -> Problem:
 
 
 def test_a_pocket_holds_no_unit_that_it_does_not_need():
-    """The 90 at the end has only the 3, and the 90 beyond is too much; the tail is not asked.
+    """The 90 at the end has only the 3, and the other one the 3 or too much; neither needs the other for that.
 
     90 - 3 - 90 - 20 - 20 - 20 - ...
     """
     for unit in (0, 2):
         pocket = Pockets(row_of([90, 3, 90, *[20] * 15])).around(unit, 0.06, 1000, Watch())
-        assert pocket.units == (0, 1, 2)
+        assert pocket.units == (unit,)
         assert pocket.bound == pytest.approx(0.06)
+
+
+def test_a_larger_pocket_forces_more():
+    """With the unit between them the first is 9 % off; where the other one needs it as well, one of them is 10 % off.
+
+    90 - 1 - 97 - 20 - 20 - 20 - ...
+    90 - 1 - 90 - 20 - 20 - 20 - ...
+    """
+    for other, bound, needed in ((97, 0.09, {0}), (90, 0.1, {0, 2})):
+        pocket = Pockets(row_of([90, 1, other, *[20] * 15])).around(0, 0.5, 1000, Watch())
+        assert pocket.bound == pytest.approx(bound)
+        assert set(pocket.units) >= needed
 
 
 def test_a_pocket_leaves_out_what_lies_beyond():
@@ -170,9 +182,9 @@ def test_a_pocket_grows_where_few_light_ones_are_left_on_its_border():
     1 - 0 - 6 - 8        1 - 2, 1 - 3, 1 - 4; 6 weighs 80
     """
     graph = nx.Graph([(0, 1), (1, 2), (1, 3), (1, 4), (0, 5), (0, 6), (6, 7), (6, 8)])
-    pockets = Pockets(replace(of_graph(graph, [5, 5, 5, 5, 5, 5, 80, 5, 5], 2), target=np.full(2, 100.0)))
-    assert list(pockets._few_doors(0, ())) == [0, 6, 5, 7, 8, 1, 2, 3, 4]
-    assert list(pockets._few_doors(0, {6})) == [0, 5, 1, 2, 3, 4]
+    surroundings = Surroundings(replace(of_graph(graph, [5, 5, 5, 5, 5, 5, 80, 5, 5], 2), target=np.full(2, 100.0)))
+    assert list(surroundings.few_doors([0])) == [6, 5, 7, 8, 1, 2, 3, 4]
+    assert list(surroundings.few_doors([0], {6})) == [5, 1, 2, 3, 4]
 
 
 def test_one_pocket_excuses_one_territory():
@@ -194,9 +206,9 @@ def test_one_pocket_excuses_one_territory():
 def test_a_pocket_accounts_for_little_more_than_it_forces(between, accounted):
     """The first 90 is alone, 10 % off. With the unit beside it, it were 9 % off, or 7 %: that much is forced.
 
-    90 | 1 90 | 20 20 20 20 20 | 20 20 20 20 20
+    90 | 1 97 | 20 20 20 20 20 | 20 20 20 20 20
     """
-    problem = row_of([90, between, 90, *[20] * 10])
+    problem = row_of([90, between, 97, *[20] * 10])
     part = WorkingPartition(problem, np.repeat([0, 1, 2, 3], [1, 2, 5, 5]).tolist(), Weights(), 1.0)
     excuses = Excuses(problem, Watch())
     assert 0 in excuses.unexcused(part, 1000)

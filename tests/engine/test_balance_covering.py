@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance.covering import cheapest_cover, exact_cover
+from healthcare_territories.territory_plugin.engine.balance.covering import cheapest_cover, consistent, exact_cover
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,3 +91,35 @@ def test_a_cover_that_takes_too_long_is_unknown():
     sets = [1 << a | 1 << b for a, b in itertools.combinations(range(13), 2)]
     assert exact_cover(sets, 13, 50) is None
     assert exact_cover(sets, 13, 10**6) is False
+
+
+def test_any_number_of_sets_may_be_chosen():
+    """Three singles cost less than one set of three, and more than one pair and one single.
+
+    0 - 1 - 2
+    """
+    sets = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=bool)
+    cost, must = np.array([1.0, 1.0, 1.0, 1.5, 3.5]), np.ones(3, dtype=bool)
+    assert sorted(cheapest_cover(sets, cost, must, None, 9.0, 20, 0.0, Watch()).tolist()) == [2, 3]
+
+
+def test_units_that_may_be_left_are_held_once_at_most():
+    assert exact_cover([0b101, 0b110], 2, 100) is False
+    assert exact_cover([0b101, 0b010], 2, 100) is True
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(3, 7), st.integers(1, 14), st.integers(1, 7), st.integers(0, 9999))
+def test_consistent_sets_are_those_of_all_covers_and_few_more(units, many, must, seed):
+    """Every set that is part of a cover is left; one that leaves a unit nothing is not."""
+    must = min(must, units)
+    rows = np.unique(np.random.default_rng(seed).random((many, units)) < 0.4, axis=0)
+    rows = rows[rows[:, :must].any(axis=1)]
+    left = set(consistent(rows, must).tolist())
+    for size in range(1, must + 1):
+        for chosen in map(list, itertools.combinations(range(len(rows)), size)):
+            if (rows[chosen].sum(axis=0) <= 1).all() and rows[chosen].any(axis=0)[:must].all():
+                assert left.issuperset(chosen)
+    for each in left:
+        beside = [other for other in left if not (rows[each] & rows[other]).any()]
+        assert (rows[[each, *beside]].any(axis=0)[:must]).all()

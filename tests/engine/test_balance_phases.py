@@ -542,6 +542,7 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
     others = [plan("first", 1, 120.0), plan("short", 1, 100.0), plan("last", 1, 130.0)]
     search = SimpleNamespace(
         excuses=SimpleNamespace(unaccounted=[] if known else [0]),
+        covers=0,
         improvable=lambda part: part.outside(),
         rank=lambda part: (len(part.outside()), part.inertia()),
     )
@@ -556,7 +557,7 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
 @pytest.mark.parametrize(("known", "near"), [(None, True), (0.2, True), (0.1, True), (0.05, False)])
 def test_a_plan_is_chosen_near_unless_a_better_one_is_known(monkeypatch, known, near):
     """The plan has an excess of 0.1; what counts of another is its own."""
-    for step in ("settle_all", "choose_anew"):
+    for step in ("settle_all", "choose_anew", "impose_covers"):
         monkeypatch.setattr(solve, step, lambda search, part, watch: part)
     monkeypatch.setattr(solve, "choose_near", lambda search, part, watch: 0.01)
     search = SimpleNamespace(regroups_early=True, rank=lambda part: (part, 0.0))

@@ -21,12 +21,21 @@ from .watch import Watch
 SECONDS = 5.0
 """Of one linear program, at most: a stop for machines that are in trouble."""
 WHOLE = 1e-6
+ASKED = (16, 128, 1024)
+"""Sets that are asked first, next and then, before all others."""
 
 
 def cheapest_cover(
-    sets: np.ndarray, cost: np.ndarray, must: np.ndarray, k: int, most: float, nodes: int, gap: float, watch: Watch
+    sets: np.ndarray,
+    cost: np.ndarray,
+    must: np.ndarray,
+    k: int | None,
+    most: float,
+    nodes: int,
+    gap: float,
+    watch: Watch,
 ) -> np.ndarray | None:
-    """Return `k` sets that hold each unit once, the cheapest but for a gap, None where none was found.
+    """Return sets that hold each unit once, the cheapest but for a gap, None where none was found.
 
     Parameters
     ----------
@@ -35,7 +44,8 @@ def cheapest_cover(
     cost : ndarray of float, shape (s,)
     must : ndarray of bool, shape (n,)
         Units that have to be held; the others may be left.
-    k : int
+    k : int or None
+        Sets of a plan, None for any number.
     most : float
         Plans that cost more are of no interest.
     nodes : int
@@ -46,7 +56,7 @@ def cheapest_cover(
 
     Returns
     -------
-    chosen : ndarray of int, shape (k,), or None
+    chosen : ndarray of int, or None
     """
     best = None
     stack = [np.arange(len(sets))]
@@ -74,6 +84,46 @@ def cheapest_cover(
     return best
 
 
+def consistent(sets: np.ndarray, must: int) -> np.ndarray:
+    """Return the sets that leave each unit a set to be held by, and those of them that do so among these, and so on.
+
+    None is left where no choice of the sets holds each unit once; often that tells it without any search.
+
+    Parameters
+    ----------
+    sets : ndarray of bool, shape (s, n)
+    must : int
+        Units that have to be held, the first of the n; the others may be left.
+
+    Returns
+    -------
+    left : ndarray of int
+        Rows of the sets, in rising order.
+
+    References
+    ----------
+    Mackworth (1977), Consistency in networks of relations, Artificial Intelligence 8 (1).
+    """
+    # small sets first: most are beside one of the first that are asked
+    left = np.argsort(sets.sum(axis=1), kind="stable")
+    held = sets[left].astype(np.float32)
+    before = None
+    while before != len(left):
+        before = len(left)
+        # units that few sets hold say most
+        for unit in np.argsort(held[:, :must].sum(axis=0), kind="stable").tolist():
+            stays = held[:, unit] > 0
+            if not stays.any():
+                return left[:0]
+            lost = np.flatnonzero(~stays)
+            for holders in np.split(np.flatnonzero(stays), ASKED):
+                lost = lost[(held[lost] @ held[holders].T > 0).all(axis=1)]
+            stays[:] = True
+            stays[lost] = False
+            left, held = left[stays], held[stays]
+    return np.sort(left)
+
+
 def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:
     """Answer whether some of the sets hold each unit once, None where that takes too long to tell.
 
@@ -83,9 +133,9 @@ def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:
     Parameters
     ----------
     sets : sequence of int
-        As bits, none of them empty.
+        As bits; each holds one of the units that have to be held.
     count : int
-        Units.
+        Units that have to be held, the first ones; others may be left.
     most : int
         Sets that are tried.
 
@@ -96,13 +146,12 @@ def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:
     begin: list[list[int]] = [[] for _ in range(count)]
     for each in sets:
         begin[(each & -each).bit_length() - 1].append(each)
-    every = (1 << count) - 1
     stack, known = [0], {0}
     while stack:
         held = stack.pop()
-        if held == every:
-            return True
         first = (~held & held + 1).bit_length() - 1
+        if first >= count:
+            return True
         most -= len(begin[first])
         if most < 0:
             return None
@@ -112,17 +161,19 @@ def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:
     return False
 
 
-def _relaxed(sets, cost, must, k: int, watch: Watch) -> tuple[np.ndarray | None, float, np.ndarray | None]:
+def _relaxed(sets, cost, must, k: int | None, watch: Watch) -> tuple[np.ndarray | None, float, np.ndarray | None]:
     """Return the share of each set in the cheapest choice of fractions, its cost, and what each set costs beyond."""
-    if len(sets) < k or not sets[:, must].any(axis=0).all():
+    if len(sets) < (k or 1) or not sets[:, must].any(axis=0).all():
         return None, 0.0, None
-    rows = np.concatenate([sets[:, must].T, np.ones((1, len(sets)), dtype=bool)])
+    rows, sums = sets[:, must].T, np.ones(int(must.sum()))
+    if k is not None:
+        rows, sums = np.concatenate([rows, np.ones((1, len(sets)), dtype=bool)]), np.r_[sums, k]
     found = linprog(
         cost,
         A_ub=csr_array(sets[:, ~must].T.astype(float)) if not must.all() else None,
         b_ub=np.ones(int((~must).sum())) if not must.all() else None,
         A_eq=csr_array(rows.astype(float)),
-        b_eq=np.r_[np.ones(len(rows) - 1), k],
+        b_eq=sums,
         bounds=(0, None),
         method="highs-ds",
         options={"presolve": False, "time_limit": max(0.1, watch.remaining(SECONDS))},

@@ -34,6 +34,8 @@ class Effort:
         by the plans that may be balanced: one, and others where that leaves some outside.
     nears : int
         Choices of near sets for all territories around those outside, without gain, that end them.
+    covers : int
+        Times that the surroundings of territories outside are covered anew in the best way.
     pieces : int
         Pieces of a pocket of the map that are listed to prove that it cannot be within the tolerance.
     """
@@ -53,6 +55,7 @@ class Effort:
     regroups: int
     columns: int
     nears: int
+    covers: int
     pieces: int
 
 
@@ -73,7 +76,8 @@ EFFORTS = {
         regroups=8,
         columns=8_000,
         nears=1,
-        pieces=1_500,
+        covers=0,
+        pieces=3_000,
     ),
     "default": Effort(
         starts=6,
@@ -91,7 +95,8 @@ EFFORTS = {
         regroups=90,
         columns=120_000,
         nears=4,
-        pieces=30_000,
+        covers=4,
+        pieces=60_000,
     ),
     "thorough": Effort(
         starts=16,
@@ -109,6 +114,7 @@ EFFORTS = {
         regroups=600,
         columns=1_000_000,
         nears=8,
+        covers=12,
         pieces=300_000,
     ),
 }

@@ -53,7 +53,7 @@ class Search:
         self.aim = aim
         self.inner = replace(problem, tolerance=aim * problem.tolerance)
         # of territories chosen anew together: turns, sets to choose from, and why some need not be
-        self.turns = self.listed = 0
+        self.turns = self.listed = self.covers = 0
         self.excuses: Excuses | None = None
 
     @property

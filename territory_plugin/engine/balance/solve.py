@@ -12,6 +12,7 @@ from .choosing import choose_anew, choose_near, list_all, list_clusters, recover
 from .contiguity import assign_to_centres
 from .effort import Effort
 from .exact import Proof, alike
+from .imposing import impose_covers
 from .mending import settle_all
 from .objective import Weights, WorkingPartition
 from .pockets import Excuses
@@ -112,7 +113,8 @@ def _balanced(
     if search.regroups_early:
         best = choose_anew(search, best, watch.part(0.6, 0.9))
         if known is None or search.rank(best)[0] <= search.rank(known)[0]:
-            best = choose_near(search, best, watch.part(0.9, 1.0))
+            best = impose_covers(search, best, watch.part(0.9, 0.95))
+            best = choose_near(search, best, watch.part(0.95, 1.0))
     return best
 
 
@@ -128,7 +130,7 @@ def _other_balanced(
     if not best.outside() and shortest.inertia() < SHORTER * best.inertia():
         best = min(best, _balanced(search, shortest, watch), key=search.rank)
     for turn, other in enumerate(others[:most]):
-        if not search.improvable(best) or not search.excuses.unaccounted:
+        if not search.improvable(best) or not search.excuses.unaccounted or turn + search.covers // 2 >= most:
             break
         found = _balanced(search, other, watch.part(turn / most, (turn + 1) / most), best)
         best = min(best, found, key=search.rank)
