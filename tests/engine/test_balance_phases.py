@@ -525,19 +525,28 @@ def test_a_slight_excess_is_mended_before_territories_are_chosen_anew(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("outside", "known", "ways", "tried"),
+    ("outside", "known", "ways", "load", "tried"),
     [
-        (0, False, 100.0, []),
-        (0, False, 150.0, ["short"]),  # balance took a third of the travel
-        (1, True, 150.0, []),  # a proof accounts for it
-        (1, False, 150.0, ["first", "short"]),
+        (0, False, 100.0, 1.0, []),
+        (0, False, 150.0, 1.0, ["short"]),  # balance took a third of the travel
+        (1, True, 150.0, 1.2, []),  # a proof accounts for it
+        (1, False, 150.0, 1.2, ["first", "short"]),
+        (1, False, 150.0, 0.94, ["first"]),  # that is hardly outside
     ],
 )
-def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outside, known, ways, tried):
+def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outside, known, ways, load, tried):
     """Of three others two are asked at most, in their order; for the sake of travel the one that has the least."""
 
     def plan(name, bad, inertia):
-        return SimpleNamespace(name=name, outside=lambda: [0] * bad, inertia=lambda: inertia)
+        return SimpleNamespace(
+            name=name,
+            outside=lambda: [0] * bad,
+            inertia=lambda: inertia,
+            problem=SimpleNamespace(tolerance=0.05),
+            load=[load],
+            target=[1.0],
+            per_target=1.0,
+        )
 
     others = [plan("first", 1, 120.0), plan("short", 1, 100.0), plan("last", 1, 130.0)]
     search = SimpleNamespace(

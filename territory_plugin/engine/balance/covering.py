@@ -21,8 +21,8 @@ from .watch import Watch
 SECONDS = 5.0
 """Of one linear program, at most: a stop for machines that are in trouble."""
 WHOLE = 1e-6
-ASKED = (16, 128, 1024)
-"""Sets that are asked first, next and then, before all others."""
+ASKED, AT_ONCE = (16, 128), 1024
+"""Sets that are asked first and next, and the others so many at a time."""
 
 
 def cheapest_cover(
@@ -116,7 +116,8 @@ def consistent(sets: np.ndarray, must: int) -> np.ndarray:
             if not stays.any():
                 return left[:0]
             lost = np.flatnonzero(~stays)
-            for holders in np.split(np.flatnonzero(stays), ASKED):
+            holding = np.flatnonzero(stays)
+            for holders in np.split(holding, [*ASKED, *range(AT_ONCE, len(holding), AT_ONCE)]):
                 lost = lost[(held[lost] @ held[holders].T > 0).all(axis=1)]
             stays[:] = True
             stays[lost] = False

@@ -94,7 +94,7 @@ EFFORTS = {
         sets=25_000,
         regroups=90,
         columns=120_000,
-        nears=4,
+        nears=3,
         covers=4,
         pieces=60_000,
     ),

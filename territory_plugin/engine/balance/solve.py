@@ -28,6 +28,8 @@ SHORTER = 0.99
 PHASES, BALANCING, FEW_EACH = 0.9, 0.5, 25
 """Share of the progress before a plan is balanced, and where units are fewer than that for each territory: there this
 takes most of the time."""
+SLIGHTLY = 0.02
+"""Where none is outside by more than that, one other plan is enough."""
 OTHERS, OTHER_UNITS = 2, 2000
 """Other plans that are balanced where some territories stay outside for no known reason, and units of them together."""
 
@@ -132,9 +134,17 @@ def _other_balanced(
     for turn, other in enumerate(others[:most]):
         if not search.improvable(best) or not search.excuses.unaccounted or turn + search.covers // 2 >= most:
             break
+        if turn and _are_slight(best, search.excuses.unaccounted):
+            break
         found = _balanced(search, other, watch.part(turn / most, (turn + 1) / most), best)
         best = min(best, found, key=search.rank)
     return best
+
+
+def _are_slight(part: WorkingPartition, territories: list[int]) -> bool:
+    """Answer whether territories are hardly outside the tolerance."""
+    most = part.problem.tolerance + SLIGHTLY
+    return all(abs(part.load[t] - part.target[t]) * part.per_target < most for t in territories)
 
 
 def _one_each(problem: Problem) -> np.ndarray:
