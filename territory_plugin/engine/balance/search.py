@@ -52,7 +52,7 @@ class Search:
         self.strict = STRICT * dear
         self.aim = aim
         self.inner = replace(problem, tolerance=aim * problem.tolerance)
-        # of territories chosen anew together: turns, sets to choose from, and why some need not be
+        # of territories chosen anew together: turns, sets to choose from, covers imposed, and why some need not be
         self.turns = self.listed = self.covers = 0
         self.excuses: Excuses | None = None
 
