@@ -13,7 +13,7 @@ from healthcare_territories.territory_plugin.engine.balance.objective import Wei
 from healthcare_territories.territory_plugin.engine.balance.pockets import Excuses
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.search import STRICT, Search
-from healthcare_territories.territory_plugin.engine.balance.surroundings import Surroundings
+from healthcare_territories.territory_plugin.engine.balance.surroundings import VAST, Surroundings
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,3 +88,19 @@ def test_a_piece_may_hold_the_crumbs_that_it_lies_by():
         pieces = Surroundings(replace(problem, target=np.full(2, 100.0), scale=None)).pieces([0, 2], 0.05, 1000)
         assert len(pieces.sets) == (2 if within else 1)
         assert pieces.may_cover(0.05, Watch()) == within
+
+
+def test_many_light_units_together_are_what_lies_beyond():
+    """The 50 is half a target; a row of crumbs beside it is one thing that it may hold, or leads on to who knows what.
+
+    50 - 0.4 - 0.4 - ... - 0.4 - 100
+    """
+    for count, far in ((VAST, False), (VAST + 1, True)):
+        problem = of_graph(nx.path_graph(count + 2), [50, *[0.4] * count, 100.0], 2)
+        surroundings = Surroundings(replace(problem, target=np.full(2, 100.0), scale=None))
+        near, _, crumbs, vast = surroundings.near(0)
+        assert vast == far
+        assert near == (set() if far else {count + 1})
+        assert len(crumbs) == (0 if far else count)
+        assert surroundings.pieces([0], 0.05, 1000).grows.tolist() == [True]
+        assert (surroundings.pieces([0, count + 1], 0.05, 1000).may_cover(0.05, Watch())) == far

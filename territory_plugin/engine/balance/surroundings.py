@@ -3,8 +3,8 @@
 A territory that meets some units lies among them, or leaves there pieces that reach their border.
 
 Units with next to no workload are left out: what lies beside a set may belong to it, and units that touch through them
-count as touching, which only allows more. A unit without workload stays in where others touch through it alone: two
-territories cannot both pass there.
+count as touching, which only allows more; many of them together count as what lies beyond. A unit without workload
+stays in where others touch through it alone: two territories cannot both pass there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from .covering import consistent, exact_cover
 from .listing import as_rows, is_connected, list_connected, units_in
@@ -24,6 +25,8 @@ from .watch import Watch
 CLOSE = 1e-9
 CRUMB = 0.005
 """Units that hold no more of a target than this are left out."""
+VAST = 60
+"""Connected parts with more of them count as what lies beyond."""
 HEAVY = 8.0
 """So many doors to the units around may a unit have more when it weighs a target: few sets hold a heavy one."""
 WHOLE, MOST_NODES = 300, 50
@@ -123,11 +126,12 @@ class Surroundings:
         self.crumb = (free & (problem.workload > 0) & (problem.workload <= CRUMB * self.target)).tolist()
         empty = (free & (problem.workload == 0)).tolist()
         self.passes = [is_empty and self._parts(unit) for unit, is_empty in enumerate(empty)]
+        self._vast = self._in_vast_parts(free & ~np.array(self.open) & ~np.array(self.passes)).tolist()
         # what a territory that exists for a heavy unit may take beside it
         _, high = problem.limits(problem.tolerance)
         held = np.bincount(np.maximum(problem.fixed, 0), problem.workload * (problem.fixed >= 0), problem.territories)
         self.spare = np.where(problem.oversize, high - held, 0.0)
-        self._near: dict[int, tuple[set[int], bool, set[int]]] = {}
+        self._near: dict[int, tuple[set[int], bool, set[int], bool]] = {}
 
     def few_doors(self, first: Collection[int], beyond: Collection[int] = ()) -> Iterator[int]:
         """Yield units around some, so that few light ones are left on the border, where pieces are many.
@@ -158,7 +162,7 @@ class Surroundings:
             queue += fresh
             known.update(fresh)
 
-    def near(self, unit: int) -> tuple[set[int], bool, set[int]]:
+    def near(self, unit: int) -> tuple[set[int], bool, set[int], bool]:
         """Return what a unit touches, directly or through what is left out.
 
         Returns
@@ -169,21 +173,33 @@ class Surroundings:
             Whether it touches units that are fixed.
         crumbs : set of int
             Units with next to no workload.
+        vast : bool
+            Whether it touches a large part of the map that is left out.
         """
         if unit not in self._near:
             problem = self.problem
-            found, heavy, passed, stack = set(), False, set(), [unit]
+            found, heavy, vast, passed, stack = set(), False, False, set(), [unit]
             while stack:
                 for other in problem.neighbours[stack.pop()]:
                     if problem.fixed[other] >= 0:
                         heavy = True
                     elif self.open[other] or self.passes[other]:
                         found.add(other)
+                    elif self._vast[other]:
+                        vast = True
                     elif other not in passed:
                         passed.add(other)
                         stack.append(other)
-            self._near[unit] = found - {unit}, heavy, {other for other in passed if self.crumb[other]}
+            self._near[unit] = found - {unit}, heavy, {other for other in passed if self.crumb[other]}, vast
         return self._near[unit]
+
+    def _in_vast_parts(self, left_out: np.ndarray) -> np.ndarray:
+        """Return which units are in connected parts of many that are left out: these count as what lies beyond."""
+        first, second = self.problem.contacts.T
+        inside = left_out[first] & left_out[second]
+        pairs = (np.ones(int(inside.sum())), (first[inside], second[inside]))
+        _, part = connected_components(csr_array(pairs, shape=(len(left_out), len(left_out))), directed=False)
+        return left_out & (np.bincount(part)[part] > VAST)
 
     def _parts(self, unit: int) -> bool:
         """Answer whether those around a unit, all with workload, touch each other through it only."""
@@ -209,11 +225,11 @@ class Surroundings:
         place = {unit: at for at, unit in enumerate(order)}
         loaded = sum(self.open[unit] for unit in order)
         near = [self.near(unit) for unit in order]
-        around = [sum(1 << place[other] for other in touched if other in place) for touched, _, _ in near]
-        border = sum(1 << at for at, (touched, _, _) in enumerate(near) if any(o not in place for o in touched))
-        beside = sum(1 << at for at, (_, heavy, _) in enumerate(near) if heavy)
-        crumbs = sorted(set().union(*(few for _, _, few in near)))
-        lies_by = np.array([[each in few for each in crumbs] for _, _, few in near], dtype=float)
+        around = [sum(1 << place[other] for other in touched if other in place) for touched, *_ in near]
+        border = sum(1 << at for at, (touched, *_, vast) in enumerate(near) if vast or not touched <= place.keys())
+        beside = sum(1 << at for at, (_, heavy, *_) in enumerate(near) if heavy)
+        crumbs = sorted(set().union(*(few for _, _, few, _ in near)))
+        lies_by = np.array([[each in few for each in crumbs] for _, _, few, _ in near], dtype=float)
         extra = np.array([self.workload[each] for each in crumbs])
         workload = [self.workload[unit] for unit in order]
         low, high = self.target * (1 - tolerance), self.target * (1 + tolerance)
