@@ -543,9 +543,7 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
             outside=lambda: [0] * bad,
             inertia=lambda: inertia,
             problem=SimpleNamespace(tolerance=0.05),
-            load=[load],
-            target=[1.0],
-            per_target=1.0,
+            off=lambda territory: abs(load - 1.0),
         )
 
     others = [plan("first", 1, 120.0), plan("short", 1, 100.0), plan("last", 1, 130.0)]

@@ -76,15 +76,17 @@ def _pieces(region: Search, part: WorkingPartition, territory: int, tolerance: f
     """Return the pieces of the widest surroundings of a territory that are few enough, None where none has a cover."""
     surroundings = region.excuses.pockets.surroundings
     inside = [unit for unit, home in enumerate(part.assignment) if home == territory and surroundings.open[unit]]
-    order, sizes, found = surroundings.few_doors(inside), [], True
-    while found and (not sizes or len(inside) == sizes[-1]):
-        sizes.append(int(GROWTH * len(inside)) + 1)
-        inside += islice(order, sizes[-1] - len(inside))
-        found = surroundings.pieces(inside, tolerance, min(region.effort.pieces, MOST_PIECES))
-    for size in reversed(sizes):
-        pieces = surroundings.pieces(inside[:size], tolerance, min(region.effort.pieces, MOST_PIECES))
-        pieces = pieces and pieces.within(tolerance)
-        if pieces and 0 < len(pieces.sets) <= MOST_SETS:
+    order, size, listed = surroundings.few_doors(inside), len(inside), []
+    while len(inside) == size:
+        size = int(GROWTH * len(inside)) + 1
+        inside += islice(order, size - len(inside))
+        pieces = surroundings.pieces(inside, tolerance, min(region.effort.pieces, MOST_PIECES))
+        if pieces is None:
+            break
+        listed.append(pieces)
+    for each in reversed(listed):
+        pieces = each.within(tolerance)
+        if 0 < len(pieces.sets) <= MOST_SETS:
             return pieces
     return None
 
@@ -183,7 +185,7 @@ def _excused(region: Search, best: WorkingPartition) -> dict[int, float]:
     """Return how far off proven territories are, by their heaviest units."""
     proven = set(best.improvable()).difference(region.improvable(best))
     heaviest = region.excuses.heaviest(best, proven)
-    return {unit: abs(best.load[t] - best.target[t]) * best.per_target for t, unit in heaviest.items()}
+    return {unit: best.off(t) for t, unit in heaviest.items()}
 
 
 def _give_to_heavy(region: Search, fixed: np.ndarray, pieces: list[list[int]]) -> None:

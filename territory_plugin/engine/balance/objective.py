@@ -228,11 +228,7 @@ class WorkingPartition:
         for unit, least in self.problem.stuck.items():
             home = self.assignment[unit]
             proven[home] = max(least, proven.get(home, 0.0))
-        return [
-            t
-            for t in self.outside()
-            if t not in proven or abs(self.load[t] - self.target[t]) * self.per_target > proven[t] + 1e-9
-        ]
+        return [t for t in self.outside() if t not in proven or self.off(t) > proven[t] + 1e-9]
 
     def touching(self) -> list[list[int]]:
         """Return for each territory those that it touches, in order."""
@@ -254,6 +250,10 @@ class WorkingPartition:
             rim = sorted({other for one in rim for other in touching[one]} - near)
             near.update(rim)
         return near
+
+    def off(self, territory: int) -> float:
+        """Return how far a territory is from its target, either way, in targets."""
+        return abs(self.load[territory] - self.target[territory]) * self.per_target
 
     def worst(self) -> float:
         """Return the largest deviation from the target among the territories that are not oversize."""

@@ -178,7 +178,7 @@ class Excuses:
                 self.unaccounted.append(t)
                 continue
             beyond = used.union(each for each in part.problem.stuck if part.assignment[each] != t)
-            off = abs(part.load[t] - part.target[t]) * part.per_target
+            off = part.off(t)
             known = [each for each in self.found if each.meets(part.assignment, t) and beyond.isdisjoint(each.units)]
             if not any(each.bound >= off - CLOSE for each in known) and self._asked.get(unit, 0) < pieces:
                 self._asked[unit] = pieces

@@ -135,17 +135,11 @@ def _other_balanced(
         # two covers take as long as another plan
         if not search.improvable(best) or not search.excuses.unaccounted or turn + search.covers // 2 >= most:
             break
-        if turn and _are_slight(best, search.excuses.unaccounted):
+        if turn and max(map(best.off, search.excuses.unaccounted)) < best.problem.tolerance + SLIGHTLY:
             break
         found = _balanced(search, other, watch.part(turn / most, (turn + 1) / most), best)
         best = min(best, found, key=search.rank)
     return best
-
-
-def _are_slight(part: WorkingPartition, territories: list[int]) -> bool:
-    """Answer whether territories are hardly outside the tolerance."""
-    most = part.problem.tolerance + SLIGHTLY
-    return all(abs(part.load[t] - part.target[t]) * part.per_target < most for t in territories)
 
 
 def _one_each(problem: Problem) -> np.ndarray:
