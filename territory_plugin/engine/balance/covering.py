@@ -21,7 +21,7 @@ from .watch import Watch
 SECONDS = 5.0
 """Of one linear program, at most: a stop for machines that are in trouble."""
 WHOLE = 1e-6
-ASKED, AT_ONCE = (16, 128), 1024
+ASKED, AT_ONCE = (16, 128), 256
 """Sets that are asked first and next, and the others so many at a time."""
 
 
@@ -106,23 +106,39 @@ def consistent(sets: np.ndarray, must: int) -> np.ndarray:
     """
     # small sets first: most are beside one of the first that are asked
     left = np.argsort(sets.sum(axis=1), kind="stable")
-    held = sets[left].astype(np.float32)
+    held = sets[left]
+    bits = _as_words(held)
     before = None
     while before != len(left):
         before = len(left)
         # units that few sets hold say most
         for unit in np.argsort(held[:, :must].sum(axis=0), kind="stable").tolist():
-            stays = held[:, unit] > 0
+            stays = held[:, unit].copy()
             if not stays.any():
                 return left[:0]
             lost = np.flatnonzero(~stays)
             holding = np.flatnonzero(stays)
             for holders in np.split(holding, [*ASKED, *range(AT_ONCE, len(holding), AT_ONCE)]):
-                lost = lost[(held[lost] @ held[holders].T > 0).all(axis=1)]
-            stays[:] = True
-            stays[lost] = False
-            left, held = left[stays], held[stays]
+                lost = lost[_meet(bits[lost], bits[holders]).all(axis=1)]
+            if len(lost):
+                stays[:] = True
+                stays[lost] = False
+                left, held, bits = left[stays], held[stays], bits[stays]
     return np.sort(left)
+
+
+def _as_words(sets: np.ndarray) -> np.ndarray:
+    """Return sets as bits of whole words, shape (sets, words)."""
+    packed = np.packbits(sets, axis=1)
+    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
+
+
+def _meet(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which sets have a unit in common with which others, all as words, shape (some, others)."""
+    common = np.zeros((len(some), len(others)), dtype=bool)
+    for mine, theirs in zip(some.T, others.T):
+        common |= (mine[:, None] & theirs) != 0
+    return common
 
 
 def exact_cover(sets: Sequence[int], count: int, most: int) -> bool | None:

@@ -72,6 +72,12 @@ def cut_edges(neighbours: Sequence[tuple[int, ...]], assignment: Sequence[int]) 
     )
 
 
+def square_of_sums(sums: np.ndarray) -> np.ndarray:
+    """Return |s|²/m of sums of workload, mass m and mass × place s, shape (..., 5): what `square_of` is of one's."""
+    squares = np.square(sums[..., 2:])
+    return (squares[..., 0] + squares[..., 1] + squares[..., 2]) / np.maximum(sums[..., 1], 1e-12)
+
+
 class WorkingPartition:
     """An assignment with everything that makes the cost of a move quick to tell.
 

@@ -8,9 +8,11 @@ cut is not: of all the tree's edges the one with the least cost is taken. After 
 
 from __future__ import annotations
 
+from itertools import chain, cycle
+
 import numpy as np
 
-from .objective import WorkingPartition
+from .objective import WorkingPartition, square_of_sums
 
 MOST_CUTS_SAVED = 2.0
 """Cut edges, × √units, that a new cut may save at most: what costs more is not looked at."""
@@ -88,31 +90,31 @@ def _best_cut(
 ) -> tuple[list[int], list[int]] | None:
     """Return the units that change sides in the best cut of a random tree, None if none is better."""
     assignment, neighbours = part.assignment, part.neighbours
-    order, parent = _random_tree(units, neighbours, assignment, one, other, rng)
-    inside, ends = _preorder(order, parent)
+    inside, ends = _preorder(*_random_tree(units, neighbours, rng))
     # the units below an edge of the tree are a stretch of this order: sums are differences of running sums
-    rows = part.fields[inside]
-    running = np.cumsum(rows, axis=0)
-    below = running[ends[1:] - 1] - running[:-1]
-    total = running[-1]
-    above = total - below
+    running = np.cumsum(part.fields[inside], axis=0)
+    # below each edge, and above it
+    sums = np.empty((2, len(inside) - 1, running.shape[1]))
+    np.subtract(running[ends[1:] - 1], running[:-1], out=sums[0])
+    np.subtract(running[-1], sums[0], out=sums[1])
     now = part.balance_cost(one, part.load[one]) + part.balance_cost(other, part.load[other])
     now -= part.square_of(one) + part.square_of(other)
-    lower, upper = _square(below), _square(above)
-    straight = part.balance_costs(one, below[:, 0]) + part.balance_costs(other, above[:, 0])
+    lower, upper = square_of_sums(sums)
+    for_one, for_other = part.balance_costs(one, sums[..., 0]), part.balance_costs(other, sums[..., 0])
+    straight = for_one[0] + for_other[1]
     straight -= part.pull[one] * lower + part.pull[other] * upper
-    crossed = part.balance_costs(other, below[:, 0]) + part.balance_costs(one, above[:, 0])
+    crossed = for_other[0] + for_one[1]
     crossed -= part.pull[other] * lower + part.pull[one] * upper
     if part.terms:
         place = np.arange(len(inside))
-        is_below = (place > np.arange(len(below))[:, None]) & (place < ends[1:, None])
+        is_below = (place > place[:-1, None]) & (place < ends[1:, None])
         straight += part.split_terms(inside, is_below, one, other)
         crossed += part.split_terms(inside, ~is_below, one, other)
         now += part.split_terms(inside, np.array([[assignment[unit] == one for unit in inside]]), one, other)[0]
     for position, unit in enumerate(inside):
         if part.anchored[unit]:
             # the anchored unit keeps its territory, below the edge or above it
-            under = np.zeros(len(below), dtype=bool)
+            under = np.zeros(len(straight), dtype=bool)
             under[:position] = ends[1 : position + 1] > position
             stays = under if assignment[unit] == one else ~under
             straight[~stays] = np.inf
@@ -143,53 +145,47 @@ def _best_cut(
     return (to_one, to_other) if change < threshold else None
 
 
-def _random_tree(units, neighbours, assignment, one, other, rng) -> tuple[list[int], dict[int, int]]:
-    """Return the units in the order in which a random tree takes them, and their parents."""
-    size = len(units)
-    picks = rng.random(8 * size + 16).tolist()
-    count = len(picks)
-    root = units[int(picks[0] * size)]
-    parent = {root: -1}
-    order = [root]
-    rim = [(root, near) for near in neighbours[root] if assignment[near] in (one, other)]
-    step = 0
-    while len(order) < size:
-        step += 1
-        spot = int(picks[step % count] * len(rim))
-        above, unit = rim[spot]
+def _random_tree(units, neighbours, rng) -> tuple[list[int], list[int]]:
+    """Return the units in the order in which a random tree takes them, and the place of each one's parent in it."""
+    picks = rng.random(8 * len(units) + 16).tolist()
+    root = units[int(picks[0] * len(units))]
+    order, above, left = [root], [-1], set(units)
+    left.remove(root)
+    rim = [(0, near) for near in neighbours[root] if near in left]
+    for pick in chain(picks[1:], cycle(picks)):
+        spot = int(pick * len(rim))
+        place, unit = rim[spot]
         last = rim.pop()
         if spot < len(rim):
             rim[spot] = last
-        if unit in parent:
+        if unit not in left:
             continue
-        parent[unit] = above
+        left.remove(unit)
+        here = len(order)
         order.append(unit)
+        above.append(place)
+        if not left:
+            break
         for near in neighbours[unit]:
-            if near not in parent:
-                home = assignment[near]
-                if home == one or home == other:  # noqa: SIM109
-                    rim.append((unit, near))
-    return order, parent
+            if near in left:
+                rim.append((here, near))
+    return order, above
 
 
-def _preorder(order: list[int], parent: dict[int, int]) -> tuple[list[int], np.ndarray]:
+def _preorder(order: list[int], above: list[int]) -> tuple[list[int], np.ndarray]:
     """Return the tree's units so that each subtree is a stretch, and where the stretch of each ends."""
-    size = dict.fromkeys(order, 1)
-    for unit in reversed(order[1:]):
-        size[parent[unit]] += size[unit]
-    free = {order[0]: 1}
-    inside = [order[0]] * len(order)
-    ends = [len(order)] * len(order)
-    for unit in order[1:]:
-        above = parent[unit]
-        spot = free[above]
-        free[above] = spot + size[unit]
-        free[unit] = spot + 1
-        inside[spot] = unit
-        ends[spot] = spot + size[unit]
+    count = len(order)
+    size = [1] * count
+    for at in range(count - 1, 0, -1):
+        size[above[at]] += size[at]
+    free = [1] * count
+    inside = [order[0]] * count
+    ends = [count] * count
+    for at in range(1, count):
+        parent = above[at]
+        spot = free[parent]
+        free[parent] = spot + size[at]
+        free[at] = spot + 1
+        inside[spot] = order[at]
+        ends[spot] = spot + size[at]
     return inside, np.array(ends)
-
-
-def _square(sums: np.ndarray) -> np.ndarray:
-    """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
-    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(sums[:, 1], 1e-12)

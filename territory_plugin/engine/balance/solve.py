@@ -130,7 +130,7 @@ def _other_balanced(
     """
     shortest = min(others, key=WorkingPartition.inertia)
     if not best.outside() and shortest.inertia() < SHORTER * best.inertia():
-        best = min(best, _balanced(search, shortest, watch), key=search.rank)
+        best = min(best, _balanced(search, shortest, watch, best), key=search.rank)
     for turn, other in enumerate(others[:most]):
         # two covers take as long as another plan
         if not search.improvable(best) or not search.excuses.unaccounted or turn + search.covers // 2 >= most:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .contiguity import components
 from .listing import is_connected
-from .objective import WorkingPartition
+from .objective import WorkingPartition, square_of_sums
 from .watch import Watch
 
 FREE = 17
@@ -158,7 +158,7 @@ def best_split(
     # without BLAS, whose rounding depends on the number of its threads
     ones = np.einsum("su,uf->sf", inside, rows) + fixed[0]
     others = total - ones
-    cost = balance[subsets] - part.pull[one] * _square(ones) - part.pull[other] * _square(others)
+    cost = balance[subsets] - part.pull[one] * square_of_sums(ones) - part.pull[other] * square_of_sums(others)
     if part.terms:
         to_one = np.empty((len(subsets), len(units)), dtype=bool)
         for column, unit in enumerate(units):
@@ -232,8 +232,3 @@ def _connected(masks: np.ndarray, around: list[int]) -> np.ndarray:
         if (grown == reach).all():
             return (reach == masks) & (masks != 0)
         reach = grown
-
-
-def _square(sums: np.ndarray) -> np.ndarray:
-    """Return |s|² / m of sums of workload, mass and mass × place, shape (n,)."""
-    return (np.square(sums[:, 2]) + np.square(sums[:, 3]) + np.square(sums[:, 4])) / np.maximum(sums[:, 1], 1e-12)
