@@ -107,19 +107,27 @@ def consistent(sets: np.ndarray, must: int) -> np.ndarray:
     # small sets first: most are beside one of the first that are asked
     left = np.argsort(sets.sum(axis=1), kind="stable")
     held = sets[left]
-    bits = _as_words(held)
-    before = None
-    while before != len(left):
-        before = len(left)
-        # units that few sets hold say most
-        for unit in np.argsort(held[:, :must].sum(axis=0), kind="stable").tolist():
+    bits, asked = _as_words(held), np.zeros(must, dtype=int)
+    while True:
+        holders = held[:, :must].sum(axis=0)
+        if not holders.all():
+            return left[:0]
+        # units that few sets hold say most; those that lost none since they were asked would say the same
+        changed = np.flatnonzero(holders != asked)
+        if not len(changed):
+            break
+        for unit in changed[np.argsort(holders[changed], kind="stable")].tolist():
             stays = held[:, unit].copy()
-            if not stays.any():
-                return left[:0]
-            lost = np.flatnonzero(~stays)
             holding = np.flatnonzero(stays)
-            for holders in np.split(holding, [*ASKED, *range(AT_ONCE, len(holding), AT_ONCE)]):
-                lost = lost[_meet(bits[lost], bits[holders]).all(axis=1)]
+            if not len(holding):
+                return left[:0]
+            lost, first = np.flatnonzero(~stays), 0
+            for last in (*ASKED, *range(AT_ONCE, len(holding) + AT_ONCE, AT_ONCE)):
+                lost = lost[_meet(bits[lost], bits[holding[first:last]]).all(axis=1)]
+                first = last
+                if not len(lost) or first >= len(holding):
+                    break
+            asked[unit] = len(holding)
             if len(lost):
                 stays[:] = True
                 stays[lost] = False

@@ -16,7 +16,7 @@ import numpy as np
 
 from .objective import WorkingPartition
 from .problem import Problem
-from .surroundings import CLOSE, Surroundings
+from .surroundings import CLOSE, Pieces, Surroundings
 from .watch import Watch
 
 GROWTH = 1.3
@@ -103,11 +103,19 @@ class Pockets:
             return None
         if pieces.may_cover(self.tolerance, watch):
             return None
-        bound = self._forced(inside, deviation, most, watch)
-        return None if bound is None else Pocket(tuple(sorted(self._core(inside, unit, bound, most, watch))), bound)
+        found = self._forced(inside, deviation, most, watch)
+        if found is None:
+            return None
+        bound, pieces = found
+        return Pocket(tuple(sorted(self._core(pieces, unit, bound, watch))), bound)
 
-    def _forced(self, inside: list[int], deviation: float, most: int, watch: Watch) -> float | None:
-        """Return the largest deviation, up to a given one, that units force that are a pocket; None if unknown."""
+    def _forced(
+        self, inside: list[int], deviation: float, most: int, watch: Watch
+    ) -> tuple[float, Pieces] | None:
+        """Return the largest deviation, up to a given one, that units force that are a pocket; None if unknown.
+
+        And their pieces of territories that are less far off.
+        """
         last = deviation * (1 - LITTLE)
         pieces = self.surroundings.pieces(inside, last, most)
         while pieces is None and last - self.tolerance > CLOSE:
@@ -125,12 +133,14 @@ class Pockets:
             else:
                 below = middle
         if above < len(steps):
-            return steps[above]
-        return deviation if last == deviation * (1 - LITTLE) else last
+            bound = steps[above]
+        else:
+            bound = deviation if last == deviation * (1 - LITTLE) else last
+        less = max(self.tolerance, bound * (1 - LITTLE))
+        return bound, pieces.some(np.flatnonzero(pieces.deviation <= less + CLOSE))
 
-    def _core(self, inside: list[int], unit: int, bound: float, most: int, watch: Watch) -> list[int]:
+    def _core(self, pieces: Pieces, unit: int, bound: float, watch: Watch) -> list[int]:
         """Return the units of a pocket without those, light ones first and a given one last, that force nothing."""
-        pieces = self.surroundings.pieces(inside, max(self.tolerance, bound * (1 - LITTLE)), most)
         workload = self.surroundings.workload
         for each in sorted(pieces.units[: pieces.loaded], key=lambda each: (each == unit, workload[each], each)):
             left = pieces.without(pieces.units.index(each))
