@@ -28,6 +28,9 @@ SHORTER = 0.99
 PHASES, BALANCING, FEW_EACH = 0.9, 0.5, 25
 """Share of the progress before a plan is balanced, and where units are fewer than that for each territory: there this
 takes most of the time."""
+NEAR_AT_ONCE = 1
+"""Where more are outside than that, near sets are chosen for the best of all plans only: that takes as long as another
+plan."""
 SLIGHTLY = 0.02
 """Where none is outside by more than that, one other plan is enough."""
 OTHERS, OTHER_UNITS = 2, 2000
@@ -86,10 +89,12 @@ def solve(
     usual = np.flatnonzero(~problem.oversize).tolist()
     if len(usual) > 1 and alike(problem, usual):
         search.excuses = Excuses(problem, Silent(watch))
-    turning = (balancing + 0.95) / 2
+    turning = (balancing + 0.94) / 2
     best = _balanced(search, smoothed, watch.part(balancing, turning))
     if others and smoothed is first and search.turns:
-        best = _other_balanced(search, best, others, plans - 1, watch.part(turning, 0.95))
+        best = _other_balanced(search, best, others, plans - 1, watch.part(turning, 0.94))
+    if search.regroups_early:
+        best = choose_near(search, best, watch.part(0.94, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
         best = restart(search, best, centres, watch.part(0.96, 0.98))
@@ -116,7 +121,7 @@ def _balanced(
         best = choose_anew(search, best, watch.part(0.6, 0.9))
         if known is None or search.rank(best)[0] <= search.rank(known)[0]:
             best = impose_covers(search, best, watch.part(0.9, 0.95))
-            best = choose_near(search, best, watch.part(0.95, 1.0))
+            best = choose_near(search, best, watch.part(0.95, 1.0), NEAR_AT_ONCE)
     return best
 
 
