@@ -116,6 +116,8 @@ def test_consistent_sets_are_those_of_all_covers_and_few_more(units, many, must,
     rows = np.unique(np.random.default_rng(seed).random((many, units)) < 0.4, axis=0)
     rows = rows[rows[:, :must].any(axis=1)]
     left = set(consistent(rows, must).tolist())
+    # with more units than fit in a word it is the same
+    assert set(consistent(np.repeat(rows, 12, axis=1), 12 * must).tolist()) == left
     for size in range(1, must + 1):
         for chosen in map(list, itertools.combinations(range(len(rows)), size)):
             if (rows[chosen].sum(axis=0) <= 1).all() and rows[chosen].any(axis=0)[:must].all():

@@ -554,21 +554,43 @@ def test_other_plans_are_balanced_for_balance_or_shorter_ways(monkeypatch, outsi
         rank=lambda part: (len(part.outside()), part.inertia()),
     )
     asked = []
+
+    def balanced(search, start, watch, known):
+        asked.append((start.name, known.name))
+        return start
+
     monkeypatch.setattr(solve, "WorkingPartition", SimpleNamespace(inertia=lambda part: part.inertia()))
-    monkeypatch.setattr(solve, "_balanced", lambda search, start, *_: asked.append(start.name) or start)
+    monkeypatch.setattr(solve, "_balanced", balanced)
     best = solve._other_balanced(search, plan("best", outside, ways), others, 2, Watch())
-    assert asked == tried
+    # whoever is the best so far is known
+    assert asked == list(zip(tried, ["best", *tried]))
     assert best.name == (tried[-1] if tried and outside else "best")
 
 
-@pytest.mark.parametrize(("known", "near"), [(None, True), (0.2, True), (0.1, True), (0.05, False)])
-def test_a_plan_is_chosen_near_unless_a_better_one_is_known(monkeypatch, known, near):
+@pytest.mark.parametrize(
+    ("known", "outside", "near"),
+    [(None, 1, True), (0.2, 1, True), (0.1, 1, True), (0.05, 1, False), (None, 2, False), (0.2, 2, False)],
+)
+def test_a_plan_is_chosen_near_unless_a_better_one_is_known_or_several_are_outside(monkeypatch, known, outside, near):
     """The plan has an excess of 0.1; what counts of another is its own."""
     for step in ("settle_all", "choose_anew", "impose_covers"):
         monkeypatch.setattr(solve, step, lambda search, part, watch: part)
     monkeypatch.setattr(solve, "choose_near", lambda search, part, watch: 0.01)
-    search = SimpleNamespace(regroups_early=True, rank=lambda part: (part, 0.0))
+    search = SimpleNamespace(
+        regroups_early=True, rank=lambda part: (part, 0.0), improvable=lambda part: list(range(outside))
+    )
     assert solve._balanced(search, 0.1, Watch(), known) == (0.01 if near else 0.1)
+
+
+@pytest.mark.parametrize(("lengths", "last"), [([113, 103, 102, 102], 0), ([113, 97, 105, 105], 1)])
+def test_near_sets_for_several_outside_are_chosen_for_the_best_plan_only(monkeypatch, lengths, last):
+    """A row of 420 in four: one of them outside, or two."""
+    problem = row_of_units(np.column_stack([np.arange(420.0), np.zeros(420), np.full(420, 6371.0)]), 4, 0.05)
+    plan, asked = np.repeat(np.arange(4), lengths).tolist(), []
+    monkeypatch.setattr(solve, "_balanced", lambda search, *_: search.working(plan, 300.0))
+    monkeypatch.setattr(solve, "choose_near", lambda search, part, watch: asked.append(part.load) or part)
+    solve.solve(problem, EFFORTS["quick"], Weights(), np.random.default_rng(0), Watch())
+    assert asked == [[float(each) for each in lengths]] * last
 
 
 def test_room_that_is_given_is_used_for_travel():

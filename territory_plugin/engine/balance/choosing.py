@@ -165,10 +165,8 @@ def choose_anew(region: Search, best: WorkingPartition, watch: Watch, share: flo
     return best
 
 
-def choose_near(
-    region: Search, best: WorkingPartition, watch: Watch, most: int = NEAR_OUTSIDE
-) -> WorkingPartition:
-    """Return a partition with less excess, where few territories, at `most` so many, are outside the tolerance.
+def choose_near(region: Search, best: WorkingPartition, watch: Watch) -> WorkingPartition:
+    """Return a partition with less excess, where few territories are outside the tolerance.
 
     They and those around get one set each that is near the one they have, all at once: what rebalancing does near
     today's alignment (`choose_near_today`), with the plan in its place. What that finds, coarse units drawn by chance
@@ -177,7 +175,7 @@ def choose_near(
     # chance of its own: plans from other starts stay what they are without it
     vain, chance, bad = 0, np.random.default_rng(0), region.improvable(best)
     for turn in range(NEAR_TURNS):
-        if vain == region.effort.nears or not 0 < len(bad) <= most or watch.time_is_up():
+        if vain == region.effort.nears or not 0 < len(bad) <= NEAR_OUTSIDE or watch.time_is_up():
             break
         watch.progress(turn / NEAR_TURNS, f"Choosing sets near by, worst deviation {100 * best.worst():.1f} %")
         cluster = sorted(best.within_hops(bad, NEAR_HOPS))

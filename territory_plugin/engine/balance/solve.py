@@ -93,7 +93,7 @@ def solve(
     best = _balanced(search, smoothed, watch.part(balancing, turning))
     if others and smoothed is first and search.turns:
         best = _other_balanced(search, best, others, plans - 1, watch.part(turning, 0.94))
-    if search.regroups_early:
+    if search.regroups_early and len(search.improvable(best)) > NEAR_AT_ONCE:
         best = choose_near(search, best, watch.part(0.94, 0.95))
     best, proofs = list_all(search, best, watch.part(0.95, 0.96))
     if n <= FEW_UNITS and not proofs:
@@ -121,7 +121,8 @@ def _balanced(
         best = choose_anew(search, best, watch.part(0.6, 0.9))
         if known is None or search.rank(best)[0] <= search.rank(known)[0]:
             best = impose_covers(search, best, watch.part(0.9, 0.95))
-            best = choose_near(search, best, watch.part(0.95, 1.0), NEAR_AT_ONCE)
+            if len(search.improvable(best)) <= NEAR_AT_ONCE:
+                best = choose_near(search, best, watch.part(0.95, 1.0))
     return best
 
 
