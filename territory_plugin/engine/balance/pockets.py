@@ -132,10 +132,8 @@ class Pockets:
                 above = middle
             else:
                 below = middle
-        if above < len(steps):
-            bound = steps[above]
-        else:
-            bound = deviation if last == deviation * (1 - LITTLE) else last
+        everything = deviation if last == deviation * (1 - LITTLE) else last
+        bound = steps[above] if above < len(steps) else everything
         less = max(self.tolerance, bound * (1 - LITTLE))
         return bound, pieces.some(np.flatnonzero(pieces.deviation <= less + CLOSE))
 

@@ -166,9 +166,7 @@ def _random_tree(units, neighbours, rng) -> tuple[list[int], list[int]]:
         above.append(place)
         if not left:
             break
-        for near in neighbours[unit]:
-            if near in left:
-                rim.append((here, near))
+        rim += [(here, near) for near in neighbours[unit] if near in left]
     return order, above
 
 
