@@ -109,9 +109,7 @@ class Pockets:
         bound, pieces = found
         return Pocket(tuple(sorted(self._core(pieces, unit, bound, watch))), bound)
 
-    def _forced(
-        self, inside: list[int], deviation: float, most: int, watch: Watch
-    ) -> tuple[float, Pieces] | None:
+    def _forced(self, inside: list[int], deviation: float, most: int, watch: Watch) -> tuple[float, Pieces] | None:
         """Return the largest deviation, up to a given one, that units force that are a pocket; None if unknown.
 
         And their pieces of territories that are less far off.
