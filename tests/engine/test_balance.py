@@ -188,7 +188,11 @@ def test_oversize_unit_is_a_territory_of_its_own_and_the_rest_share():
     assert plan.workload[alone] == 50
     assert sorted(plan.workload) == [8, 8, 8, 50]
     assert plan.oversize.tolist() == [territory == alone for territory in range(4)]
-    assert "22 alone holds" in plan.reasons[alone]
+    # all is said in shares of what it leaves to each of the others, 8, as the deviations of the report
+    assert "22 alone holds 625 % of the target" in plan.reasons[alone]
+    assert "22 alone holds 625 % of the target" in " ".join(plan.certificates.messages())
+    assert "nearer to the target than 525.0 %" in plan.certificates.messages()[-1]
+    assert plan.certificates.least_shared_deviation == pytest.approx(5.25)
     assert plan.max_adjusted_deviation == 0
     assert plan.max_deviation == pytest.approx(50 / (74 / 4) - 1)
     assert plan.certificates.least_deviation == pytest.approx(plan.max_deviation)

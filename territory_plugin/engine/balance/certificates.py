@@ -117,7 +117,10 @@ class Certificates:
         return self.oversize[0].workload / self.shared_target - 1
 
     def messages(self) -> list[str]:
-        """Return what the person should know before the search starts, one sentence each."""
+        """Return what the person should know before the search starts, one sentence each.
+
+        In shares of `shared_target`, as the deviations of the plan.
+        """
         said = list(self.seats)
         if len(self.components) > 1 and not said:
             carried = ", ".join(str(part.territories) for part in self.components[:8])
@@ -127,15 +130,15 @@ class Certificates:
                 f"they carry {carried}{more} territories."
             )
         for part in self.components:
-            off = part.target / self.fair_target - 1
+            off = part.target / self.shared_target - 1
             if abs(off) > self.tolerance and not part.oversize:
                 said.append(
-                    f"{part.called[0].upper()}{part.called[1:]} holds {part.workload / self.fair_target:.2f} "
+                    f"{part.called[0].upper()}{part.called[1:]} holds {part.workload / self.shared_target:.2f} "
                     f"targets and carries {part.territories}: each of its territories is about "
                     f"{100 * off:+.0f} % off."
                 )
         said += [
-            f"{unit.unit} alone holds {100 * unit.targets:.0f} % of the target and is a territory of its own."
+            f"{unit.unit} alone holds {100 * unit.workload / self.shared_target:.0f} % of the target and is a territory of its own."
             for unit in self.oversize[:12]
         ]
         if len(self.oversize) > 12:
@@ -149,10 +152,9 @@ class Certificates:
             for each in stuck[:6]
         ]
         said += self.reach
-        if self.least_deviation > self.tolerance:
-            said.append(
-                f"No assignment keeps every territory nearer to the target than {100 * self.least_deviation:.1f} %."
-            )
+        least = self.least_shared_deviation
+        if least > self.tolerance:
+            said.append(f"No assignment keeps every territory nearer to the target than {100 * least:.1f} %.")
         return said
 
 

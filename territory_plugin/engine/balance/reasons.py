@@ -51,17 +51,17 @@ def reasons_of(
         if case.duty.frozen[territory]:
             reasons[territory] = f"{100 * plan.deviation[territory]:+.1f} %: it is locked as it is today."
             continue
-        fair = proof.fair_target * case.duty.share[territory]
+        shared = proof.shared_target * case.duty.share[territory]
         component = proof.components[region_of[territory]]
         stuck = {each.unit: each.least_deviation for each in component.stuck}
         inside = np.flatnonzero(assignment == territory)
         heaviest = int(inside[np.argmax(loads[inside])])
         locked = float(loads[inside][case.duty.fixed[inside] == territory].sum())
-        off = 100 * (plan.workload[territory] / (proof.shared_target * case.duty.share[territory]) - 1)
+        off = 100 * (plan.workload[territory] / shared - 1)
         if plan.workload[territory] == 0:
             reason = f"None of its {Count(len(inside)):unit|units} has any workload."
         elif plan.oversize[territory]:
-            share = 100 * loads[heaviest] / fair
+            share = 100 * loads[heaviest] / shared
             reason = f"{ids[heaviest]} alone holds {share:.0f} % of the target."
             if len(inside) > 1 and plan.workload[territory] > loads[heaviest]:
                 beside = Count(len(inside) - 1)
@@ -78,7 +78,7 @@ def reasons_of(
             else:
                 reason = (
                     f"Its part of the map ({component.region or name_some(component.units, 3)}) holds "
-                    f"{component.workload / proof.fair_target:.2f} targets and carries "
+                    f"{component.workload / proof.shared_target:.2f} targets and carries "
                     f"{component.territories}."
                 )
         elif any(ids[unit] in stuck for unit in inside):
