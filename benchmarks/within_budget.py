@@ -1,0 +1,185 @@
+"""Whether a plan may change no more than a budget: a proof where none can, for whole states.
+
+A bound is asked for its value, here only for its side of the budget; so what the budget rules out goes beforehand. No
+territory receives more than the budget leaves once others have what they need, so it holds only units that it has a
+way to for as much. One that gave all it has away would take as much anew, mostly beyond the budget; the others keep
+some of their units, so every unit that they gain hangs together with these.
+
+The rest is a mixed-integer program of units and territories, contiguity relaxed to separators. Where it has no
+solution, no plan has; where its solution has territories in parts, the separators that these break are added, and it is
+asked again.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
+
+from ..territory_plugin.engine.balance.contiguity import territory_parts
+from .set_bound import SCALE
+
+LAYERS = 3
+"""Of units around a part of a territory that lies apart, whose separators are added with its own."""
+CLOSE = 1e-9
+INFEASIBLE = 2
+"""Status of `scipy.optimize.milp`."""
+
+
+def none_within(
+    problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, budget: float, *, nodes: int, rounds: int
+) -> bool:
+    """Answer whether it is proven that every plan within the limits changes more than a budget.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` (`engine/balance/problem.py`); units without a territory today cost nothing wherever they go.
+    limits : pair of ndarray of float, shape (k,)
+        Least and most workload of each territory.
+    may : ndarray of bool, shape (n, k)
+        Territories that each unit may be in.
+    budget : float
+        In the unit of `workload`.
+    nodes, rounds : int
+        Branches of each program, and how often it is asked with more separators.
+
+    Returns
+    -------
+    bool
+        False where it is not known.
+    """
+    program = _Program(problem, limits, may, budget)
+    for _ in range(rounds):
+        solved = program.solve(nodes)
+        if solved.status == INFEASIBLE:
+            return True
+        if solved.x is None or not program.separate(program.assignment(solved.x)):
+            return False
+    return False
+
+
+class _Program:
+    """x[u, t] is one when unit u is in territory t; only those that a plan within the budget may have are variables.
+
+    Attributes
+    ----------
+    may : ndarray of bool, shape (n, k)
+    stays : ndarray of bool, shape (k,)
+        Whether a territory is sure to keep some of its units.
+    room : ndarray of float, shape (k,)
+        Workload from others that each may receive, in targets.
+    """
+
+    def __init__(self, problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, budget: float) -> None:
+        self.problem, k, today = problem, problem.territories, problem.current
+        self.load = problem.workload / problem.scale
+        self.low, self.high = limits[0] / problem.scale - CLOSE, limits[1] / problem.scale + CLOSE
+        self.budget = budget / problem.scale + CLOSE
+        self.theirs = (today[:, None] >= 0) & (today[:, None] != np.arange(k))
+        free = float(self.load[today < 0].sum())
+        held = np.bincount(today[today >= 0], self.load[today >= 0], k)
+        need = np.maximum(self.low - held, 0.0)
+        self.room = self.budget - np.maximum(need.sum() - need - free, 0.0)
+        # who keeps nothing hands over all, and takes from others what units without a territory do not make up
+        self.stays = held + np.maximum(self.low - free, 0.0) > self.budget
+        self.may = may.copy()
+        for territory in np.flatnonzero(self.stays).tolist():
+            theirs = np.where(self.theirs[:, territory], self.load, 0.0)
+            foreign = np.where(today == territory, 0.0, self.load)
+            for weight, most in ((theirs, self.room[territory]), (foreign, self.high[territory])):
+                self.may[:, territory] &= np.isfinite(self._ways(territory, weight, most))
+        self.unit, self.territory = np.nonzero(self.may)
+        self.at = np.full(may.shape, -1)
+        self.at[self.unit, self.territory] = np.arange(len(self.unit))
+        self.separators: dict[tuple[int, int, tuple[int, ...]], None] = {}
+        for unit, territory in zip(self.unit.tolist(), self.territory.tolist()):
+            self._separate({unit}, [unit], territory)
+
+    def _ways(self, territory: int, weight: np.ndarray, most: float) -> np.ndarray:
+        """Return what the lightest way from a territory to each unit weighs, infinity above `most` (Dijkstra)."""
+        way = np.where(self.problem.current == territory, 0.0, np.inf)
+        queue = [(0.0, int(unit)) for unit in np.flatnonzero(way == 0.0)]
+        heapify(queue)
+        while queue:
+            before, unit = heappop(queue)
+            if before > way[unit]:
+                continue
+            for other in self.problem.neighbours[unit]:
+                after = before + weight[other]
+                if self.may[other, territory] and after < way[other] and after <= most + CLOSE:
+                    way[other] = after
+                    heappush(queue, (after, other))
+        return way
+
+    def _separate(self, inside: set[int], units: list[int], territory: int) -> bool:
+        """Require that some of these units are in a territory only with one around; answer whether that is new.
+
+        Unless the units inside may be all that it has, or what it keeps.
+        """
+        keeps = any(self.problem.current[unit] == territory for unit in inside)
+        if self.load[sorted(inside)].sum() >= self.low[territory] and (keeps or not self.stays[territory]):
+            return False
+        beside = {other for unit in inside for other in self.problem.neighbours[unit]} - inside
+        rim = tuple(sorted(other for other in beside if self.may[other, territory]))
+        new = [key for key in ((unit, territory, rim) for unit in units) if key not in self.separators]
+        self.separators.update(dict.fromkeys(new))
+        return bool(new)
+
+    def solve(self, nodes: int) -> OptimizeResult:
+        """Return what HiGHS finds with the separators so far."""
+        load, count, k = self.load[self.unit], len(self.unit), self.problem.territories
+        received = np.where(self.theirs[self.unit, self.territory], load, 0.0)
+        every = np.arange(count)
+        # each unit once; what territories hold, and receive; all that changes
+        places = [self.at[unit][self.may[unit]] for unit in range(self.problem.units)]
+        values = [np.ones(len(each)) for each in places]
+        low, high = [np.ones(len(places))], [np.ones(len(places))]
+        for territory in range(k):
+            inside = np.flatnonzero(self.territory == territory)
+            places += [inside, inside]
+            values += [load[inside], received[inside]]
+            low.append([self.low[territory], 0.0])
+            high.append([self.high[territory], self.room[territory]])
+        places.append(every)
+        values.append(received)
+        low.append([0.0])
+        high.append([self.budget])
+        for unit, territory, rim in self.separators:
+            places.append(self.at[[unit, *rim], territory])
+            values.append(np.append(1.0, -np.ones(len(rim))))
+        low.append(np.full(len(self.separators), -np.inf))
+        high.append(np.zeros(len(self.separators)))
+        rows = np.repeat(np.arange(len(places)), [len(each) for each in places])
+        matrix = sparse.csr_array((np.concatenate(values), (rows, np.concatenate(places))), shape=(len(places), count))
+        return milp(
+            SCALE * received / max(self.load[self.problem.current >= 0].sum(), CLOSE),
+            constraints=LinearConstraint(matrix, np.concatenate(low), np.concatenate(high)),
+            integrality=np.ones(count),
+            bounds=Bounds(0, 1),
+            options={"node_limit": nodes, "mip_rel_gap": 0.0},
+        )
+
+    def assignment(self, solution: np.ndarray) -> np.ndarray:
+        """Return the territory of each unit."""
+        taken = np.flatnonzero(solution > 0.5)
+        assignment = np.full(self.problem.units, -1)
+        assignment[self.unit[taken]] = self.territory[taken]
+        return assignment
+
+    def separate(self, assignment: np.ndarray) -> bool:
+        """Add the separators that territories in parts break; answer whether there were new ones."""
+        parts: dict[int, list[list[int]]] = {}
+        for territory, part in territory_parts(self.problem.neighbours, assignment.tolist()):
+            parts.setdefault(territory, []).append(part)
+        new = False
+        for territory, group in parts.items():
+            *apart, _ = sorted(group, key=lambda part: (self.load[part].sum(), part))
+            for part in apart:
+                inside = set(part)
+                for _ in range(LAYERS):
+                    new |= self._separate(inside, part, territory)
+                    inside |= {other for unit in inside for other in self.problem.neighbours[unit]}
+        return new
