@@ -113,6 +113,15 @@ def is_connected(bits: int, around: Sequence[int]) -> bool:
     return reached(bits & -bits, bits, around) == bits and bits != 0
 
 
+def parts_of(bits: int, around: Sequence[int]) -> list[int]:
+    """Return the connected parts of a set of units, all as bits."""
+    parts = []
+    while bits:
+        parts.append(reached(bits & -bits, bits, around))
+        bits &= ~parts[-1]
+    return parts
+
+
 def as_rows(sets: Sequence[int], count: int) -> np.ndarray:
     """Return sets as rows of truth values, shape (sets, count)."""
     size = -(-count // 8)

@@ -12,7 +12,7 @@ Balancing takes the plan that it has for today's where a few territories are out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
@@ -20,7 +20,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from .listing import as_rows, is_connected, touched, units_in
+from .listing import as_rows, parts_of, touched, units_in
 from .merging import Merging
 from .problem import Problem
 from .watch import Watch
@@ -121,8 +121,9 @@ class _Listed:
 
     def __post_init__(self) -> None:
         self.sets, self.cost, self.away = self._measured(self.bits)
-        self._within = sum(1 << unit for unit in self.units.tolist())
+        self.within = sum(1 << unit for unit in self.units.tolist())
         self._met = set(self.bits)
+        self._steps: dict[int, _Steps] = {}
 
     def _measured(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         units, load = self.units, self.coarse.load
@@ -142,9 +143,8 @@ class _Listed:
 
         They differ in a unit more, a unit less, or one for another; the cheapest are gone on from.
         """
-        around, load = self.coarse.around, self.coarse.load
-        paid = np.round(SCALE * self.change - price, 9)
-        least, most = self.window
+        # the last place is that of nothing, which joins or goes where no unit does
+        paid = np.append(np.round(SCALE * self.change - price, 9), 0.0)
         ways = [(float(gain[at]), self.bits[at]) for at in np.argsort(np.round(gain, 9), kind="stable")[:BEST].tolist()]
         heapify(ways)
         new: list[int] = []
@@ -152,20 +152,16 @@ class _Listed:
             if not ways or len(new) > FOUND:
                 break
             _, inside = heappop(ways)
-            held, ahead = units_in(inside), units_in(touched(inside, around) & self._within & ~inside)
-            # nothing, or one that joins; nothing, or one that goes
-            bits = [[0, *(1 << unit for unit in units)] for units in (ahead, held)]
-            weights = np.add.outer(load[held].sum() + np.append(0.0, load[ahead]), -np.append(0.0, load[held]))
-            costs = np.add.outer(paid[held].sum() - own + np.append(0.0, paid[ahead]), -np.append(0.0, paid[held]))
-            costs += SCALE * EXCESS * np.maximum(np.maximum(weights - self.high, self.low - weights), 0.0)
-            for joins, goes in np.argwhere((weights >= least) & (weights <= most) & (costs < DEARER)).tolist():
-                other = (inside | bits[0][joins]) & ~bits[1][goes]
+            if inside not in self._steps:
+                self._steps[inside] = _Steps(self, inside)
+            steps = self._steps[inside]
+            for cost, other, goes in steps.cheap(paid, own):
                 if other in self._met:
                     continue
                 self._met.add(other)
-                if not goes or is_connected(other, around):
+                if steps.is_connected(other, goes):
                     new.append(other)
-                    heappush(ways, (float(costs[joins, goes]), other))
+                    heappush(ways, (cost, other))
         if not new:
             return gain
         self.bits += new
@@ -173,6 +169,50 @@ class _Listed:
             np.concatenate(pair) for pair in zip((self.sets, self.cost, self.away), self._measured(new))
         )
         return np.concatenate([gain, self.gains(price, own, len(gain))])
+
+
+class _Steps:
+    """The sets that differ from a connected one in a unit more, a unit less, or one for another.
+
+    Parameters
+    ----------
+    listed : _Listed
+    inside : int
+        The set, as bits.
+    """
+
+    def __init__(self, listed: _Listed, inside: int) -> None:
+        coarse, (least, most) = listed.coarse, listed.window
+        self._inside, self._around = inside, coarse.around
+        held, ahead = units_in(inside), units_in(touched(inside, coarse.around) & listed.within & ~inside)
+        nothing = coarse.size
+        load = np.append(coarse.load, 0.0)
+        self._held, self._goes, self._joins = np.array(held), np.array([nothing, *held]), np.array([nothing, *ahead])
+        self._bits_going, self._bits_joining = ([0, *(1 << unit for unit in units)] for units in (held, ahead))
+        weights = np.subtract.outer(load[held].sum() + load[self._joins], load[self._goes])
+        excess = SCALE * EXCESS * np.maximum(np.maximum(weights - listed.high, listed.low - weights), 0.0)
+        self._excess = np.where((weights >= least) & (weights <= most), excess, np.inf)
+        self._parts: dict[int, list[int]] = {}
+
+    def cheap(self, paid: np.ndarray, own: float) -> Iterator[tuple[float, int, int]]:
+        """Yield the cost of each that is within the window and cheap, the set, and the unit that goes, as bits."""
+        costs = np.subtract.outer(paid[self._held].sum() - own + paid[self._joins], paid[self._goes]) + self._excess
+        joins, goes = np.nonzero(costs < DEARER)
+        for cost, join, go in zip(costs[joins, goes].tolist(), joins.tolist(), goes.tolist()):
+            yield cost, (self._inside | self._bits_joining[join]) & ~self._bits_going[go], self._bits_going[go]
+
+    def is_connected(self, other: int, gone: int) -> bool:
+        """Answer whether such a set is connected: what joins has to touch all parts that are left once a unit goes."""
+        if not gone:
+            return True
+        left = self._inside & ~gone
+        if gone not in self._parts:
+            self._parts[gone] = parts_of(left, self._around)
+        parts, joins = self._parts[gone], other & ~left
+        if not joins:
+            return len(parts) == 1
+        near = self._around[joins.bit_length() - 1]
+        return all(near & part for part in parts)
 
 
 def choose_near_today(
