@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .contiguity import territory_parts
-from .near_today import AWAY, choose_near_today
+from .near_today import AWAY, GLANCE, Extent, choose_near_today
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -67,7 +67,7 @@ CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
-FEW, FEW_TURNS = (5, 6), 10
+FEW, FEW_TURNS, FEW_WITHOUT = (5, 6), 10, 2
 """Coarse units of a territory while there is excess, turn by turn, and turns: few let much change at once."""
 LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 6, 8, 5, 11, 8), 2, 4
 """The same once there is none: many let the change be little. Turns without gain that end it. In every so many turns
@@ -190,7 +190,8 @@ def near_by_listing(
     """
     if problem.territories < 2 or _at_stake(problem) <= 0:
         return np.asarray(assignment)
-    return _turns(problem, np.asarray(assignment), [], np.full(problem.territories, AWAY), rng, watch, turns)
+    reach = np.full(problem.territories, AWAY)
+    return _turns(problem, np.asarray(assignment), [], reach, rng, watch, turns, GLANCE)
 
 
 def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
@@ -318,22 +319,25 @@ def _turns(
     rng: np.random.Generator,
     watch: Watch,
     most: int = FEW_TURNS + len(LISTED),
+    extent: Extent | None = None,
 ) -> np.ndarray:
     """Return the best plan once turns of listed sets gain no more; add it and those on the way to what was met."""
     best, known, vain = first, _rank(problem, first), 0
     met.append((known, len(met), best))
+    few_vain = 0
     for turn in range(most):
         if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
             break
-        count = LISTED[turn % len(LISTED)]
-        if known[0] > 0 and turn < FEW_TURNS:
-            count = FEW[turn % len(FEW)]
+        is_few = known[0] > 0 and few_vain < FEW_WITHOUT and turn < FEW_TURNS
+        count = FEW[turn % len(FEW)] if is_few else LISTED[turn % len(LISTED)]
         by_chance = turn % LISTED_HEAVIEST > 0
-        found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach)
+        found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach, extent)
         if found is not None and _rank(problem, found) < known:
             best, known, vain = found, _rank(problem, found), 0
             met.append((known, len(met), best))
-        elif known[0] == 0 or turn >= FEW_TURNS:
+        elif is_few:
+            few_vain += 1
+        else:
             vain += 1
     return best
 

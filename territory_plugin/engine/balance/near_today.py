@@ -39,7 +39,7 @@ FIRST, MORE = 40, 40
 """Sets of each territory in the first linear program, and those that join in each further one."""
 NODES = 30
 """Branches of the integer program."""
-BEST, EXPANDED, FOUND = 10, 20, 200
+BEST, EXPANDED, FOUND = 10, 20, 80
 """Of each territory, after each linear program: the cheapest sets that others are looked for from, how many are gone on
 from, and what is found at most, but for the last one's."""
 DEARER, RINGS = 1.0, 2
@@ -62,7 +62,7 @@ class Extent:
     kept : int, optional
         Sets of each territory with a price to pay that stay in these; all, if not given.
     columns : int
-        Sets of the integer program.
+        Sets of the integer program, as many of each territory.
     """
 
     seen: int
@@ -75,6 +75,8 @@ WITH_EXCESS = Extent(seen=5_000, rounds=6, kept=None, columns=6_000)
 """While the plan known is outside its limits: few sets fit together, so the integer program needs many."""
 WITHIN = Extent(seen=2_000, rounds=15, kept=30, columns=3_000)
 """Once there is one within them."""
+GLANCE = Extent(seen=2_000, rounds=6, kept=None, columns=3_000)
+"""For a first idea of a plan."""
 IN_EXCESS = 1e-6
 """Targets of excess from which on that is so."""
 
@@ -432,7 +434,7 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
     minimise Σ cost subject to one set for each territory and one territory for each unit. A linear program of few
     sets prices the units; others are looked for by these prices, and those that would gain join, until none does. Then
     the integer program of all sets that can be in a better plan than the one known, by the same prices; where they are
-    many, the best of them.
+    many, the best of each territory.
     """
     taken = []
     for each in listed:
@@ -464,9 +466,9 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
             joined |= bool(len(more))
         if not joined or turn == extent.rounds:
             break
-    every = np.sort(np.concatenate(gains))
-    most = min(known - bound, every[min(extent.columns, len(every)) - 1]) + CLOSE * SCALE
-    taken = [gain <= most for gain in gains]
+    # each territory its cheapest: the cheapest of all may be a few territories' only, which fit nothing
+    share = extent.columns // len(listed)
+    taken = [gain <= min(known - bound, _at_most(gain, share)) + CLOSE * SCALE for gain in gains]
     for each in taken:
         each[0] = True
     cost, rows, index = _program(listed, taken, size)
@@ -490,6 +492,11 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
     for territory, at in picked:
         covered[listed[territory].units] += listed[territory].sets[at]
     return [at for _, at in picked] if (covered == 1).all() else None
+
+
+def _at_most(values: np.ndarray, count: int) -> float:
+    """Return the value that so many are at most; the largest, where there are not so many."""
+    return float(np.sort(values)[min(count, len(values)) - 1])
 
 
 def _program(listed: list[_Listed], taken: list[np.ndarray], size: int):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .. import alignment
-from ..errors import Count, TerritoryError, name_some
+from ..errors import TerritoryError, name_some
 from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
@@ -39,9 +39,9 @@ HALVINGS = 5
 """Tolerances tried until the best under a cap on disruption is known well enough."""
 GLANCES, GLANCE_TURNS = 8, 2
 """First plans that are made to see who had best go, and turns of listed sets for each."""
-FINALISTS, NEAR, LEFT = 3, 1.1, 0.5
-"""Of these the best are searched further: so many at most, none with so many times what the best is worth, where a
-territory outside its limits counts as so many that change hands."""
+FINALISTS, FINALIST_TURNS, NEAR, LEFT = 3, 5, 1.05, 0.5
+"""Where others are near the best of these, so many at most are gone on from, with so many more turns; none with so many
+times what the best is worth, where a territory outside its limits counts as so many that change hands."""
 CHOOSING = 0.4
 """Share of the search that this is."""
 
@@ -404,6 +404,39 @@ class _Found:
         return is_nearer((self.outside, self.worst), (other.outside, other.worst))
 
 
+@dataclass
+class _Leaving:
+    """A territory that could go.
+
+    Attributes
+    ----------
+    name : str
+    share : float
+        What moves by the flow bound, in percent; NaN where that does not tell.
+    place : int
+        How many are before it by that bound.
+    job : _Job
+        Without it; knows the plan met.
+    """
+
+    name: str
+    share: float
+    place: int
+    job: _Job
+
+    def worth(self) -> float:
+        """Return the share that changes hands, with something for each territory outside its limits."""
+        plan = self.job.known
+        return round(plan.disruption + LEFT * plan.outside / plan.case.territories, 9)
+
+    def rank(self) -> tuple[float, int]:
+        """Return what makes one go before another."""
+        return self.worth(), self.place
+
+    def __str__(self) -> str:
+        return self.name if math.isnan(self.share) else f"{self.name} ({self.share:.1f} %)"
+
+
 class _Job:
     """Runs of one market at several tolerances.
 
@@ -411,6 +444,8 @@ class _Job:
     ----------
     found : list of _Found
         Every plan met.
+    known : _Found or None
+        A first plan, which the search goes on from besides its own.
     """
 
     def __init__(
@@ -420,6 +455,7 @@ class _Job:
         self.graph, self.today, self.workload, self.seed, self.effort = graph, today, workload, seed, effort
         self.weight = weight or workload
         self.found: list[_Found] = []
+        self.known: _Found | None = None
 
     def who_goes(
         self,
@@ -429,15 +465,15 @@ class _Job:
         rules: Rules,
         watch: Watch,
     ) -> tuple[str, str, _Job]:
-        """Return the territory that had best go, why, and the job without it, with its plan where that was made.
+        """Return the territory that had best go, why, and the job without it, which knows the first plan.
 
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
         units, where a territory that is left outside the tolerance counts half as much as one that changes hands. The
-        one with the least disruption, and up to two more where they are near, are searched with the effort asked for;
-        the one with the best plan goes.
+        one with the least disruption goes; where up to two more are near, these plans are gone on from first. The
+        search with the effort asked for is the winner's alone, and begins with its first plan, too.
         """
-        units, k = list(self.graph), len(self.today.reps)
-        if k - len(self.today.fresh) < 2:
+        units = list(self.graph)
+        if len(self.today.reps) - len(self.today.fresh) < 2:
             raise TerritoryError("No territory would be left: keep one at least.")
         loads = np.array([float(self.graph.nodes[unit][self.workload]) for unit in units])
         locked = {rep.id for rep in self.today.reps if rep.locked} | set(self.today.donor.values())
@@ -445,41 +481,46 @@ class _Job:
         ranked = alignment.rank_merges(self.graph, now, loads, tolerance=tolerance, pairs=False)
         ranked = ranked[~ranked["removed"].isin(locked)]
 
-        def without(name: str, effort: str) -> _Job:
-            today = wanted((*gone, name))
-            return _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, effort)
-
         refused = TerritoryError("Every territory is locked or to be split: none of them can go.")
-        tried: list[tuple[float, int, str, str]] = []
+        tried: list[_Leaving] = []
         for name, share in zip(ranked["removed"], ranked["share_pct"]):
             if len(tried) == GLANCES or (tried and watch.time_is_up()):
                 break
             watch.progress(len(tried) / (2 * GLANCES), f"Trying without {name}")
+            job = self.on(wanted((*gone, name)))
             try:
-                found = without(name, "quick").run(tolerance, rules, Silent(watch), GLANCE_TURNS)
+                job.glance(tolerance, rules, Silent(watch), GLANCE_TURNS)
             except TerritoryError as error:  # nobody else can have what it has
                 refused = error
                 continue
-            told = name if math.isnan(share) else f"{name} ({share:.1f} %)"
-            tried.append((round(found.disruption + LEFT * found.outside / k, 9), len(tried), name, told))
+            tried.append(_Leaving(name, float(share), len(tried), job))
         if not tried:
             raise refused
-        liked, least = tried[0][3], min(tried)[0]
-        finalists = [each for each in sorted(tried)[:FINALISTS] if each[0] <= NEAR * least]
-        jobs = [without(name, self.effort) for _, _, name, _ in finalists]
-        chosen = 0
-        if len(jobs) > 1:
-            parts = [watch.part(0.5 + 0.5 * i / len(jobs), 0.5 + 0.5 * (i + 1) / len(jobs)) for i in range(len(jobs))]
-            plans = [job.run(tolerance, rules, part) for job, part in zip(jobs, parts)]
-            chosen = min(range(len(jobs)), key=lambda i: (plans[i].outside, round(plans[i].disruption, 9)))
-        _, at, name, told = finalists[chosen]
-        among = f"of the {Count(len(tried)):territory|territories} whose leaving moves least by the flow bound"
-        why = f"{told} goes: {among}, the one with the best plan"
-        return name, f"{why}; by that bound alone, {liked} would go." if at else f"{why}.", jobs[chosen]
+        ranking = sorted(tried, key=_Leaving.rank)
+        finalists = [each for each in ranking[:FINALISTS] if each.worth() <= NEAR * ranking[0].worth()]
+        for at, each in enumerate(finalists if len(finalists) > 1 else []):
+            watch.progress(0.5 + at / (2 * len(finalists)), f"Trying on without {each.name}")
+            each.job.glance(tolerance, rules, Silent(watch), FINALIST_TURNS)
+        best = min(finalists, key=_Leaving.rank)
+        why = "the only one whose territory others can take over"
+        if len(tried) > 1:
+            among = f"of the {len(tried)} territories whose leaving moves least by the flow bound"
+            why = f"{among}, the one with the best first plan"
+        instead = "" if best is tried[0] else f"; by that bound alone, {tried[0]} would go"
+        return best.name, f"{best} goes: {why}{instead}.", best.job
+
+    def on(self, today: _Today) -> _Job:
+        """Return the same job on another alignment."""
+        return _Job(self.graph, today, self.workload, self.weight, self.compactness, self.seed, self.effort)
 
     def plan(self, tolerance: float, rules: Rules, watch: Watch) -> _Found:
         """Return the plan that was found already, else run."""
         return self.found[-1] if self.found else self.run(tolerance, rules, watch)
+
+    def glance(self, tolerance: float, rules: Rules, watch: Watch, turns: int) -> None:
+        """Know a first plan, or go on from it with so many more turns."""
+        self.known = self.run(tolerance, rules, watch, turns)
+        self.found.clear()
 
     def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
         """Return the plan with the least disruption found within a tolerance; a glance takes so many `turns`."""
@@ -523,7 +564,7 @@ class _Job:
         donor = self.today.donor
         chosen = {index[name]: index[old] for name, old in donor.items() if {name, old} <= index.keys()}
         free = [at for at in fresh if at not in chosen and not (problem.fixed == at).any()]
-        effort = EFFORTS[self.effort]
+        effort = EFFORTS[self.effort if turns is None else "quick"]
         donors = self._donors(problem, fresh)[:FOUNDINGS]
         if len(fresh) == len(members) or (free and not donors):
             # none of its territories is there today, or none but those of oversize units: balanced anew
@@ -533,7 +574,8 @@ class _Job:
         if len(free) != 1:
             founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)
-            return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns)
+            known = self._known_in(region)
+            return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns, known)
         tried = []
         quick = EFFORTS["quick"]
         for at, donor in enumerate(donors):
@@ -545,6 +587,14 @@ class _Job:
             tried.append((*judged(problem, WorkingPartition(problem, found, Weights(), 1.0)), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
         return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness, turns)
+
+    def _known_in(self, region) -> np.ndarray | None:
+        """Return the part of the known plan in one component; None where it has other territories, or is not there."""
+        if self.known is None:
+            return None
+        place = {member: at for at, member in enumerate(region.territories)}
+        of = self.known.assignment[region.units].tolist()
+        return np.array([place[home] for home in of]) if place.keys() == set(of) else None
 
     def _donors(self, problem: Problem, fresh: list[int]) -> list[int]:
         """Return the territories of today, those first that have most to give with those around them."""

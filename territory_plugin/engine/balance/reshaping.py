@@ -102,6 +102,7 @@ def reshape(
     fresh: list[int],
     compactness: float,
     turns: int | None = None,
+    known: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     """Return the assignment with the least excess and, of those, the least disruption that was found.
 
@@ -120,6 +121,8 @@ def reshape(
         Weight of travel and boundary beside disruption.
     turns : int, optional
         For a glance: so many turns of listed sets instead of all programs, and no mending.
+    known : ndarray of int, shape (n,), optional
+        A plan of a glance: another goes on from it; else programs do, besides from the best of the annealings.
 
     Returns
     -------
@@ -139,6 +142,8 @@ def reshape(
         compactness <= COMPACTNESS and problem.stay.max() > NOTHING and not (problem.regions or problem.limits_of)
     )
     is_glance = turns is not None
+    if is_glance and known is not None:
+        return (near_by_listing(problem, known, rng, watch, turns) if knows_all else known), 0
     has_programs = knows_all and bool(whole.finalists) and n <= MANY_UNITS
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
@@ -178,7 +183,7 @@ def reshape(
     if has_programs:
         ours = np.array(best.assignment)
         turned = [plan for rank, plan in sorted(met, key=lambda each: each[0]) if (plan != ours).any()]
-        best = with_programs(ours, turned[:OTHERS])
+        best = with_programs(ours, [*turned[:OTHERS], *([] if known is None else [known])])
     if judged(problem, best)[0] > 0 and not watch.time_is_up():
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
