@@ -485,8 +485,8 @@ flow of workload between neighbouring territories (`engine/alignment.py`).
             f"""## A rep goes
 
 From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound each gets a first plan;
-the best of these, and up to two more that are near, are finished, and the best goes (`fewer`); CPU seconds are all of
-it. The least flow bound is that of all who could go.
+where up to two more are near the best of these, they are gone on from, and the best goes (`fewer`); CPU seconds are all
+of it. The least flow bound is that of all who could go.
 
 {as_markdown(tables["merges"])}"""
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
+from healthcare_territories.territory_plugin.engine.balance.listing import parts_of
 from healthcare_territories.territory_plugin.engine.balance.near_today import AWAY, EXCESS, choose_near_today
 from healthcare_territories.territory_plugin.engine.balance.problem import Problem
 from healthcare_territories.territory_plugin.engine.balance.watch import Watch
@@ -48,6 +49,13 @@ def test_a_chain_of_a_dozen_changes_at_once():
     k = 12
     problem = row([6, 4] * k, [0, *np.repeat(np.arange(1, k), 2), k - 1])
     assert chosen(problem).tolist() == np.repeat(np.arange(k), 2).tolist()
+
+
+def test_a_set_falls_into_the_parts_that_are_left():
+    """0 – 1 – 2 – 3 – 4 without 2."""
+    around = [0b00010, 0b00101, 0b01010, 0b10100, 0b01000]
+    assert parts_of(0b11011, around) == [0b00011, 0b11000]
+    assert parts_of(0b11111, around) == [0b11111] and parts_of(0, around) == []
 
 
 def test_what_is_not_listed_is_found_by_prices():

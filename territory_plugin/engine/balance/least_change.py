@@ -9,14 +9,14 @@ comes out in parts, the separators that its parts break are added, until none is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .contiguity import territory_parts
-from .near_today import AWAY, GLANCE, Extent, choose_near_today
+from .near_today import AWAY, IN_EXCESS, WITH_EXCESS, WITHIN, Extent, choose_near_today
 from .problem import SAFETY, Problem
 from .watch import Watch
 
@@ -67,11 +67,38 @@ CLUSTER = Branches(roots=4, without=2, nodes=20)
 """Of some of its territories."""
 STAGES = ((2, 300), (1, 500), (3, 250))
 """How many contacts away units may go, and choices of a cluster at most: where one gains no more, the next follows."""
-FEW, FEW_TURNS, FEW_WITHOUT = (5, 6), 10, 2
+FEW, FEW_TURNS = (5, 6), 10
 """Coarse units of a territory while there is excess, turn by turn, and turns: few let much change at once."""
 LISTED, LISTED_WITHOUT, LISTED_HEAVIEST = (8, 6, 8, 5, 11, 8), 2, 4
 """The same once there is none: many let the change be little. Turns without gain that end it. In every so many turns
 territories keep their heaviest unit, in the others one drawn by chance."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much turns of listed sets do.
+
+    Attributes
+    ----------
+    with_excess, within : Extent
+        Of a turn, while there is excess, and once there is none.
+    few_without : int
+        Turns with few coarse units without gain that end these.
+    """
+
+    with_excess: Extent
+    within: Extent
+    few_without: int
+
+
+STEADY = Pace(WITH_EXCESS, WITHIN, FEW_TURNS)
+BRISK = Pace(
+    replace(WITH_EXCESS, are_shared=True, found=80), replace(WITHIN, are_shared=True, found=80), LISTED_WITHOUT
+)
+"""Where a plan is known already: what is found near by matters more than how much is looked at in each turn."""
+AT_A_GLANCE = Extent(seen=2_000, rounds=6, kept=None, columns=3_000, are_shared=True, found=80)
+GLANCE = Pace(AT_A_GLANCE, AT_A_GLANCE, LISTED_WITHOUT)
+"""For a first idea of a plan."""
 LAYERS = 2
 """Of units around a part of a territory that lies apart, whose separators are added with its own."""
 TOGETHER, JOINS = 24, 4
@@ -90,6 +117,7 @@ def least_change(
     rng: np.random.Generator,
     watch: Watch,
     others: Sequence[np.ndarray] = (),
+    pace: Pace = STEADY,
 ) -> np.ndarray:
     """Return an assignment with as little disruption as mixed-integer programs find, never one with more.
 
@@ -111,6 +139,8 @@ def least_change(
     watch : Watch
     others : sequence of ndarray of int, shape (n,)
         Further plans that turns of listed sets begin with.
+    pace : Pace
+        Of these turns.
 
     References
     ----------
@@ -123,7 +153,7 @@ def least_change(
         return assignment
     if problem.units * problem.territories <= CHOICES:
         return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
-    assignment = _by_listing(problem, [assignment, *others], rng, watch)
+    assignment = _by_listing(problem, [assignment, *others], pace, rng, watch)
     if problem.territories <= WHOLE_TERRITORIES:
         near = _near(problem, assignment, 1)
         if near.sum() <= WHOLE_CHOICES:
@@ -191,7 +221,7 @@ def near_by_listing(
     if problem.territories < 2 or _at_stake(problem) <= 0:
         return np.asarray(assignment)
     reach = np.full(problem.territories, AWAY)
-    return _turns(problem, np.asarray(assignment), [], reach, rng, watch, turns, GLANCE)
+    return _turns(problem, np.asarray(assignment), [], reach, GLANCE, rng, watch, turns)
 
 
 def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch: Watch) -> float:
@@ -295,19 +325,21 @@ def _near(problem: Problem, assignment: np.ndarray, hops: int) -> np.ndarray:
     return near
 
 
-def _by_listing(problem: Problem, starts: Sequence[np.ndarray], rng: np.random.Generator, watch: Watch) -> np.ndarray:
+def _by_listing(
+    problem: Problem, starts: Sequence[np.ndarray], pace: Pace, rng: np.random.Generator, watch: Watch
+) -> np.ndarray:
     """Return the best plan once turns of listed sets gain no more from any start, nor from what joins the plans met."""
     reach = np.full(problem.territories, AWAY)
     met: list[tuple[tuple, int, np.ndarray]] = []
     for first in starts:
-        _turns(problem, first, met, reach, rng, watch)
+        _turns(problem, first, met, reach, pace, rng, watch)
     for _ in range(JOINS):
         met.sort(key=lambda each: each[:2])
         best = met[0][-1]
         joined = _together(problem, [plan for _, _, plan in met[:TOGETHER]], rng, watch)
         if _rank(problem, joined) >= met[0][0] or watch.time_is_up():
             break
-        best = _turns(problem, joined, met, reach, rng, watch)
+        best = _turns(problem, joined, met, reach, pace, rng, watch)
     return best
 
 
@@ -316,10 +348,10 @@ def _turns(
     first: np.ndarray,
     met: list,
     reach: np.ndarray,
+    pace: Pace,
     rng: np.random.Generator,
     watch: Watch,
     most: int = FEW_TURNS + len(LISTED),
-    extent: Extent | None = None,
 ) -> np.ndarray:
     """Return the best plan once turns of listed sets gain no more; add it and those on the way to what was met."""
     best, known, vain = first, _rank(problem, first), 0
@@ -328,8 +360,9 @@ def _turns(
     for turn in range(most):
         if vain == LISTED_WITHOUT or known <= (0.0, 1) or watch.time_is_up():
             break
-        is_few = known[0] > 0 and few_vain < FEW_WITHOUT and turn < FEW_TURNS
+        is_few = known[0] > 0 and few_vain < pace.few_without and turn < FEW_TURNS
         count = FEW[turn % len(FEW)] if is_few else LISTED[turn % len(LISTED)]
+        extent = pace.with_excess if known[0] > IN_EXCESS else pace.within
         by_chance = turn % LISTED_HEAVIEST > 0
         found = choose_near_today(problem, best, _limits(problem), count, by_chance, rng, watch, reach, extent)
         if found is not None and _rank(problem, found) < known:

@@ -39,9 +39,9 @@ FIRST, MORE = 40, 40
 """Sets of each territory in the first linear program, and those that join in each further one."""
 NODES = 30
 """Branches of the integer program."""
-BEST, EXPANDED, FOUND = 10, 20, 80
-"""Of each territory, after each linear program: the cheapest sets that others are looked for from, how many are gone on
-from, and what is found at most, but for the last one's."""
+BEST, EXPANDED = 10, 20
+"""Of each territory, after each linear program: the cheapest sets that others are looked for from, and how many of all
+are gone on from."""
 DEARER, RINGS = 1.0, 2
 """What these cost above the prices at most; layers of units around what was listed that they may hold."""
 CLOSE = 1e-9
@@ -62,21 +62,26 @@ class Extent:
     kept : int, optional
         Sets of each territory with a price to pay that stay in these; all, if not given.
     columns : int
-        Sets of the integer program, as many of each territory.
+        Sets of the integer program.
+    are_shared : bool
+        Whether these are as many of each territory, instead of the cheapest of all, which may be a few territories'
+        only and fit nothing but each other.
+    found : int
+        Sets of each territory that are found near others after each linear program at most, but for the last one's.
     """
 
     seen: int
     rounds: int
     kept: int | None
     columns: int
+    are_shared: bool = False
+    found: int = 200
 
 
 WITH_EXCESS = Extent(seen=5_000, rounds=6, kept=None, columns=6_000)
 """While the plan known is outside its limits: few sets fit together, so the integer program needs many."""
 WITHIN = Extent(seen=2_000, rounds=15, kept=30, columns=3_000)
 """Once there is one within them."""
-GLANCE = Extent(seen=2_000, rounds=6, kept=None, columns=3_000)
-"""For a first idea of a plan."""
 IN_EXCESS = 1e-6
 """Targets of excess from which on that is so."""
 
@@ -140,10 +145,11 @@ class _Listed:
         """Return what sets cost above the prices of coarse units and of the territory, from the `first` one on."""
         return self.cost[first:] - np.einsum("su,u->s", self.sets[first:], price[self.units]) - own
 
-    def grow(self, price: np.ndarray, own: float, gain: np.ndarray) -> np.ndarray:
+    def grow(self, price: np.ndarray, own: float, gain: np.ndarray, most: int) -> np.ndarray:
         """Add sets that are cheap by these prices and near the cheapest known; return the gains of all.
 
-        They differ in a unit more, a unit less, or one for another; the cheapest are gone on from.
+        They differ in a unit more, a unit less, or one for another; the cheapest are gone on from until there are more
+        than `most`.
         """
         # the last place is that of nothing, which joins or goes where no unit does
         paid = np.append(np.round(SCALE * self.change - price, 9), 0.0)
@@ -151,7 +157,7 @@ class _Listed:
         heapify(ways)
         new: list[int] = []
         for _ in range(EXPANDED):
-            if not ways or len(new) > FOUND:
+            if not ways or len(new) > most:
                 break
             _, inside = heappop(ways)
             if inside not in self._steps:
@@ -434,7 +440,7 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
     minimise Σ cost subject to one set for each territory and one territory for each unit. A linear program of few
     sets prices the units; others are looked for by these prices, and those that would gain join, until none does. Then
     the integer program of all sets that can be in a better plan than the one known, by the same prices; where they are
-    many, the best of each territory.
+    many, the best of them.
     """
     taken = []
     for each in listed:
@@ -454,7 +460,7 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
         gains = []
         for at, each in enumerate(listed):
             own = float(price[size + at])
-            gains.append(each.grow(price[:size], own, each.gains(price, own)))
+            gains.append(each.grow(price[:size], own, each.gains(price, own), extent.found))
             taken[at] = np.append(taken[at], np.zeros(len(gains[at]) - len(taken[at]), dtype=bool))
         bound, joined = float(solved.fun) + sum(min(0.0, float(gain.min())) for gain in gains), False
         for had, gain in zip(taken, gains):
@@ -466,9 +472,11 @@ def _chosen(listed: list[_Listed], size: int, extent: Extent, watch: Watch) -> l
             joined |= bool(len(more))
         if not joined or turn == extent.rounds:
             break
-    # each territory its cheapest: the cheapest of all may be a few territories' only, which fit nothing
-    share = extent.columns // len(listed)
-    taken = [gain <= min(known - bound, _at_most(gain, share)) + CLOSE * SCALE for gain in gains]
+    if extent.are_shared:
+        dearest = [_at_most(gain, extent.columns // len(listed)) for gain in gains]
+    else:
+        dearest = [_at_most(np.concatenate(gains), extent.columns)] * len(listed)
+    taken = [gain <= min(known - bound, most) + CLOSE * SCALE for gain, most in zip(gains, dearest)]
     for each in taken:
         each[0] = True
     cost, rows, index = _program(listed, taken, size)

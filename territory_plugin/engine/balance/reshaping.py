@@ -9,7 +9,7 @@ import numpy as np
 from .annealing import Schedule, anneal, descend
 from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
-from .least_change import least_change, least_change_around, near_by_listing
+from .least_change import BRISK, STEADY, least_change, least_change_around, near_by_listing
 from .mending import RECUTS, mend
 from .objective import Weights, WorkingPartition, moment_of_inertia
 from .problem import SAFETY, Problem
@@ -177,7 +177,7 @@ def reshape(
     entire = replace(problem, tolerance=problem.tolerance / SAFETY)
 
     def with_programs(assignment, others=()) -> WorkingPartition:
-        found = least_change(problem, np.array(assignment), rng, watch, others)
+        found = least_change(problem, np.array(assignment), rng, watch, others, STEADY if known is None else BRISK)
         return WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
 
     if has_programs:
