@@ -142,7 +142,7 @@ def test_who_goes_is_seen_from_whole_units():
     assert chosen.removed in {("B",), ("D",)}
     assert_sound(graph, chosen, current, set("ABCDE") - set(chosen.removed))
     assert chosen.disruption == pytest.approx(4 / 19.9)
-    assert any("the one with the best first plan; by that bound alone, C" in text for text in chosen.messages)
+    assert any("the one with the best plan; by that bound alone, C" in text for text in chosen.messages)
 
 
 @pytest.mark.parametrize(("locked", "fewer", "may"), [("AE", 2, "BCD"), ("AC", 1, "DE")])

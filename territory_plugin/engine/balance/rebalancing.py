@@ -42,6 +42,8 @@ GLANCES, GLANCE_TURNS = 8, 2
 FINALISTS, FINALIST_TURNS, NEAR, LEFT = 3, 5, 1.05, 0.5
 """Where others are near the best of these, so many at most are gone on from, with so many more turns; none with so many
 times what the best is worth, where a territory outside its limits counts as so many that change hands."""
+LIQUID = 30
+"""Up to so many territories, units are light enough that the flow bound's own choice is searched as well."""
 CHOOSING = 0.4
 """Share of the search that this is."""
 
@@ -470,7 +472,9 @@ class _Job:
         The flow bound takes workload as a liquid. So of the few that it likes best each gets a first plan of whole
         units, where a territory that is left outside the tolerance counts half as much as one that changes hands. The
         one with the least disruption goes; where up to two more are near, these plans are gone on from first. The
-        search with the effort asked for is the winner's alone, and begins with its first plan, too.
+        search with the effort asked for is the winner's alone, and begins with its first plan, too. Where territories
+        are few, so that the flow bound nearly tells, that of its first choice is made as well, and the better plan
+        decides.
         """
         units = list(self.graph)
         if len(self.today.reps) - len(self.today.fresh) < 2:
@@ -499,13 +503,20 @@ class _Job:
         ranking = sorted(tried, key=_Leaving.rank)
         finalists = [each for each in ranking[:FINALISTS] if each.worth() <= NEAR * ranking[0].worth()]
         for at, each in enumerate(finalists if len(finalists) > 1 else []):
-            watch.progress(0.5 + at / (2 * len(finalists)), f"Trying on without {each.name}")
+            watch.progress(0.5 + at / (8 * len(finalists)), f"Trying on without {each.name}")
             each.job.glance(tolerance, rules, Silent(watch), FINALIST_TURNS)
-        best = min(finalists, key=_Leaving.rank)
+        best, by = min(finalists, key=_Leaving.rank), "first plan"
+        if best is not tried[0] and len(self.today.reps) <= LIQUID:
+            plans = [
+                each.job.run(tolerance, rules, watch.part(begin, end))
+                for each, begin, end in ((best, 0.625, 0.8125), (tried[0], 0.8125, 1.0))
+            ]
+            ours, flows = ((plan.outside, round(plan.disruption, 9)) for plan in plans)
+            best, by = best if ours <= flows else tried[0], "plan"
         why = "the only one whose territory others can take over"
         if len(tried) > 1:
             among = f"of the {len(tried)} territories whose leaving moves least by the flow bound"
-            why = f"{among}, the one with the best first plan"
+            why = f"{among}, the one with the best {by}"
         instead = "" if best is tried[0] else f"; by that bound alone, {tried[0]} would go"
         return best.name, f"{best} goes: {why}{instead}.", best.job
 
