@@ -138,7 +138,8 @@ class Certificates:
                     f"{100 * off:+.0f} % off."
                 )
         said += [
-            f"{unit.unit} alone holds {100 * unit.workload / self.shared_target:.0f} % of the target and is a territory of its own."
+            f"{unit.unit} alone holds {100 * unit.workload / self.shared_target:.0f} % of the target "
+            "and is a territory of its own."
             for unit in self.oversize[:12]
         ]
         if len(self.oversize) > 12:
