@@ -513,7 +513,7 @@ class _Job:
             ]
             ours, flows = ((plan.outside, round(plan.disruption, 9)) for plan in plans)
             best, by = best if ours <= flows else tried[0], "plan"
-        why = "the only one whose territory others can take over"
+        why = "the only one that could be tried"
         if len(tried) > 1:
             among = f"of the {len(tried)} territories whose leaving moves least by the flow bound"
             why = f"{among}, the one with the best {by}"
