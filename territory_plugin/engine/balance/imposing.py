@@ -36,8 +36,8 @@ COVERS = 6
 """Covers that are tried, each without the pieces that were shut in before."""
 HOPS = 3
 """Borders away at most of what is mended afterwards."""
-MENDS = 7
-"""One annealing for that for so many of the effort's."""
+MENDS, MOST_MENDS = 7, 5
+"""One annealing for that for so many of the effort's, and so many at most."""
 FEW = 6
 """Territories outside up to which covers are imposed."""
 
@@ -172,7 +172,7 @@ def _mended(
     for problem in (free, kept):
         search = Search(problem, region.effort, region.weights, 0.0, region.rng, search.watch, region.aim)
         search.unit_travel = region.unit_travel
-        search.effort = replace(region.effort, mends=region.effort.mends // MENDS)
+        search.effort = replace(region.effort, mends=min(MOST_MENDS, region.effort.mends // MENDS))
         mended = settle_all(search, search.working(apart.assignment, STRICT), search.watch)
         region.proposals += search.proposals
         found.append(region.settle(region.exchanged(imposed, units, np.array(cluster)[mended.assignment]).assignment))
