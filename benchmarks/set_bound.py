@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse.csgraph import dijkstra
 
-from ..territory_plugin.engine.balance.listing import is_connected, reached, touched, units_in
+from ..territory_plugin.engine.balance.listing import is_connected, parts_of, reached, touched, units_in
 from ..territory_plugin.engine.balance.merging import Merging
 
 SCALE = 1000.0
@@ -189,12 +189,7 @@ class _Pools:
 
     def pieces(self, inside: int) -> list[int]:
         """Return connected pieces, as bits, the lightest first."""
-        pieces = []
-        while inside:
-            piece = reached(inside & -inside, inside, self.around)
-            pieces.append(piece)
-            inside &= ~piece
-        return sorted(pieces, key=lambda piece: (self.weight(piece), piece))
+        return sorted(parts_of(inside, self.around), key=lambda piece: (self.weight(piece), piece))
 
     def rim(self, inside: int) -> int:
         """Return what lies around some parts, as bits."""

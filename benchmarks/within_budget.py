@@ -35,12 +35,8 @@ def none_within(
 
     Parameters
     ----------
-    problem : Problem
-        With `current` (`engine/balance/problem.py`); units without a territory today cost nothing wherever they go.
-    limits : pair of ndarray of float, shape (k,)
-        Least and most workload of each territory.
-    may : ndarray of bool, shape (n, k)
-        Territories that each unit may be in.
+    problem, limits, may
+        As for `set_bound`.
     budget : float
         In the unit of `workload`.
     nodes, rounds : int
