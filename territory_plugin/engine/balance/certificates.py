@@ -24,8 +24,6 @@ class Oversize:
 
     unit: str
     workload: float
-    targets: float
-    """Workload in targets of the plan (total workload / territories)."""
 
 
 @dataclass(frozen=True)
@@ -531,9 +529,7 @@ def certify(
                 workload=float(here.sum()),
                 territories=len(members),
                 target=target,
-                oversize=tuple(
-                    Oversize(ids[unit], float(workload[unit]), float(workload[unit]) / fair) for unit in sorted(heavy)
-                ),
+                oversize=tuple(Oversize(ids[unit], float(workload[unit])) for unit in sorted(heavy)),
                 least_deviation=max(least, stuck[0][1]) if stuck and not heavy else least,
                 stuck=tuple(Stuck(ids[unit], deviation) for unit, deviation in stuck),
                 region="" if region_of is None else region_of[part[0]],
