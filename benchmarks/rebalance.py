@@ -32,6 +32,7 @@ from .judge import as_markdown, judge, machine, packages
 from .pages import publish, wishes_parser
 from .scaling import national_graph
 from .set_bound import set_bound
+from .within_budget import none_within
 
 HOPS, ROUNDS = 2, 1
 """Of the bound of whole ZIPs: contacts that a ZIP goes at most, and programs with ever more separators."""
@@ -40,6 +41,8 @@ LIGHTS = (0.1, 0.05)
 the bound by connected sets, until one tells."""
 FAR, FAR_GONE = 2.0, 1.5
 """Times the flow bound that a plan may have, and one without a rep who goes."""
+NODES, ASKED = 5000, 40
+"""Where a plan has more: branches of a program that tells whether any plan has not, and how often it is asked."""
 SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
 LIGHT = 0.35
 """Heaviest unit of a small map, in targets: heavier ones make balance a matter of that unit alone."""
@@ -224,6 +227,23 @@ def whole_zip_bounds(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> Iter
         yield (set_bound(problem, limits, may, light=light) + handed) / total
 
 
+def out_of_reach(case: Case, share: float, contacts, gone: tuple[str, ...] = ()) -> dict:
+    """Return up to how many contacts it is proven that no plan changes at most such a share of the workload.
+
+    Of the numbers of contacts asked about, one after another, until there is no proof; ZIPs of a rep who goes may go
+    anywhere.
+    """
+    problem, handed, total = without(case, gone)
+    begin, proven = process_time(), []
+    for hops in sorted(contacts):
+        budget, may = share * total - handed, near_choices(problem, hops)
+        if not none_within(problem, problem.limits(TOLERANCE), may, budget, nodes=NODES, rounds=ASKED):
+            break
+        proven.append(hops)
+    told = f"{proven[-1]} contacts" if proven else "not known"
+    return {"none within reach": f"{told} ({process_time() - begin:.0f} CPU s)"}
+
+
 def sound(case: Case, found: Rebalance, tolerance: float = TOLERANCE) -> bool:
     """Answer whether every territory is connected and within the tolerance, from the graph alone."""
     members: dict = {}
@@ -261,11 +281,16 @@ def state_row(wishes, state: str, territories: int, sigma: float) -> dict:
     """Return the row of one state, number of territories and noise."""
     graph = state_graph(wishes.data, state)
     case = noisy(f"{state} k = {territories}", graph, wishes.workload, territories, sigma, [territories, 2])
-    return measured(case, sigma, wishes.effort, bound_nodes=wishes.bound_nodes)
+    return measured(case, sigma, wishes.effort, bound_nodes=wishes.bound_nodes, contacts=wishes.contacts)
 
 
-def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound_nodes: int = 0) -> dict:
-    """Return the measures of one rebalancing beside its bounds; that of whole ZIPs where branches are given for it."""
+def measured(
+    case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound_nodes: int = 0, contacts: tuple[int, ...] = ()
+) -> dict:
+    """Return the measures of one rebalancing beside its bounds; that of whole ZIPs where branches are given for it.
+
+    Where it is farther from the flow bound than wished, up to which of these contacts every plan is.
+    """
     found, seconds = timed(case, effort, tolerance=tolerance)
     row = {
         "instance": case.name, "σ": sigma, "worst today": f"{100 * case.worst:.1f} %",
@@ -274,7 +299,11 @@ def measured(case: Case, sigma, effort: str, tolerance: float = TOLERANCE, bound
         "× flow bound": f"{found.disruption / found.flow_bound:.2f}" if found.flow_bound > 0 else "",
         "worst after": deviation(found), "units moved": int(found.moved.sum()), "CPU s": f"{seconds:.1f}",
     }  # fmt: skip
-    return {**row, **beside_whole_zips(case, found, bound_nodes)} if bound_nodes else row
+    if not bound_nodes:
+        return row
+    near = FAR * found.flow_bound
+    far = out_of_reach(case, near, contacts) if found.disruption > near else {"none within reach": ""}
+    return {**row, **beside_whole_zips(case, found, bound_nodes), **far}
 
 
 def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str, ...] = (), flow=None) -> dict:
@@ -318,12 +347,14 @@ def merge_row(wishes, state: str, territories: int) -> dict:
     flows = flows.dropna(subset=["workload"]).set_index("removed")["share_pct"] / 100
     found, seconds = timed(case, wishes.effort, fewer=1)
     (goes,) = found.removed
+    near = FAR_GONE * flows[goes]
+    far = out_of_reach(case, near, wishes.contacts, (goes,)) if found.disruption > near else {"none within reach": ""}
     return {
         "instance": case.name, "goes": goes, "flow bound": f"{100 * flows[goes]:.2f} %",
         "ours": f"{100 * found.disruption:.2f} %", "× flow bound": f"{found.disruption / flows[goes]:.2f}",
         "least flow bound": f"{100 * flows.min():.2f} % ({flows.idxmin()})",
         "× least": f"{found.disruption / flows.min():.2f}", "worst after": deviation(found), "CPU s": f"{seconds:.1f}",
-        **beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]),
+        **beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]), **far,
     }  # fmt: skip
 
 
@@ -476,7 +507,9 @@ Proven optima: {len(proven)} of {len(rows)}; ours within 5 % of them: {near} of 
             f"""## States
 
 All ZIPs of a state, {wishes.workload} as workload, our plan, then lognormal noise; ±5 %. The flow bound is the least
-flow of workload between neighbouring territories (`engine/alignment.py`).
+flow of workload between neighbouring territories (`engine/alignment.py`). None within reach: where ours is above
+{FAR:g} times the flow bound, up to how many contacts ZIPs may go without any plan that is not
+(`benchmarks/within_budget.py`).
 
 {as_markdown(tables["states"])}"""
         )
@@ -486,7 +519,8 @@ flow of workload between neighbouring territories (`engine/alignment.py`).
 
 From our plan, without noise: of the eight reps whose leaving moves the least by the flow bound each gets a first plan;
 where up to two more are near the best of these, they are gone on from, and the best goes (`fewer`); CPU seconds are all
-of it. The least flow bound is that of all who could go.
+of it. The least flow bound is that of all who could go. None within reach: as above, for {FAR_GONE:g} times the flow
+bound.
 
 {as_markdown(tables["merges"])}"""
         )
@@ -543,6 +577,7 @@ def main() -> None:
     parser.add_argument("--territories", nargs="+", type=int, default=[20, 50])
     parser.add_argument("--workload", default="population")
     parser.add_argument("--bound-nodes", type=int, default=1, help="branches of each program of the bound")
+    parser.add_argument("--contacts", nargs="*", type=int, default=[2, 4], help="of proofs that no plan is near")
     parser.add_argument("--reps", type=int, default=300, help="of the nation")
     parser.add_argument("--nation-sigmas", nargs="+", type=float, default=[0.15])
     publish(TABLES, page, parser.parse_args())

@@ -5,24 +5,30 @@ territory receives more than the budget leaves once others have what they need, 
 way to for as much. One that gave all it has away would take as much anew, mostly beyond the budget; the others keep
 some of their units, so every unit that they gain hangs together with these.
 
-The rest is a mixed-integer program of units and territories, contiguity relaxed to separators. Where it has no
-solution, no plan has; where its solution has territories in parts, the separators that these break are added, and it is
-asked again.
+The rest is a mixed-integer program of units and territories, contiguity relaxed to separators; light units are
+divisible there, which leaves few choices. Where it has no solution, no plan has; where its solution breaks separators,
+these are added, and it is asked again.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-
+import networkx as nx
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
+from scipy.sparse.csgraph import dijkstra
 
 from ..territory_plugin.engine.balance.contiguity import territory_parts
 from .set_bound import SCALE
 
 LAYERS = 3
 """Of units around a part of a territory that lies apart, whose separators are added with its own."""
+LIGHT = 0.01
+"""Targets that a unit holds at most to be divisible."""
+SOME = 0.02
+"""Share of a unit that is asked whether separators leave it so much, and by how much they have to fall short of it."""
+RELAXED = 15
+"""Times that separators are added where all units are divisible, before the program is asked."""
 CLOSE = 1e-9
 INFEASIBLE = 2
 """Status of `scipy.optimize.milp`."""
@@ -47,18 +53,29 @@ def none_within(
     bool
         False where it is not known.
     """
-    program = _Program(problem, limits, may, budget)
-    for _ in range(rounds):
-        solved = program.solve(nodes)
-        if solved.status == INFEASIBLE:
-            return True
-        if solved.x is None or not program.separate(program.assignment(solved.x)):
-            return False
+    stays = _Program(problem, limits, may, budget).stays
+    for territory in np.flatnonzero(~stays).tolist():
+        # a territory stays if no plan is within the budget that leaves it nothing of what it has
+        elsewhere = may.copy()
+        elsewhere[problem.current == territory, territory] = False
+        stays[territory] = _is_ruled_out(_Program(problem, limits, elsewhere, budget), nodes, rounds)
+    return _is_ruled_out(_Program(problem, limits, may, budget, stays), nodes, rounds)
+
+
+def _is_ruled_out(program: _Program, nodes: int, rounds: int) -> bool:
+    """Answer whether it is proven that a program has no solution in whole units and connected territories."""
+    for relaxed, most in ((True, RELAXED), (False, rounds)):
+        for _ in range(most):
+            solved = program.solve(nodes, relaxed)
+            if solved.status == INFEASIBLE:
+                return True
+            if solved.x is None or not program.separate(solved.x):
+                break
     return False
 
 
 class _Program:
-    """x[u, t] is one when unit u is in territory t; only those that a plan within the budget may have are variables.
+    """x[u, t] is the share of unit u in territory t; only what a plan within the budget may have are variables.
 
     Attributes
     ----------
@@ -69,7 +86,9 @@ class _Program:
         Workload from others that each may receive, in targets.
     """
 
-    def __init__(self, problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, budget: float) -> None:
+    def __init__(
+        self, problem, limits: tuple[np.ndarray, np.ndarray], may: np.ndarray, budget: float, stays=False
+    ) -> None:
         self.problem, k, today = problem, problem.territories, problem.current
         self.load = problem.workload / problem.scale
         self.low, self.high = limits[0] / problem.scale - CLOSE, limits[1] / problem.scale + CLOSE
@@ -80,13 +99,16 @@ class _Program:
         need = np.maximum(self.low - held, 0.0)
         self.room = self.budget - np.maximum(need.sum() - need - free, 0.0)
         # who keeps nothing hands over all, and takes from others what units without a territory do not make up
-        self.stays = held + np.maximum(self.low - free, 0.0) > self.budget
+        self.stays = stays | (held + np.maximum(self.low - free, 0.0) > self.budget)
         self.may = may.copy()
+        self.here, self.there = np.array(
+            [(unit, other) for unit, around in enumerate(problem.neighbours) for other in around], dtype=int
+        ).T
         for territory in np.flatnonzero(self.stays).tolist():
             theirs = np.where(self.theirs[:, territory], self.load, 0.0)
             foreign = np.where(today == territory, 0.0, self.load)
             for weight, most in ((theirs, self.room[territory]), (foreign, self.high[territory])):
-                self.may[:, territory] &= np.isfinite(self._ways(territory, weight, most))
+                self.may[:, territory] &= self._is_near(territory, weight, most)
         self.unit, self.territory = np.nonzero(self.may)
         self.at = np.full(may.shape, -1)
         self.at[self.unit, self.territory] = np.arange(len(self.unit))
@@ -94,21 +116,13 @@ class _Program:
         for unit, territory in zip(self.unit.tolist(), self.territory.tolist()):
             self._separate({unit}, [unit], territory)
 
-    def _ways(self, territory: int, weight: np.ndarray, most: float) -> np.ndarray:
-        """Return what the lightest way from a territory to each unit weighs, infinity above `most` (Dijkstra)."""
-        way = np.where(self.problem.current == territory, 0.0, np.inf)
-        queue = [(0.0, int(unit)) for unit in np.flatnonzero(way == 0.0)]
-        heapify(queue)
-        while queue:
-            before, unit = heappop(queue)
-            if before > way[unit]:
-                continue
-            for other in self.problem.neighbours[unit]:
-                after = before + weight[other]
-                if self.may[other, territory] and after < way[other] and after <= most + CLOSE:
-                    way[other] = after
-                    heappush(queue, (after, other))
-        return way
+    def _is_near(self, territory: int, weight: np.ndarray, most: float) -> np.ndarray:
+        """Return whether some way from a territory to each unit weighs no more than `most`, shape (n,)."""
+        into = np.flatnonzero(self.may[self.there, territory])
+        here, there = self.here[into], self.there[into]
+        ways = sparse.csr_array((weight[there], (here, there)), shape=2 * (len(weight),))
+        begin = np.flatnonzero(self.problem.current == territory)
+        return np.isfinite(dijkstra(ways, indices=begin, min_only=True, limit=max(most, 0.0) + CLOSE))
 
     def _separate(self, inside: set[int], units: list[int], territory: int) -> bool:
         """Require that some of these units are in a territory only with one around; answer whether that is new.
@@ -124,8 +138,8 @@ class _Program:
         self.separators.update(dict.fromkeys(new))
         return bool(new)
 
-    def solve(self, nodes: int) -> OptimizeResult:
-        """Return what HiGHS finds with the separators so far."""
+    def solve(self, nodes: int, relaxed: bool) -> OptimizeResult:
+        """Return what HiGHS finds with the separators so far, with whole units or as if all were divisible."""
         load, count, k = self.load[self.unit], len(self.unit), self.problem.territories
         received = np.where(self.theirs[self.unit, self.territory], load, 0.0)
         every = np.arange(count)
@@ -153,20 +167,22 @@ class _Program:
         return milp(
             SCALE * received / max(self.load[self.problem.current >= 0].sum(), CLOSE),
             constraints=LinearConstraint(matrix, np.concatenate(low), np.concatenate(high)),
-            integrality=np.ones(count),
+            integrality=np.zeros(count) if relaxed else load > LIGHT,
             bounds=Bounds(0, 1),
             options={"node_limit": nodes, "mip_rel_gap": 0.0},
         )
 
-    def assignment(self, solution: np.ndarray) -> np.ndarray:
-        """Return the territory of each unit."""
-        taken = np.flatnonzero(solution > 0.5)
-        assignment = np.full(self.problem.units, -1)
-        assignment[self.unit[taken]] = self.territory[taken]
-        return assignment
+    def separate(self, solution: np.ndarray) -> bool:
+        """Add separators that a solution breaks; answer whether there were new ones."""
+        share = np.zeros(self.may.shape)
+        share[self.unit, self.territory] = solution
+        new = self._separate_parts(share.argmax(axis=1))
+        for territory in np.flatnonzero(self.stays).tolist():
+            new |= self._separate_shares(share[:, territory], territory)
+        return new
 
-    def separate(self, assignment: np.ndarray) -> bool:
-        """Add the separators that territories in parts break; answer whether there were new ones."""
+    def _separate_parts(self, assignment: np.ndarray) -> bool:
+        """Add the separators that territories in parts break."""
         parts: dict[int, list[list[int]]] = {}
         for territory, part in territory_parts(self.problem.neighbours, assignment.tolist()):
             parts.setdefault(territory, []).append(part)
@@ -178,4 +194,27 @@ class _Program:
                 for _ in range(LAYERS):
                     new |= self._separate(inside, part, territory)
                     inside |= {other for unit in inside for other in self.problem.neighbours[unit]}
+        return new
+
+    def _separate_shares(self, share: np.ndarray, territory: int) -> bool:
+        """Add the separators that leave less of units than a territory that stays takes of them (minimum cuts)."""
+        within = set(np.flatnonzero(share > CLOSE).tolist())
+        flows = nx.DiGraph()
+        for unit in within:
+            flows.add_edge((unit, 0), (unit, 1), capacity=float(share[unit]))
+            flows.add_edges_from(((unit, 1), (other, 0)) for other in self.problem.neighbours[unit] if other in within)
+            if self.problem.current[unit] == territory:
+                flows.add_edge(-1, (unit, 0))
+        new = False
+        foreign = [unit for unit in within if self.problem.current[unit] != territory and share[unit] > SOME]
+        told: set[int] = set()
+        for unit in sorted(foreign, key=lambda unit: (-share[unit], unit)):
+            if unit in told:
+                continue
+            left, (_, beyond) = nx.minimum_cut(flows, -1, (unit, 0)) if -1 in flows else (0.0, ((), [(unit, 0)]))
+            inside = {node[0] for node in beyond if node[1] == 0}
+            short = [each for each in inside if share[each] > left + SOME]
+            told.update(short)
+            if short:
+                new |= self._separate(inside, sorted(short), territory)
         return new

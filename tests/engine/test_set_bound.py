@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import networkx as nx
 import numpy as np
@@ -15,6 +16,7 @@ from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 from .test_near_today import row
 
 
+@cache
 def board(seed, gone=False, width=5, tolerance=0.15):
     """Return a board of 4 × width units, its rows the territories today, the last of which may have gone."""
     rng = np.random.default_rng(seed)
