@@ -233,6 +233,8 @@ def out_of_reach(case: Case, share: float, contacts, gone: tuple[str, ...] = ())
     Of the numbers of contacts asked about, one after another, until there is no proof; ZIPs of a rep who goes may go
     anywhere.
     """
+    if not contacts:
+        return {"none within reach": ""}
     problem, handed, total = without(case, gone)
     begin, proven = process_time(), []
     for hops in sorted(contacts):

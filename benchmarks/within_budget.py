@@ -114,7 +114,7 @@ class _Program:
         self.at[self.unit, self.territory] = np.arange(len(self.unit))
         self.separators: dict[tuple[int, int, tuple[int, ...]], None] = {}
         for unit, territory in zip(self.unit.tolist(), self.territory.tolist()):
-            self._separate({unit}, [unit], territory)
+            self._require({unit}, [unit], territory)
 
     def _is_near(self, territory: int, weight: np.ndarray, most: float) -> np.ndarray:
         """Return whether some way from a territory to each unit weighs no more than `most`, shape (n,)."""
@@ -124,7 +124,7 @@ class _Program:
         begin = np.flatnonzero(self.problem.current == territory)
         return np.isfinite(dijkstra(ways, indices=begin, min_only=True, limit=max(most, 0.0) + CLOSE))
 
-    def _separate(self, inside: set[int], units: list[int], territory: int) -> bool:
+    def _require(self, inside: set[int], units: list[int], territory: int) -> bool:
         """Require that some of these units are in a territory only with one around; answer whether that is new.
 
         Unless the units inside may be all that it has, or what it keeps.
@@ -192,7 +192,7 @@ class _Program:
             for part in apart:
                 inside = set(part)
                 for _ in range(LAYERS):
-                    new |= self._separate(inside, part, territory)
+                    new |= self._require(inside, part, territory)
                     inside |= {other for unit in inside for other in self.problem.neighbours[unit]}
         return new
 
@@ -216,5 +216,5 @@ class _Program:
             short = [each for each in inside if share[each] > left + SOME]
             told.update(short)
             if short:
-                new |= self._separate(inside, sorted(short), territory)
+                new |= self._require(inside, sorted(short), territory)
         return new
