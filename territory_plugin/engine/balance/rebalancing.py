@@ -589,11 +589,12 @@ class _Job:
             return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns, known)
         tried = []
         quick = EFFORTS["quick"]
+        looks = None if effort.finalists else 0  # a quick plan looks at places by annealing alone
         for at, donor in enumerate(donors):
             stretch = watch.part(0.5 * at / len(donors), 0.5 * (at + 1) / len(donors))
             start = starting_assignment(problem, {**chosen, free[0]: donor})
             found, _ = reshape(
-                problem, start, quick, np.random.default_rng(self.seed), stretch, fresh, self.compactness
+                problem, start, quick, np.random.default_rng(self.seed), stretch, fresh, self.compactness, looks
             )
             tried.append((*judged(problem, WorkingPartition(problem, found, Weights(), 1.0)), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})

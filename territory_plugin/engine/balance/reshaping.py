@@ -35,6 +35,8 @@ MENDS, RECUTS_LESS = 6, 4
 """Mendings at most, and how much fewer recombinations than a search from nothing makes: they disrupt."""
 LAST_PRICE, LAST_AIM = 2.0, 0.95
 """The same for a last mending, where all that leaves some excess."""
+QUICK_TURNS = 3
+"""Turns of listed sets of an effort that has no other programs."""
 FREE = 10
 """Units at each border that exact splits share out anew."""
 OTHERS = 1
@@ -144,7 +146,8 @@ def reshape(
     is_glance = turns is not None
     if is_glance and known is not None:
         return (near_by_listing(problem, known, rng, watch, turns) if knows_all else known), 0
-    has_programs = knows_all and bool(whole.finalists) and n <= MANY_UNITS
+    is_listed = knows_all and n <= MANY_UNITS
+    has_programs = is_listed and bool(whole.finalists)
     steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
     budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
     proposals, best, best_rank, last = 0, None, None, start
@@ -161,7 +164,7 @@ def reshape(
         anneal(part, budget, COOL if is_first else COOLER, rng, stretch, search.effort.recuts, "Rebalancing")
         search.proposals += budget
         part = search.polish(part.assignment)
-        if not is_first and best_rank[0] > 0 and not (has_programs or is_glance):
+        if not is_first and best_rank[0] > 0 and not (is_listed or is_glance):
             part = mend(search, part, stretch)
         proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
@@ -184,6 +187,9 @@ def reshape(
         ours = np.array(best.assignment)
         turned = [plan for rank, plan in sorted(met, key=lambda each: each[0]) if (plan != ours).any()]
         best = with_programs(ours, [*turned[:OTHERS], *([] if known is None else [known])])
+    elif is_listed:
+        found = near_by_listing(problem, np.array(best.assignment), rng, watch, QUICK_TURNS)
+        best = WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
     if judged(problem, best)[0] > 0 and not watch.time_is_up():
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
