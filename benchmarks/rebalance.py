@@ -227,13 +227,13 @@ def whole_zip_bounds(case: Case, nodes: int, gone: tuple[str, ...] = ()) -> Iter
         yield (set_bound(problem, limits, may, light=light) + handed) / total
 
 
-def out_of_reach(case: Case, share: float, contacts, gone: tuple[str, ...] = ()) -> dict:
-    """Return up to how many contacts it is proven that no plan changes at most such a share of the workload.
+def out_of_reach(case: Case, found: Rebalance, share: float, contacts, gone: tuple[str, ...] = ()) -> dict:
+    """Return, where ours changes more than a share of the workload, up to how many contacts every plan is proven to.
 
     Of the numbers of contacts asked about, one after another, until there is no proof; ZIPs of a rep who goes may go
     anywhere.
     """
-    if not contacts:
+    if found.disruption <= share or not contacts:
         return {"none within reach": ""}
     problem, handed, total = without(case, gone)
     begin, proven = process_time(), []
@@ -303,9 +303,11 @@ def measured(
     }  # fmt: skip
     if not bound_nodes:
         return row
-    near = FAR * found.flow_bound
-    far = out_of_reach(case, near, contacts) if found.disruption > near else {"none within reach": ""}
-    return {**row, **beside_whole_zips(case, found, bound_nodes), **far}
+    return {
+        **row,
+        **beside_whole_zips(case, found, bound_nodes),
+        **out_of_reach(case, found, FAR * found.flow_bound, contacts),
+    }
 
 
 def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str, ...] = (), flow=None) -> dict:
@@ -349,14 +351,13 @@ def merge_row(wishes, state: str, territories: int) -> dict:
     flows = flows.dropna(subset=["workload"]).set_index("removed")["share_pct"] / 100
     found, seconds = timed(case, wishes.effort, fewer=1)
     (goes,) = found.removed
-    near = FAR_GONE * flows[goes]
-    far = out_of_reach(case, near, wishes.contacts, (goes,)) if found.disruption > near else {"none within reach": ""}
     return {
         "instance": case.name, "goes": goes, "flow bound": f"{100 * flows[goes]:.2f} %",
         "ours": f"{100 * found.disruption:.2f} %", "× flow bound": f"{found.disruption / flows[goes]:.2f}",
         "least flow bound": f"{100 * flows.min():.2f} % ({flows.idxmin()})",
         "× least": f"{found.disruption / flows.min():.2f}", "worst after": deviation(found), "CPU s": f"{seconds:.1f}",
-        **beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]), **far,
+        **beside_whole_zips(case, found, wishes.bound_nodes, (goes,), flows[goes]),
+        **out_of_reach(case, found, FAR_GONE * flows[goes], wishes.contacts, (goes,)),
     }  # fmt: skip
 
 

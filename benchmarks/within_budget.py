@@ -53,13 +53,16 @@ def none_within(
     bool
         False where it is not known.
     """
-    stays = _Program(problem, limits, may, budget).stays
-    for territory in np.flatnonzero(~stays).tolist():
+    program = _Program(problem, limits, may, budget)
+    unsure = np.flatnonzero(~program.stays).tolist()
+    for territory in unsure:
         # a territory stays if no plan is within the budget that leaves it nothing of what it has
         elsewhere = may.copy()
         elsewhere[problem.current == territory, territory] = False
-        stays[territory] = _is_ruled_out(_Program(problem, limits, elsewhere, budget), nodes, rounds)
-    return _is_ruled_out(_Program(problem, limits, may, budget, stays), nodes, rounds)
+        program.stays[territory] = _is_ruled_out(_Program(problem, limits, elsewhere, budget), nodes, rounds)
+    if unsure:
+        program = _Program(problem, limits, may, budget, program.stays)
+    return _is_ruled_out(program, nodes, rounds)
 
 
 def _is_ruled_out(program: _Program, nodes: int, rounds: int) -> bool:

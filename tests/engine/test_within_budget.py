@@ -11,15 +11,15 @@ from .test_near_today import row
 from .test_set_bound import board
 
 
-def is_ruled_out(problem, budget, rounds=8):
+def is_ruled_out(problem, budget):
     """Answer for plans whose units may go anywhere."""
     may = np.ones((problem.units, problem.territories), dtype=bool)
-    return none_within(problem, problem.limits(problem.tolerance), may, budget, nodes=200, rounds=rounds)
+    return none_within(problem, problem.limits(problem.tolerance), may, budget, nodes=1000, rounds=20)
 
 
 @pytest.mark.parametrize("gone", [False, True])
 @pytest.mark.parametrize("tolerance", [0.08, 0.15])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_budget_of_the_best_plan_is_never_ruled_out(seed, tolerance, gone):
     problem, optimum, proven = board(seed, gone, tolerance=tolerance)
     assert proven
@@ -35,7 +35,7 @@ def test_nor_is_it_where_most_units_are_divisible(monkeypatch, seed):
 
 
 def test_less_is_ruled_out_on_most_boards():
-    boards = [board(seed, gone)[:2] for seed in range(4) for gone in (False, True)]
+    boards = [board(seed, gone)[:2] for seed in range(6) for gone in (False, True)]
     told = [is_ruled_out(problem, optimum - 0.5) for problem, optimum in boards if optimum > 0.5]
     assert sum(told) >= 0.7 * len(told)
 
