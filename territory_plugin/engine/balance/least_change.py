@@ -149,7 +149,7 @@ def least_change(
     aggregation, J. Spatial Information Science 15, for separators.
     """
     assignment = np.asarray(assignment)
-    if problem.territories < 2 or _at_stake(problem) <= 0:
+    if problem.territories < 2 or problem.at_stake <= 0:
         return assignment
     if problem.units * problem.territories <= CHOICES:
         return _improved(problem, assignment, _allowed(problem), SMALL, rng, watch)
@@ -218,7 +218,7 @@ def near_by_listing(
     turns : int
         At most.
     """
-    if problem.territories < 2 or _at_stake(problem) <= 0:
+    if problem.territories < 2 or problem.at_stake <= 0:
         return np.asarray(assignment)
     reach = np.full(problem.territories, AWAY)
     return _turns(problem, np.asarray(assignment), [], reach, GLANCE, rng, watch, turns)
@@ -257,7 +257,7 @@ def bound_on_change(problem: Problem, hops: int, nodes: int, rounds: int, watch:
         best = max(best, program.bound)
         if watch.time_is_up() or program.bound == np.inf or (found is not None and not program.separate(found)):
             break
-    return best * _at_stake(problem) / SCALE
+    return best * problem.at_stake / SCALE
 
 
 def near_choices(problem: Problem, hops: int) -> np.ndarray:
@@ -271,15 +271,6 @@ def near_choices(problem: Problem, hops: int) -> np.ndarray:
     return may
 
 
-def _at_stake(problem: Problem) -> float:
-    return float(problem.stay[problem.current >= 0].sum())
-
-
-def _cost(problem: Problem, assignment: np.ndarray) -> float:
-    """Return what an assignment's changes cost."""
-    return float(problem.stay[(problem.current >= 0) & (assignment != problem.current)].sum())
-
-
 def _limits(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return the limits of workload; the search keeps a little back for its last moves, here nothing follows."""
     return problem.limits(problem.tolerance / SAFETY * (1 - CLOSE))
@@ -290,7 +281,7 @@ def _rank(problem: Problem, assignment: np.ndarray) -> tuple[float, float]:
     low, high = _limits(problem)
     held = np.bincount(assignment, problem.workload, problem.territories)
     excess = np.maximum(np.maximum(held - high, low - held), 0.0).sum() / problem.scale
-    return round(float(excess), 6), round(_cost(problem, assignment) / (GAIN * _at_stake(problem)))
+    return round(float(excess), 6), round(problem.disrupted(assignment) / (GAIN * problem.at_stake))
 
 
 def _allowed(problem: Problem) -> np.ndarray:
@@ -406,7 +397,7 @@ def _by_clusters(problem: Problem, assignment: np.ndarray, rng: np.random.Genera
                 tried.add(cluster)
                 members = np.array(sorted(cluster))
                 part, units, inside = problem.restricted(best, members.tolist())
-                if _at_stake(part) <= 0:
+                if part.at_stake <= 0:
                     continue
                 programs += 1
                 found = _improved(part, inside, _near(part, inside, hops), CLUSTER, rng, watch)
@@ -542,7 +533,7 @@ class _Program:
         self.at[self.unit, self.territory] = np.arange(len(self.unit))
         self.low, self.high = _limits(problem)
         leaves = (problem.current[self.unit] >= 0) & (self.territory != problem.current[self.unit])
-        self.price = SCALE * np.where(leaves, problem.stay[self.unit], 0.0) / _at_stake(problem)
+        self.price = SCALE * np.where(leaves, problem.stay[self.unit], 0.0) / problem.at_stake
         self.spare = 0
         self.proven, self.bound, self.branches = False, 0.0, 0
         self.separators: list[tuple[np.ndarray, np.ndarray, float, float]] = []

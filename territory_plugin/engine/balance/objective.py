@@ -296,3 +296,8 @@ class WorkingPartition:
         return sum(
             (term.split(np.asarray(units), to_one, one, other) for term in self.terms), start=np.zeros(len(to_one))
         )
+
+
+def judged(problem: Problem, part: WorkingPartition) -> tuple[float, float]:
+    """Return the excess and the disruption of a plan, rounded so that sums in another order are the same."""
+    return round(part.excess(), 6), round(problem.disrupted(part.assignment), 9)

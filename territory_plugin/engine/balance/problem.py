@@ -175,6 +175,15 @@ class Problem:
         given = (self.least, self.most, self.home, self.barred, self.current)
         return any(each is not None for each in given) or bool(self.regions or self.limits_of)
 
+    @property
+    def at_stake(self) -> float:
+        """Weight of all units that have a territory today."""
+        return float(self.stay[self.current >= 0].sum())
+
+    def disrupted(self, assignment) -> float:
+        """Return the weight of the units that leave the territory they are in today."""
+        return float(self.stay[(self.current >= 0) & (np.asarray(assignment) != self.current)].sum())
+
     def restricted(self, assignment: np.ndarray, territories: list[int]) -> tuple[Problem, np.ndarray, np.ndarray]:
         """Return the problem of some territories, all else fixed.
 

@@ -22,10 +22,10 @@ from .contiguity import territory_parts
 from .effort import EFFORTS
 from .exact import Proof
 from .least_change import bound_on_change
-from .objective import Weights, WorkingPartition
+from .objective import Weights, WorkingPartition, judged
 from .plan import Plan, is_nearer
 from .problem import Problem
-from .reshaping import COMPACTNESS, FOUNDINGS, judged, reshape, starting_assignment
+from .reshaping import COMPACTNESS, FOUNDINGS, reshape, starting_assignment
 from .rules import NO_RULES, Rules
 from .search import MANY_UNITS
 from .solve import solve

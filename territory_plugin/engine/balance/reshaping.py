@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from .anew import plan_anew
 from .annealing import Schedule, anneal, descend
 from .contiguity import breadth_first, repair_contiguity
 from .effort import Effort
 from .least_change import BRISK, STEADY, least_change, least_change_around, near_by_listing
 from .mending import RECUTS, mend
-from .objective import Weights, WorkingPartition, moment_of_inertia
+from .objective import Weights, WorkingPartition, judged, moment_of_inertia
 from .problem import SAFETY, Problem
 from .recombination import recombine
 from .search import FEW_UNITS, MANY_UNITS, Search
@@ -43,6 +44,9 @@ OTHERS = 1
 """Further plans of the annealings that programs go on from."""
 FOUNDINGS = 4
 """Places that are tried for a new territory."""
+FAR_OFF, FAR_MOVED = 0.05, 0.25
+"""Excess, in targets, that annealing leaves, or share of the weight that it moves, from which a plan from nothing is a
+start, too."""
 NOTHING = 0.01
 """Weight of change of a unit, the average being one, below which change costs nothing: travel alone counts then."""
 
@@ -136,9 +140,6 @@ def reshape(
         return start, 0
     inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
     weights = Weights(travel=compactness, boundary=compactness * Weights.boundary)
-    whole = effort
-    effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
-    chains = CHAINS if effort.finalists else CHAINS[1:]
     # the programs know nothing of regions, further measures and shapes, and gain nothing where no change costs anything
     knows_all = (
         compactness <= COMPACTNESS and problem.stay.max() > NOTHING and not (problem.regions or problem.limits_of)
@@ -147,35 +148,16 @@ def reshape(
     if is_glance and known is not None:
         return (near_by_listing(problem, known, rng, watch, turns) if knows_all else known), 0
     is_listed = knows_all and n <= MANY_UNITS
-    has_programs = is_listed and bool(whole.finalists)
-    steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
-    budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
-    proposals, best, best_rank, last = 0, None, None, start
-    met: list[tuple[tuple, np.ndarray]] = []
-    for turn, (aim, rate, is_first) in enumerate(steps):
-        if best is not None and watch.time_is_up():
-            break
-        stretch = watch.part(turn / len(steps), (turn + 1) / len(steps))
-        priced = replace(problem, stay=rate * problem.stay)
-        search = Search(priced, effort, weights, float(inertia), rng, Silent(stretch), aim)
-        part = search.working(start if is_first else last)
-        if fresh and is_first:
-            recombine(part, fresh, RECUTS * len(fresh), 1.0, rng, n)
-        anneal(part, budget, COOL if is_first else COOLER, rng, stretch, search.effort.recuts, "Rebalancing")
-        search.proposals += budget
-        part = search.polish(part.assignment)
-        if not is_first and best_rank[0] > 0 and not (is_listed or is_glance):
-            part = mend(search, part, stretch)
-        proposals += search.proposals
-        found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
-        last = found.assignment
-        rank = _rank(problem, found)
-        met.append((rank, np.array(last)))
-        if best is None or rank < best_rank:
-            best, best_rank = found, rank
+    has_programs = is_listed and bool(effort.finalists)
+    annealings = _Annealings(problem, effort, weights, float(inertia), rng, mends=not (is_listed or is_glance))
+    best = annealings.chains(start, fresh, watch)
     if is_glance:
         found = np.array(best.assignment)
-        return (near_by_listing(problem, found, rng, watch, turns) if knows_all else found), proposals
+        found = near_by_listing(problem, found, rng, watch, turns) if knows_all else found
+        return found, annealings.proposals
+    if _is_far(problem, best) and not watch.time_is_up():
+        anew = plan_anew(problem, rng, Silent(watch))
+        best = min(best, annealings.chains(anew, [], Silent(watch)), key=lambda part: _rank(problem, part))
     # programs are the last to come and use all of the tolerance
     entire = replace(problem, tolerance=problem.tolerance / SAFETY)
 
@@ -185,7 +167,7 @@ def reshape(
 
     if has_programs:
         ours = np.array(best.assignment)
-        turned = [plan for rank, plan in sorted(met, key=lambda each: each[0]) if (plan != ours).any()]
+        turned = [plan for rank, plan in sorted(annealings.met, key=lambda each: each[0]) if (plan != ours).any()]
         best = with_programs(ours, [*turned[:OTHERS], *([] if known is None else [known])])
     elif is_listed:
         found = near_by_listing(problem, np.array(best.assignment), rng, watch, QUICK_TURNS)
@@ -193,9 +175,9 @@ def reshape(
     if judged(problem, best)[0] > 0 and not watch.time_is_up():
         # what little is missing is worth more disruption: with room to spare, and all that mending can do
         priced = replace(problem, stay=LAST_PRICE * problem.stay)
-        search = Search(priced, whole, weights, float(inertia), rng, Silent(watch), LAST_AIM)
+        search = Search(priced, effort, weights, float(inertia), rng, Silent(watch), LAST_AIM)
         part = mend(search, search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
-        proposals += search.proposals
+        annealings.proposals += search.proposals
         found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
         if has_programs:
             found = with_programs(found.assignment)
@@ -203,9 +185,68 @@ def reshape(
     if n > MANY_UNITS:
         # the borders are too many to share all of them out anew each time
         best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
-        if knows_all and whole.finalists:
-            return least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch), proposals
-    return np.array(best.assignment), proposals
+        if knows_all and effort.finalists:
+            around = least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch)
+            return around, annealings.proposals
+    return np.array(best.assignment), annealings.proposals
+
+
+class _Annealings:
+    """Chains of annealings from one start or another, each at its prices.
+
+    Attributes
+    ----------
+    proposals : int
+        Moves that were proposed so far.
+    met : list of (tuple, ndarray of int)
+        Rank and assignment of every plan that a step ended with.
+    """
+
+    def __init__(
+        self, problem: Problem, effort: Effort, weights: Weights, inertia: float, rng: np.random.Generator, mends: bool
+    ) -> None:
+        self.problem, self.weights, self.inertia, self.rng, self.mends = problem, weights, inertia, rng, mends
+        self.effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
+        chains = CHAINS if effort.finalists else CHAINS[1:]
+        self.steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
+        n = problem.units
+        self.budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
+        self.proposals = 0
+        self.met: list[tuple[tuple, np.ndarray]] = []
+
+    def chains(self, start: np.ndarray, fresh: list[int], watch: Watch) -> WorkingPartition:
+        """Return the best plan of all steps from a start; what is fresh is cut anew first."""
+        problem, n = self.problem, self.problem.units
+        best, best_rank, last = None, None, start
+        for turn, (aim, rate, is_first) in enumerate(self.steps):
+            if best is not None and watch.time_is_up():
+                break
+            stretch = watch.part(turn / len(self.steps), (turn + 1) / len(self.steps))
+            priced = replace(problem, stay=rate * problem.stay)
+            search = Search(priced, self.effort, self.weights, self.inertia, self.rng, Silent(stretch), aim)
+            part = search.working(start if is_first else last)
+            if fresh and is_first:
+                recombine(part, fresh, RECUTS * len(fresh), 1.0, self.rng, n)
+            schedule = COOL if is_first else COOLER
+            anneal(part, self.budget, schedule, self.rng, stretch, search.effort.recuts, "Rebalancing")
+            search.proposals += self.budget
+            part = search.polish(part.assignment)
+            if not is_first and best_rank[0] > 0 and self.mends:
+                part = mend(search, part, stretch)
+            self.proposals += search.proposals
+            found = _settled(problem, part.assignment, self.weights, self.inertia / n, watch)
+            last = found.assignment
+            rank = _rank(problem, found)
+            self.met.append((rank, np.array(last)))
+            if best is None or rank < best_rank:
+                best, best_rank = found, rank
+        return best
+
+
+def _is_far(problem: Problem, part: WorkingPartition) -> bool:
+    """Answer whether today's alignment is so far off that a plan from nothing may be the nearer start."""
+    excess, moved = judged(problem, part)
+    return excess > FAR_OFF or moved > FAR_MOVED * problem.at_stake
 
 
 def _settled(
@@ -230,14 +271,3 @@ def _settled(
 def _rank(problem: Problem, part: WorkingPartition) -> tuple[float, float, float]:
     """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
     return (*judged(problem, part), part.cost())
-
-
-def judged(problem: Problem, part: WorkingPartition) -> tuple[float, float]:
-    """Return the excess and the disruption of a plan, rounded so that sums in another order are the same."""
-    return round(part.excess(), 6), round(disrupted(problem, part.assignment), 9)
-
-
-def disrupted(problem: Problem, assignment) -> float:
-    """Return the weight of the units that leave the territory they are in today."""
-    moved = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
-    return float(problem.stay[moved].sum())

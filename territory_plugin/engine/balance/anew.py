@@ -1,0 +1,98 @@
+"""A plan from nothing whose territories are called after those of today: where to go on from when today's is far off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .effort import EFFORTS
+from .objective import Weights, WorkingPartition, judged
+from .problem import Problem
+from .search import MANY_UNITS
+from .solve import solve
+from .watch import Watch
+
+PLANS = 4
+"""Plans from nothing, of which the one that is nearest to today's alignment counts; of large maps one."""
+LITTLE = 1e-6
+"""Share of the average unit's weight that an overlap by one unit counts besides: it decides where all else is alike."""
+
+
+def plan_anew(problem: Problem, rng: np.random.Generator, watch: Watch) -> np.ndarray:
+    """Return a quick plan from nothing, named so that as little as possible changes hands.
+
+    Moves of borders carry workload from territory to territory; they do not carry whole territories to the other end
+    of the map. Where an alignment is far from the market, such a plan is the nearer start.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`.
+    rng : Generator
+    watch : Watch
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    free = replace(problem, current=None, stay=None)
+    plans = 1 if problem.units > MANY_UNITS else PLANS
+    met: list[tuple[float, float, int, np.ndarray]] = []
+    for turn in range(plans):
+        if met and watch.time_is_up():
+            break
+        found, *_ = solve(free, EFFORTS["quick"], Weights(), rng, watch.part(turn / plans, (turn + 1) / plans))
+        named = named_after_today(problem, found)
+        met.append((*judged(problem, WorkingPartition(problem, named, Weights(), 1.0)), turn, named))
+    return min(met)[-1]
+
+
+def named_after_today(problem: Problem, assignment: np.ndarray) -> np.ndarray:
+    """Return the same territories, renumbered so that the least weight leaves the territory it is in today.
+
+    Only territories that may stand for each other change numbers: of the same target and limits, barred from the
+    same units, with no unit of their own and no home.
+
+    Parameters
+    ----------
+    problem : Problem
+        With `current` and `stay`.
+    assignment : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    References
+    ----------
+    Kuhn (1955), The Hungarian method for the assignment problem, Naval Research Logistics Quarterly 2.
+    """
+    k = problem.territories
+    known = problem.current >= 0
+    overlap = np.zeros((k, k))
+    weight = problem.stay + LITTLE * problem.stay.mean()
+    np.add.at(overlap, (problem.current[known], assignment[known]), weight[known])
+    own = problem.oversize | problem.is_homed
+    own[problem.fixed[problem.fixed >= 0]] = True
+    kind = np.column_stack([*_kinds(problem), np.where(own, np.arange(k), -1)])
+    _, kind = np.unique(kind, axis=0, return_inverse=True)
+    kind = kind.ravel()
+    refused = -1.0 - overlap.sum()
+    today, plan = linear_sum_assignment(np.where(kind[:, None] == kind, overlap, refused), maximize=True)
+    number = np.empty(k, dtype=int)
+    number[plan] = today
+    return number[assignment]
+
+
+def _kinds(problem: Problem):
+    """Yield numbers by which territories that may not stand for each other differ, shape (k,) or (k, m) each."""
+    yield np.round(problem.target / problem.scale, 9)
+    for limit in (problem.least, problem.most):
+        if limit is not None:
+            yield np.nan_to_num(limit, nan=-1.0)
+    if problem.barred is not None:
+        yield problem.barred.T.astype(float)
+    for measure in problem.limits_of:
+        yield from (measure.low, measure.high)
