@@ -307,12 +307,13 @@ class RebalanceTerritories(RulesAlgorithm):
         )
         # a rep's id is the territory's name; without reps a name stands for a place that people know
         labels = {} if self.source("REPS") is not None else engine.alignment.new_names(table)
-        for old, new in labels.items():
-            self.feedback.pushWarning(
-                self.tr("{} keeps {:.0f} % of its workload only: its territory is named {} now.").format(
-                    old, table.at[old, "kept_pct"], new
-                )
+        if labels:
+            named = [f"{old} ({table.at[old, 'kept_pct']:.0f} %) is {new} now" for old, new in labels.items()]
+            text = self.tr(
+                "{:territory keeps less than half of its workload and is named anew|territories keep less than half of "
+                "their workload and are named anew}: {}."
             )
+            self.feedback.pushWarning(text.format(Count(len(labels)), name_some(named, 20)))
         table["territory_now"] = [
             labels.get(name, name) if after else None for name, after in zip(table.index, table["units_after"])
         ]

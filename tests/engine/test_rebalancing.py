@@ -419,3 +419,69 @@ def test_the_trade_off_is_nowhere_worse_than_a_plan_that_is_known():
     better = trade_off(graph, current, reached=[(0.001, 0.04)])
     assert better["max_deviation"].iloc[-3:].max() <= 0.001
     assert better["max_deviation"].iloc[1] == table["max_deviation"].iloc[1]
+
+
+def two_halves() -> tuple[nx.Graph, dict]:
+    """Return two squares of 4 × 4 that one unit joins, and an alignment with one territory here and three there."""
+    graph = grid(4, 4, lambda row, column: 1 + (7 * row + 3 * column) % 11 / 20)
+    there = {unit: f"z{unit}" for unit in graph}
+    graph = nx.compose(graph, nx.relabel_nodes(graph, there))
+    for unit in there.values():
+        graph.nodes[unit]["lon"] += 0.6
+    graph.add_node("neck", lon=graph.nodes["23"]["lon"] + 0.1, lat=graph.nodes["23"]["lat"], workload=0.01)
+    graph.add_edges_from([("23", "neck"), ("neck", "z20")])
+    current = {unit: f"T{2 + min(2, int(unit[1]))}" if unit.startswith("z") else "T1" for unit in graph}
+    return graph, current
+
+
+def test_whole_territories_pass_a_narrow_place_where_borders_cannot():
+    """One territory on this side of a single unit, three beyond it, and as much to do on either side: two each."""
+    graph, current = two_halves()
+    for effort in ("quick", "default"):
+        result = rebalance_territories(graph, current, tolerance=0.12, effort=effort)
+        names = [f"T{at}" for at in range(1, 5)]
+        assert_sound(graph, result, current, names)
+        assert result.plan.within_tolerance.all(), effort
+        at = territories_of(result)
+        assert len({at[unit] for unit in graph if not unit.startswith("z") and unit != "neck"}) == 2
+        told = [text for text in result.messages if "keep nothing" in text or "keeps nothing" in text]
+        gone = {name for name in names if not any(at[unit] == name == current[unit] for unit in graph)}
+        assert bool(told) == bool(gone)
+        assert all(name in told[0] for name in gone)
+
+
+def test_a_cap_holds_where_the_alignment_is_far_from_the_market():
+    graph, current = two_halves()
+    for cap in (0.1, 0.4):
+        result = rebalance_territories(graph, current, tolerance=0.12, effort="quick", most_disruption=cap)
+        assert_sound(graph, result, current, [f"T{at}" for at in range(1, 5)])
+        assert result.disruption <= cap + 1e-9
+
+
+def test_the_trade_off_begins_at_today_however_far_off_that_is():
+    """T1 holds twice its share: without any disruption it is 100 % over."""
+    graph, current = two_halves()
+    table = trade_off(graph, current, tolerance=0.12, caps=(0.0, 0.2, 0.3))
+    loads = dict(graph.nodes(data="workload"))
+    mine = sum(load for unit, load in loads.items() if current[unit] == "T1")
+    assert table["disruption"].iloc[0] == 0
+    assert table["max_deviation"].iloc[0] == pytest.approx(mine / (sum(loads.values()) / 4) - 1)
+    assert (np.diff(table["max_deviation"]) <= 1e-9).all()
+
+
+def test_who_has_units_or_a_share_of_their_own_is_not_renamed_after_others():
+    """Homes, locks and shares hold where territories are placed anew, too."""
+    graph, current = two_halves()
+    shares = {"T2": 0.5, "T3": 1.5}
+    homes, must = {"T1": "00", "T4": "z33"}, {"T3": frozenset({"z03"})}
+    reps = tuple(
+        Rep(name, home=homes.get(name), share=shares.get(name, 1.0), must_have=must.get(name, frozenset()))
+        for name in (f"T{at}" for at in range(1, 5))
+    )
+    result = rebalance_territories(graph, current, tolerance=0.15, effort="quick", rules=Rules(reps=reps))
+    at = territories_of(result)
+    assert (at["00"], at["z33"], at["z03"]) == ("T1", "T4", "T3")
+    usual = sum(load for _, load in graph.nodes(data="workload")) / 4
+    for name in result.names:
+        held = sum(graph.nodes[unit]["workload"] for unit in graph if at[unit] == name)
+        assert held == pytest.approx(usual * shares.get(name, 1.0), rel=0.15 + 1e-6), name

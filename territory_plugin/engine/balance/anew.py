@@ -1,4 +1,4 @@
-"""A plan from nothing whose territories are called after those of today: where to go on from when today's is far off."""
+"""A plan from nothing, named after today's alignment: another start where that is far from the market."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .effort import EFFORTS
-from .objective import Weights, WorkingPartition, judged
+from .objective import Weights
 from .problem import Problem
-from .search import MANY_UNITS
 from .solve import solve
 from .watch import Watch
 
-PLANS = 4
-"""Plans from nothing, of which the one that is nearest to today's alignment counts; of large maps one."""
 LITTLE = 1e-6
 """Share of the average unit's weight that an overlap by one unit counts besides: it decides where all else is alike."""
 
@@ -37,16 +34,8 @@ def plan_anew(problem: Problem, rng: np.random.Generator, watch: Watch) -> np.nd
     -------
     ndarray of int, shape (n,)
     """
-    free = replace(problem, current=None, stay=None)
-    plans = 1 if problem.units > MANY_UNITS else PLANS
-    met: list[tuple[float, float, int, np.ndarray]] = []
-    for turn in range(plans):
-        if met and watch.time_is_up():
-            break
-        found, *_ = solve(free, EFFORTS["quick"], Weights(), rng, watch.part(turn / plans, (turn + 1) / plans))
-        named = named_after_today(problem, found)
-        met.append((*judged(problem, WorkingPartition(problem, named, Weights(), 1.0)), turn, named))
-    return min(met)[-1]
+    found, *_ = solve(replace(problem, current=None, stay=None), EFFORTS["quick"], Weights(), rng, watch)
+    return named_after_today(problem, found)
 
 
 def named_after_today(problem: Problem, assignment: np.ndarray) -> np.ndarray:

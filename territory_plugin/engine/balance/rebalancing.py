@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .. import alignment
-from ..errors import TerritoryError, name_some
+from ..errors import Count, TerritoryError, name_some
 from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
@@ -35,8 +35,10 @@ CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Shares of disruption at which the trade-off is told."""
 HOPS, FAR = 2, 2.0
 """Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
-HALVINGS = 5
-"""Tolerances tried until the best under a cap on disruption is known well enough."""
+WIDEST, ANY = 0.99, 1000.0
+"""The widest tolerance that certificates are asked at; and one that any alignment is within."""
+HALVINGS, NEARLY = 6, 0.03
+"""Tolerances tried until the best under a cap on disruption is known well enough, to such a share of it."""
 GLANCES, GLANCE_TURNS = 8, 2
 """First plans that are made to see who had best go, and turns of listed sets for each."""
 FINALISTS, FINALIST_TURNS, NEAR, LEFT = 3, 5, 1.05, 0.5
@@ -533,10 +535,16 @@ class _Job:
         self.known = self.run(tolerance, rules, watch, turns)
         self.found.clear()
 
-    def run(self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None) -> _Found:
-        """Return the plan with the least disruption found within a tolerance; a glance takes so many `turns`."""
+    def run(
+        self, tolerance: float, rules: Rules, watch: Watch, turns: int | None = None, cap: float = math.inf
+    ) -> _Found:
+        """Return the plan with the least disruption found within a tolerance.
+
+        A glance takes so many `turns`; what surely moves more than a `cap` is not looked for.
+        """
         rules = replace(rules, reps=self.today.reps)
-        case = case_of(self.graph, None, self.workload, tolerance, rules, self.today.now)
+        case = case_of(self.graph, None, self.workload, min(tolerance, WIDEST), rules, self.today.now)
+        case = replace(case, tolerance=tolerance)
         weights = case.values(self.weight)
         if not (weights >= 0).all():
             bad = [node for node, fine in zip(case.nodes, weights >= 0) if not fine]
@@ -551,7 +559,7 @@ class _Job:
         for at, (region, problem) in enumerate(zip(case.regions, problems)):
             rng = np.random.default_rng([self.seed, at])
             stretch = watch.part(done / len(case.nodes), (done + problem.units) / len(case.nodes))
-            found, made = self._reshape(case, problem, region, rng, stretch, turns)
+            found, made = self._reshape(case, problem, region, rng, stretch, turns, cap)
             assignment[region.units] = np.array(region.territories)[found]
             proposals += made
             done += problem.units
@@ -565,7 +573,9 @@ class _Job:
         self.found.append(_Found(case, problems, assignment, proofs, proposals, worst, outside, disruption))
         return self.found[-1]
 
-    def _reshape(self, case, problem: Problem, region, rng, watch, turns: int | None) -> tuple[np.ndarray, int]:
+    def _reshape(
+        self, case, problem: Problem, region, rng, watch, turns: int | None, cap: float
+    ) -> tuple[np.ndarray, int]:
         """Return the best assignment of one component, from the best of several places for what is new."""
         members = region.territories
         index = {case.duty.names[member]: at for at, member in enumerate(members)}
@@ -586,7 +596,7 @@ class _Job:
             founding = {**chosen, **self._foundings(problem, fresh, free)}
             start = starting_assignment(problem, founding)
             known = self._known_in(region)
-            return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns, known)
+            return reshape(problem, start, effort, rng, watch, fresh, self.compactness, turns, known, cap)
         tried = []
         quick = EFFORTS["quick"]
         looks = None if effort.finalists else 0  # a quick plan looks at places by annealing alone
@@ -598,7 +608,7 @@ class _Job:
             )
             tried.append((*judged(problem, WorkingPartition(problem, found, Weights(), 1.0)), donor))
         start = starting_assignment(problem, {**chosen, free[0]: min(tried)[-1]})
-        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness, turns)
+        return reshape(problem, start, effort, rng, watch.part(0.5, 1.0), fresh, self.compactness, turns, cap=cap)
 
     def _known_in(self, region) -> np.ndarray | None:
         """Return the part of the known plan in one component; None where it has other territories, or is not there."""
@@ -629,25 +639,32 @@ class _Job:
 
     def under(self, cap: float, tolerance: float, rules: Rules, watch: Watch) -> _Found:
         """Return the best balanced plan found whose disruption keeps to a cap."""
-        low, high = tolerance, 0.99
-        loose = [found.worst for found in self.found if found.disruption <= cap]
-        if loose:
-            high = min(0.99, min(loose))
-        tight = [found.worst for found in self.found if found.disruption > cap and found.worst < high]
-        low = max([tolerance, *tight]) if tight else tolerance
-        for turn in range(HALVINGS):
-            if high - low < 0.005 or watch.time_is_up():
+        missed: list[float] = []
+        if not any(found.keeps_to(cap) for found in self.found):
+            # what moves here moves at any tolerance
+            self.run(ANY, rules, watch.part(0.0, 1 / (HALVINGS + 1)), cap=cap)
+        for turn in range(HALVINGS if cap > 0 or self._moves_freely() else 0):
+            fitting = [found.worst for found in self.found if found.keeps_to(cap)]
+            if not fitting:
                 break
-            middle = (low + high) / 2 if turn or loose else min(0.6, 2 * low + 0.05)
-            found = self.run(middle, rules, watch.part(turn / HALVINGS, (turn + 1) / HALVINGS))
-            if found.keeps_to(cap):
-                high = min(middle, found.worst)
-            else:
-                low = middle
+            high = min(fitting)
+            low = max([tolerance, *(found.worst for found in self.found if found.worst < high), *missed])
+            if high - low < max(0.005, NEARLY * high) or watch.time_is_up():
+                break
+            middle = math.sqrt(low * high)
+            stretch = watch.part((turn + 1) / (HALVINGS + 1), (turn + 2) / (HALVINGS + 1))
+            found = self.run(middle, rules, stretch, cap=cap)
+            if found.outside or not found.keeps_to(cap):
+                missed.append(middle)
         fitting = [found for found in self.found if found.keeps_to(cap)]
         if not fitting:
             return min(self.found, key=lambda found: found.disruption)
         return min(fitting, key=lambda found: (found.worst, found.disruption))
+
+    def _moves_freely(self) -> bool:
+        """Answer whether workload can change hands without disruption: where accounts count, not all have some."""
+        rows = [self.graph.nodes[unit] for unit in self.graph]
+        return any(float(row[self.workload]) > 0 and not float(row[self.weight]) > 0 for row in rows)
 
     def whole_bound(self, found: _Found, tolerance: float, watch: Watch) -> float:
         """Return the share of the weight that changes hands at least, as units are whole; NaN on too large maps."""
@@ -741,7 +758,7 @@ class _Job:
             flow_bound=(flow.workload + handed) / total,
             least_bound=(least + handed) / total,
             whole_bound=math.nan,
-            messages=[*messages, *self._parts_today(case), *plan.gave],
+            messages=[*messages, *self._parts_today(case), *self._elsewhere(was, new, loads), *plan.gave],
             reached=tuple((each.worst, each.disruption) for each in self.found),
         )
 
@@ -774,6 +791,20 @@ class _Job:
         if not torn:
             return []
         return [f"Not connected today: {name_some(torn)}. Each keeps its main part; the others go to those around."]
+
+    def _elsewhere(self, was, new, loads: np.ndarray) -> list[str]:
+        """Return which territories keep nothing of their workload: whole ones had to go to another place."""
+        kept = dict.fromkeys(self.today.now.values(), 0.0)
+        for old, now, load in zip(was, new, loads.tolist()):
+            if old == now and now in kept:
+                kept[now] += load
+        gone = sorted((name for name, load in kept.items() if not load and self.today.load[name] > 0), key=natural)
+        if not gone:
+            return []
+        return [
+            f"{Count(len(gone)):territory keeps|territories keep} nothing of today's workload, as today's alignment is "
+            f"far from the market and hands are short elsewhere: {name_some(gone, 20)}."
+        ]
 
     def _why(self, plan: Plan, was, new, moved, low, high) -> dict:
         """Return why each unit changes hands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,8 @@ FOUNDINGS = 4
 FAR_OFF, FAR_MOVED = 0.05, 0.25
 """Excess, in targets, that annealing leaves, or share of the weight that it moves, from which a plan from nothing is a
 start, too."""
+ANEW = 2
+"""Such plans that are gone on from; which of them is the nearest start shows only then."""
 NOTHING = 0.01
 """Weight of change of a unit, the average being one, below which change costs nothing: travel alone counts then."""
 
@@ -109,6 +112,7 @@ def reshape(
     compactness: float,
     turns: int | None = None,
     known: np.ndarray | None = None,
+    cap: float = math.inf,
 ) -> tuple[np.ndarray, int]:
     """Return the assignment with the least excess and, of those, the least disruption that was found.
 
@@ -129,6 +133,9 @@ def reshape(
         For a glance: so many turns of listed sets instead of all programs, and no mending.
     known : ndarray of int, shape (n,), optional
         A plan of a glance: another goes on from it; else programs do, besides from the best of the annealings.
+    cap : float
+        Share of the weight that may move at most, where there is a limit: plans from nothing surely move more than a
+        small one.
 
     Returns
     -------
@@ -155,9 +162,12 @@ def reshape(
         found = np.array(best.assignment)
         found = near_by_listing(problem, found, rng, watch, turns) if knows_all else found
         return found, annealings.proposals
-    if _is_far(problem, best) and not watch.time_is_up():
-        anew = plan_anew(problem, rng, Silent(watch))
-        best = min(best, annealings.chains(anew, [], Silent(watch)), key=lambda part: _rank(problem, part))
+    is_far = cap > FAR_MOVED and _is_far(problem, best)
+    for _ in range((ANEW if n <= MANY_UNITS else 1) if is_far else 0):
+        if watch.time_is_up():
+            break
+        found = annealings.chains(plan_anew(problem, rng, Silent(watch)), [], Silent(watch))
+        best = min(best, found, key=lambda part: _rank(problem, part))
     # programs are the last to come and use all of the tolerance
     entire = replace(problem, tolerance=problem.tolerance / SAFETY)
 

@@ -1,0 +1,68 @@
+"""Plans from nothing carry today's names so that the least weight moves, as far as territories are alike."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from healthcare_territories.territory_plugin.engine.balance.anew import named_after_today
+from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+
+
+def market(seed: int, **more) -> tuple[Problem, np.ndarray]:
+    """Return thirty units in five territories today, three without any, and another plan of five."""
+    rng = np.random.default_rng(seed)
+    n, k = 33, 5
+    given = {
+        "workload": np.ones(n),
+        "location": rng.random((n, 3)),
+        "neighbours": [()] * n,
+        "target": np.ones(k),
+        "tolerance": 0.05,
+        "anchor": np.full(k, -1),
+        "oversize": np.zeros(k, dtype=bool),
+        "current": np.where(np.arange(n) < 3, -1, rng.integers(0, k, n)),
+        "stay": rng.random(n),
+    }
+    return Problem(**(given | more)), rng.integers(0, k, n)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_other_naming_moves_less(seed):
+    problem, plan = market(seed)
+    named = named_after_today(problem, plan)
+    least = min(problem.disrupted(np.array(names)[plan]) for names in itertools.permutations(range(5)))
+    assert problem.disrupted(named) == pytest.approx(least)
+    together = plan[:, None] == plan
+    assert ((named[:, None] == named) == together).all()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"target": np.array([1, 1, 1, 2, 2.0])},
+        {"least": np.array([np.nan, np.nan, np.nan, 3, 3])},
+        {"most": np.array([np.nan, np.nan, np.nan, 3, 3])},
+        {"barred": np.arange(33)[:, None] * np.array([0, 0, 0, 1, 1]) > 16},
+        {"fixed": np.r_[[3, 4], np.full(31, -1)]},
+        {"home": np.array([[np.nan] * 3] * 3 + [[0.0] * 3] * 2)},
+        {"oversize": np.array([False, False, False, True, True])},
+    ],
+    ids=lambda rule: next(iter(rule)),
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_only_who_is_alike_stands_for_another(rule, seed):
+    """Two of the five differ from the others; with units or homes of their own they differ from each other, too."""
+    problem, plan = market(seed, **rule)
+    named = named_after_today(problem, plan)
+    assert (np.isin(named, [3, 4]) == np.isin(plan, [3, 4])).all()
+    if not {"target", "least", "most", "barred"} & rule.keys():
+        assert (named == plan)[np.isin(plan, [3, 4])].all()
+    best = [
+        problem.disrupted(np.array([*first, *last])[plan])
+        for first in itertools.permutations(range(3))
+        for last in ([3, 4], [4, 3])
+        if last == [3, 4] or {"target", "least", "most", "barred"} & rule.keys()
+    ]
+    assert problem.disrupted(named) == pytest.approx(min(best))
