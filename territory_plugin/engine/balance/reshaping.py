@@ -45,11 +45,11 @@ OTHERS = 1
 """Further plans of the annealings that programs go on from."""
 FOUNDINGS = 4
 """Places that are tried for a new territory."""
-FAR_OFF, FAR_MOVED = 0.05, 0.25
+FAR_OFF, FAR_MOVED, LEFT_OFF = 1.0, 0.25, 0.05
 """Excess, in targets, that annealing leaves, or share of the weight that it moves, from which a plan from nothing is a
-start, too."""
+start, too; and excess at the end from which it is tried then."""
 ANEW = 2
-"""Such plans that are gone on from; which of them is the nearest start shows only then."""
+"""Such plans that are gone on from."""
 NOTHING = 0.01
 """Weight of change of a unit, the average being one, below which change costs nothing: travel alone counts then."""
 
@@ -142,142 +142,174 @@ def reshape(
     assignment : ndarray of int, shape (n,)
     proposals : int
     """
-    n = problem.units
-    if problem.territories in (1, n):
+    if problem.territories in (1, problem.units):
         return start, 0
-    inertia = moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum()
-    weights = Weights(travel=compactness, boundary=compactness * Weights.boundary)
-    # the programs know nothing of regions, further measures and shapes, and gain nothing where no change costs anything
-    knows_all = (
-        compactness <= COMPACTNESS and problem.stay.max() > NOTHING and not (problem.regions or problem.limits_of)
-    )
-    is_glance = turns is not None
-    if is_glance and known is not None:
-        return (near_by_listing(problem, known, rng, watch, turns) if knows_all else known), 0
-    is_listed = knows_all and n <= MANY_UNITS
-    has_programs = is_listed and bool(effort.finalists)
-    annealings = _Annealings(problem, effort, weights, float(inertia), rng, mends=not (is_listed or is_glance))
-    best = annealings.chains(start, fresh, watch)
-    if is_glance:
-        found = np.array(best.assignment)
-        found = near_by_listing(problem, found, rng, watch, turns) if knows_all else found
-        return found, annealings.proposals
-    is_far = cap > FAR_MOVED and _is_far(problem, best)
-    for _ in range((ANEW if n <= MANY_UNITS else 1) if is_far else 0):
-        if watch.time_is_up():
-            break
-        found = annealings.chains(plan_anew(problem, rng, Silent(watch)), [], Silent(watch))
-        best = min(best, found, key=lambda part: _rank(problem, part))
-    # programs are the last to come and use all of the tolerance
-    entire = replace(problem, tolerance=problem.tolerance / SAFETY)
-
-    def with_programs(assignment, others=()) -> WorkingPartition:
-        found = least_change(problem, np.array(assignment), rng, watch, others, STEADY if known is None else BRISK)
-        return WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
-
-    if has_programs:
-        ours = np.array(best.assignment)
-        turned = [plan for rank, plan in sorted(annealings.met, key=lambda each: each[0]) if (plan != ours).any()]
-        best = with_programs(ours, [*turned[:OTHERS], *([] if known is None else [known])])
-    elif is_listed:
-        found = near_by_listing(problem, np.array(best.assignment), rng, watch, QUICK_TURNS)
-        best = WorkingPartition(entire, found, weights, float(inertia) / n or 1.0)
-    if judged(problem, best)[0] > 0 and not watch.time_is_up():
-        # what little is missing is worth more disruption: with room to spare, and all that mending can do
-        priced = replace(problem, stay=LAST_PRICE * problem.stay)
-        search = Search(priced, effort, weights, float(inertia), rng, Silent(watch), LAST_AIM)
-        part = mend(search, search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
-        annealings.proposals += search.proposals
-        found = _settled(problem, part.assignment, weights, float(inertia) / n, watch)
-        if has_programs:
-            found = with_programs(found.assignment)
-        best = min(best, found, key=lambda part: _rank(problem, part))
-    if n > MANY_UNITS:
-        # the borders are too many to share all of them out anew each time
-        best = _settled(problem, best.assignment, weights, float(inertia) / n, watch, FREE)
-        if knows_all and effort.finalists:
-            around = least_change_around(problem, np.array(best.assignment), MANY_UNITS, rng, watch)
-            return around, annealings.proposals
-    return np.array(best.assignment), annealings.proposals
+    job = _Reshaping(problem, start, effort, compactness, rng, known, watch)
+    if turns is not None:
+        return job.glance(start, fresh, turns), job.proposals
+    best = job.annealed(start, fresh, watch)
+    may_be_far = cap > FAR_MOVED
+    if may_be_far and job.is_far(best):
+        best, may_be_far = min(best, *job.annealed_anew(), key=job.rank), False
+    best = job.finished(best)
+    if may_be_far and judged(problem, best)[0] > LEFT_OFF and best.improvable():
+        best = min(best, *map(job.finished, job.annealed_anew()[:1]), key=job.rank)
+    return np.array(best.assignment), job.proposals
 
 
-class _Annealings:
-    """Chains of annealings from one start or another, each at its prices.
+class _Reshaping:
+    """The steps of one search near today's alignment, and what they share.
 
     Attributes
     ----------
+    known : ndarray of int, or None
+        A plan of a glance, which programs begin with, too.
+    knows_all, is_listed, has_programs : bool
+        Whether programs know all that counts here: they know nothing of regions, further measures and shapes, and gain
+        nothing where no change costs anything. Whether the map is small enough that sets are listed. Whether the effort
+        has all programs.
     proposals : int
-        Moves that were proposed so far.
+        Moves that annealing proposed so far.
     met : list of (tuple, ndarray of int)
-        Rank and assignment of every plan that a step ended with.
+        Rank and assignment of every plan that an annealing ended with.
     """
 
     def __init__(
-        self, problem: Problem, effort: Effort, weights: Weights, inertia: float, rng: np.random.Generator, mends: bool
+        self,
+        problem: Problem,
+        start: np.ndarray,
+        effort: Effort,
+        compactness: float,
+        rng: np.random.Generator,
+        known: np.ndarray | None,
+        watch: Watch,
     ) -> None:
-        self.problem, self.weights, self.inertia, self.rng, self.mends = problem, weights, inertia, rng, mends
-        self.effort = replace(effort, mends=MENDS, recuts=max(1, effort.recuts // RECUTS_LESS))
-        chains = CHAINS if effort.finalists else CHAINS[1:]
-        self.steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
         n = problem.units
-        self.budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
+        self.problem, self.effort, self.rng, self.known, self.watch = problem, effort, rng, known, watch
+        self.weights = Weights(travel=compactness, boundary=compactness * Weights.boundary)
+        self.inertia = float(moment_of_inertia(problem.location, problem.mass, start, problem.territories).sum())
+        self.knows_all = (
+            compactness <= COMPACTNESS and problem.stay.max() > NOTHING and not (problem.regions or problem.limits_of)
+        )
+        self.is_listed = self.knows_all and n <= MANY_UNITS
+        self.has_programs = self.is_listed and bool(effort.finalists)
         self.proposals = 0
         self.met: list[tuple[tuple, np.ndarray]] = []
 
-    def chains(self, start: np.ndarray, fresh: list[int], watch: Watch) -> WorkingPartition:
-        """Return the best plan of all steps from a start; what is fresh is cut anew first."""
+    def rank(self, part: WorkingPartition) -> tuple[float, float, float]:
+        """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
+        return (*judged(self.problem, part), part.cost())
+
+    def is_far(self, part: WorkingPartition) -> bool:
+        """Answer whether today's alignment is so far off that a plan from nothing may be the nearer start."""
+        excess, moved = judged(self.problem, part)
+        return excess > FAR_OFF or moved > FAR_MOVED * self.problem.at_stake
+
+    def glance(self, start: np.ndarray, fresh: list[int], turns: int) -> np.ndarray:
+        """Return a first plan, or go on from the known one, by so many turns of listed sets."""
+        found = self.known
+        if found is None:
+            found = np.array(self.annealed(start, fresh, self.watch, mends=False).assignment)
+        return near_by_listing(self.problem, found, self.rng, self.watch, turns) if self.knows_all else found
+
+    def annealed(self, start: np.ndarray, fresh: list[int], watch: Watch, mends: bool = True) -> WorkingPartition:
+        """Return the best plan of all chains of annealings from a start; what is fresh is cut anew first."""
         problem, n = self.problem, self.problem.units
+        effort = replace(self.effort, mends=MENDS, recuts=max(1, self.effort.recuts // RECUTS_LESS))
+        chains = CHAINS if effort.finalists else CHAINS[1:]
+        steps = [(aim, rate, at == 0) for aim, rates in chains for at, rate in enumerate(rates)]
+        budget = effort.sketch * max(FEW_UNITS, n if n <= MANY_UNITS else int((n * MANY_UNITS) ** 0.5))
         best, best_rank, last = None, None, start
-        for turn, (aim, rate, is_first) in enumerate(self.steps):
+        for turn, (aim, rate, is_first) in enumerate(steps):
             if best is not None and watch.time_is_up():
                 break
-            stretch = watch.part(turn / len(self.steps), (turn + 1) / len(self.steps))
+            stretch = watch.part(turn / len(steps), (turn + 1) / len(steps))
             priced = replace(problem, stay=rate * problem.stay)
-            search = Search(priced, self.effort, self.weights, self.inertia, self.rng, Silent(stretch), aim)
+            search = Search(priced, effort, self.weights, self.inertia, self.rng, Silent(stretch), aim)
             part = search.working(start if is_first else last)
             if fresh and is_first:
                 recombine(part, fresh, RECUTS * len(fresh), 1.0, self.rng, n)
             schedule = COOL if is_first else COOLER
-            anneal(part, self.budget, schedule, self.rng, stretch, search.effort.recuts, "Rebalancing")
-            search.proposals += self.budget
+            anneal(part, budget, schedule, self.rng, stretch, search.effort.recuts, "Rebalancing")
+            search.proposals += budget
             part = search.polish(part.assignment)
-            if not is_first and best_rank[0] > 0 and self.mends:
+            if not is_first and best_rank[0] > 0 and mends and not self.is_listed:
                 part = mend(search, part, stretch)
             self.proposals += search.proposals
-            found = _settled(problem, part.assignment, self.weights, self.inertia / n, watch)
+            found = self._settled(part.assignment)
             last = found.assignment
-            rank = _rank(problem, found)
+            rank = self.rank(found)
             self.met.append((rank, np.array(last)))
             if best is None or rank < best_rank:
                 best, best_rank = found, rank
         return best
 
+    def annealed_anew(self) -> list[WorkingPartition]:
+        """Return plans from nothing, gone on from like today's alignment; which is the nearest start shows only then.
 
-def _is_far(problem: Problem, part: WorkingPartition) -> bool:
-    """Answer whether today's alignment is so far off that a plan from nothing may be the nearer start."""
-    excess, moved = judged(problem, part)
-    return excess > FAR_OFF or moved > FAR_MOVED * problem.at_stake
+        Large maps have one; where the time is up there is none.
+        """
+        found = []
+        for _ in range(ANEW if self.problem.units <= MANY_UNITS else 1):
+            if self.watch.time_is_up():
+                break
+            silent = Silent(self.watch)
+            found.append(self.annealed(plan_anew(self.problem, self.rng, silent), [], silent))
+        return found
 
+    def finished(self, best: WorkingPartition) -> WorkingPartition:
+        """Return the plan that programs, and the last moves, make of an annealed one."""
+        problem, watch = self.problem, self.watch
+        # programs are the last to come and use all of the tolerance
+        if self.has_programs:
+            ours = np.array(best.assignment)
+            turned = [plan for rank, plan in sorted(self.met, key=lambda each: each[0]) if (plan != ours).any()]
+            best = self._with_programs(ours, [*turned[:OTHERS], *([] if self.known is None else [self.known])])
+        elif self.is_listed:
+            best = self._entire(near_by_listing(problem, np.array(best.assignment), self.rng, watch, QUICK_TURNS))
+        if judged(problem, best)[0] > 0 and not watch.time_is_up():
+            # what little is missing is worth more disruption: with room to spare, and all that mending can do
+            priced = replace(problem, stay=LAST_PRICE * problem.stay)
+            search = Search(priced, self.effort, self.weights, self.inertia, self.rng, Silent(watch), LAST_AIM)
+            part = mend(search, search.polish(best.assignment, FREE), watch.part(0.9, 1.0))
+            self.proposals += search.proposals
+            found = self._settled(part.assignment)
+            if self.has_programs:
+                found = self._with_programs(found.assignment)
+            best = min(best, found, key=self.rank)
+        if problem.units > MANY_UNITS:
+            # the borders are too many to share all of them out anew each time
+            best = self._settled(best.assignment, FREE)
+            if self.knows_all and self.effort.finalists:
+                best = self._entire(
+                    least_change_around(problem, np.array(best.assignment), MANY_UNITS, self.rng, watch)
+                )
+        return best
 
-def _settled(
-    problem: Problem, assignment, weights: Weights, unit_travel: float, watch: Watch, free: int | None = None
-) -> WorkingPartition:
-    """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed.
+    def _with_programs(self, assignment, others=()) -> WorkingPartition:
+        """Return the plan of the programs, which begin with other plans, too."""
+        pace = STEADY if self.known is None else BRISK
+        return self._entire(least_change(self.problem, np.array(assignment), self.rng, self.watch, others, pace))
 
-    On large maps single moves alone, unless `free` units at each border of territories that changed are asked for.
-    """
-    among = None
-    priced = replace(problem, stay=SETTLED * problem.stay)
-    part = WorkingPartition(priced, assignment, weights.with_limit(1e4 * SETTLED), unit_travel or 1.0)
-    descend(part, watch)
-    if problem.units > MANY_UNITS:
-        changed = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
-        among = set(problem.current[changed].tolist())
-    while (free or problem.units <= MANY_UNITS) and improve_pairs(part, watch, FREE, among):
+    def _entire(self, assignment: np.ndarray) -> WorkingPartition:
+        """Return a plan measured by all of the tolerance."""
+        entire = replace(self.problem, tolerance=self.problem.tolerance / SAFETY)
+        return WorkingPartition(entire, assignment, self.weights, self.inertia / self.problem.units or 1.0)
+
+    def _settled(self, assignment, free: int | None = None) -> WorkingPartition:
+        """Return a local optimum in which change is dear: single moves and exact splits take back what was not needed.
+
+        On large maps single moves alone, unless `free` units at each border of territories that changed are asked for.
+        """
+        problem, watch = self.problem, self.watch
+        among = None
+        priced = replace(problem, stay=SETTLED * problem.stay)
+        weights, unit_travel = self.weights.with_limit(1e4 * SETTLED), self.inertia / problem.units
+        part = WorkingPartition(priced, assignment, weights, unit_travel or 1.0)
         descend(part, watch)
-    return part
-
-
-def _rank(problem: Problem, part: WorkingPartition) -> tuple[float, float, float]:
-    """Return what makes one plan better than another: less excess, then less disruption, then less cost."""
-    return (*judged(problem, part), part.cost())
+        if problem.units > MANY_UNITS:
+            changed = (problem.current >= 0) & (np.asarray(assignment) != problem.current)
+            among = set(problem.current[changed].tolist())
+        while (free or problem.units <= MANY_UNITS) and improve_pairs(part, watch, FREE, among):
+            descend(part, watch)
+        return part
