@@ -47,6 +47,8 @@ SMALL_STATES = ("NY", "PA", "IL", "MN", "CO")
 LIGHT = 0.35
 """Heaviest unit of a small map, in targets: heavier ones make balance a matter of that unit alone."""
 TOLERANCE = 0.05
+FAR_FROM = "skewed"
+"""Workload that alignments far from the market were made for."""
 ANNUAL = 0.1
 """Tolerance of the annual cycle: most ZIPs have no OB/GYN at all, and some have a tenth of a territory's."""
 
@@ -86,14 +88,23 @@ def planned(graph: nx.Graph, territories: int, workload: str, effort: str) -> Pl
 
 def noisy(name: str, graph: nx.Graph, workload: str, territories: int, sigma: float, seed, effort="default") -> Case:
     """Return a plan of ours, and workloads that have changed by lognormal factors since."""
-    plan = planned(graph, territories, workload, effort)
-    rng = np.random.default_rng(seed)
+    factors = np.random.default_rng(seed).lognormal(0, sigma, len(graph))
+    loads = {unit: graph.nodes[unit][workload] * factor for unit, factor in zip(sorted(graph, key=str), factors)}
+    return Case(name, with_workload(graph, loads), named(planned(graph, territories, workload, effort)))
+
+
+def with_workload(graph: nx.Graph, loads: dict) -> nx.Graph:
+    """Return the units where they are, and their contacts, with another workload; in its order."""
     changed = nx.Graph()
-    for unit, factor in zip(sorted(graph, key=str), rng.lognormal(0, sigma, len(graph))):
-        at = graph.nodes[unit]
-        changed.add_node(unit, lon=at["lon"], lat=at["lat"], workload=at[workload] * factor)
+    for unit, load_ in loads.items():
+        changed.add_node(unit, lon=graph.nodes[unit]["lon"], lat=graph.nodes[unit]["lat"], workload=load_)
     changed.add_edges_from(graph.edges)
-    return Case(name, changed, {unit: f"T{at + 1:02d}" for unit, at in plan.as_dict().items()})
+    return changed
+
+
+def named(plan: Plan) -> dict:
+    """Return the territory of each unit, by name."""
+    return {unit: f"T{at + 1:02d}" for unit, at in plan.as_dict().items()}
 
 
 def planar(seed: int, units: int) -> nx.Graph:
@@ -387,18 +398,76 @@ def annual_rows(wishes) -> list[dict]:
             graph.nodes[unit]["last year"] = old
         territories = max(4, round(before.sum() / 75))
         plan = balance_territories(graph, territories, workload="last year", tolerance=ANNUAL, effort=wishes.effort)
-        now = nx.Graph()
-        for unit, load_ in zip(units, after.tolist()):
-            now.add_node(unit, lon=graph.nodes[unit]["lon"], lat=graph.nodes[unit]["lat"], workload=load_)
-        now.add_edges_from(graph.edges)
         case = Case(
-            f"{state}, {before.sum():,.0f} → {after.sum():,.0f} OB/GYNs, k = {territories}", now,
-            {unit: f"T{at + 1:02d}" for unit, at in plan.as_dict().items()},
+            f"{state}, {before.sum():,.0f} → {after.sum():,.0f} OB/GYNs, k = {territories}",
+            with_workload(graph, dict(zip(units, after.tolist()))), named(plan),
         )  # fmt: skip
         rows.append(measured(case, None, wishes.effort, ANNUAL))
         del rows[-1]["σ"]
         print(rows[-1], flush=True)
     return rows
+
+
+# ------------------------------------------------------------------ alignments far from the market
+
+
+def far_rows(wishes) -> list[dict]:
+    """Return a row for each state and number of territories, which were made for another workload."""
+    rows = []
+    for state in wishes.states:
+        for territories in wishes.territories:
+            key = f"far {state} {territories}"
+            rows += kept(wishes, key, partial(far_row, wishes, state, territories))
+    return rows
+
+
+def far_row(wishes, state: str, territories: int) -> dict:
+    """Return the measures of ours beside those of a plan from scratch, whose names are matched to today's."""
+    graph = state_graph(wishes.data, state)
+    loads = {unit: graph.nodes[unit][wishes.workload] for unit in sorted(graph)}
+    plan = planned(graph, territories, FAR_FROM, "default")
+    case = Case(f"{state} k = {territories}", with_workload(graph, loads), named(plan))
+    found, seconds = timed(case, wishes.effort, tolerance=TOLERANCE)
+    anew, seconds_anew = from_scratch(case, territories, TOLERANCE, wishes.effort)
+    ours = {unit: found.names[at] for unit, at in found.plan.as_dict().items()}
+    row = {
+        "instance": case.name, "worst today": f"{100 * case.worst:.0f} %",
+        "proven bound": f"{100 * found.least_bound:.1f} %", "flow bound": f"{100 * found.flow_bound:.1f} %",
+    }  # fmt: skip
+    for told, now, spent in (("ours", ours, seconds), ("from scratch", anew, seconds_anew)):
+        seen = beside_today(case, now)
+        row |= {
+            told: f"{100 * seen['moved']:.1f} %", f"{told}: worst after": f"{100 * seen['worst']:.1f} %",
+            f"{told}: names that stay": seen["names"], f"{told}: RMS km": f"{seen['rms_km']:.1f}",
+            f"{told}: CPU s": f"{spent:.1f}",
+        }  # fmt: skip
+    return row
+
+
+def from_scratch(case: Case, territories: int, tolerance: float, effort: str) -> tuple[dict, float]:
+    """Return a plan without regard to today's, named after today's as well as can be, and its CPU seconds."""
+    begin = process_time()
+    of = balance_territories(case.graph, territories, tolerance=tolerance, effort=effort).as_dict()
+    was, load_ = zip(*((case.current[unit], case.graph.nodes[unit]["workload"]) for unit in of))
+    names = match_names(was, list(of.values()), load_, least_kept=0)
+    return {unit: names[at] for unit, at in of.items()}, process_time() - begin
+
+
+def beside_today(case: Case, now: dict, attribute: str = "workload") -> dict:
+    """Return what a plan is worth, from the graph alone: what moves by an attribute, names that stay, balance, RMS."""
+    was, new, load_, weight = zip(
+        *(
+            (old, now[unit], case.graph.nodes[unit]["workload"], case.graph.nodes[unit][attribute])
+            for unit, old in case.current.items()
+        )
+    )
+    held = pd.Series(load_).groupby(pd.Series(new)).sum()
+    measures = judge(case.graph, "workload", len(held), now)
+    return {
+        "moved": disruption(was, new, weight), "names": int((gained_lost(was, new, load_)["kept_pct"] >= 50).sum()),
+        "worst": measures["adjusted"], "rms_km": measures["rms_km"], "held": held.to_numpy(),
+        "parts": measures["parts"],
+    }  # fmt: skip
 
 
 # ------------------------------------------------------------------ twenty reps who sell to orthopaedic practices
@@ -439,44 +508,37 @@ def team(data: Path, least: float = 120.0, most: float = 510.0) -> Case:
 def team_rows(wishes) -> list[dict]:
     """Return today's alignment, ours, the same without regard to disruption, and one made from scratch."""
     case = team(wishes.data)
-    graph, units, tolerance = case.graph, list(case.graph), 0.12
-    was = [case.current[unit] for unit in units]
-    load_ = np.array([graph.nodes[unit]["workload"] for unit in units])
-    count = np.array([graph.nodes[unit]["accounts"] for unit in units])
-    for unit in units:
+    graph, tolerance = case.graph, 0.12
+    for unit in graph:
         graph.nodes[unit]["nothing"] = 0.0
     rows = []
 
     def row(told, now, seconds):
-        held = np.array([load_[[name == each for each in now]].sum() for name in sorted(set(now))])
-        kept = gained_lost(was, now, load_)
+        seen = beside_today(case, now)
+        held = seen["held"]
         rows.append(
             {
                 "": told, "weighted targets": f"{held.min():.0f} – {held.max():.0f}",
                 "within 220–280": f"{int(((held >= 220) & (held <= 280)).sum())} of {len(held)}",
-                "workload that changes hands": f"{100 * disruption(was, now, load_):.1f} %",
-                "accounts": f"{100 * disruption(was, now, count):.1f} %",
-                "names that stay": f"{int((kept['kept_pct'] >= 50).sum())} of {len(held)}",
-                "RMS km": f"{judge(graph, 'workload', 20, dict(zip(units, now)))['rms_km']:.1f}",
+                "workload that changes hands": f"{100 * seen['moved']:.1f} %",
+                "accounts": f"{100 * beside_today(case, now, 'accounts')['moved']:.1f} %",
+                "names that stay": f"{seen['names']} of {len(held)}",
+                "RMS km": f"{seen['rms_km']:.1f}",
                 "CPU s": seconds,
             }
         )  # fmt: skip
         print(rows[-1], flush=True)
 
-    row("today", was, "")
+    row("today", case.current, "")
     for told, weight in (("rebalanced", None), ("the same without regard to disruption", "nothing")):
         begin = process_time()
         found = rebalance_territories(graph, case.current, tolerance=tolerance, weight=weight, effort=wishes.effort)
-        of = found.plan.as_dict()
-        row(told, [found.names[of[unit]] for unit in units], f"{process_time() - begin:.1f}")
+        now = {unit: found.names[at] for unit, at in found.plan.as_dict().items()}
+        row(told, now, f"{process_time() - begin:.1f}")
         if weight is None:
             wishes.team_bounds = 100 * found.least_bound, 100 * found.flow_bound
-    begin = process_time()
-    of = balance_territories(graph, 20, tolerance=tolerance, effort=wishes.effort).as_dict()
-    fresh = [of[unit] for unit in units]
-    names = match_names(was, fresh, load_, least_kept=0)
-    row("made from scratch, reps matched to it as well as can be", [names[at] for at in fresh],
-        f"{process_time() - begin:.1f}")  # fmt: skip
+    now, seconds = from_scratch(case, 20, tolerance, wishes.effort)
+    row("made from scratch, reps matched to it as well as can be", now, f"{seconds:.1f}")
     return rows
 
 
@@ -538,6 +600,17 @@ OB/GYNs; ±{100 * ANNUAL:g} %.
 
 {as_markdown(tables["annual"])}"""
         )
+    if "far" in tables:
+        parts.append(
+            f"""## Alignments far from the market
+
+Our plan for `{FAR_FROM}` as today's alignment, {wishes.workload} as workload, ±5 %. Moves of borders alone cannot carry
+whole territories to where hands are short; a plan from nothing that goes on from there as if it were today's can. From
+scratch: `balanceterritories`, its names matched to today's by largest overlap. (The flow bound counts what goes several
+borders far several times, so that plans can lie below it.)
+
+{as_markdown(tables["far"])}"""
+        )
     if "team" in tables:
         least, flow = wishes.team_bounds
         parts.append(
@@ -562,7 +635,7 @@ Seconds of ours are CPU seconds.
 
 
 TABLES = {"small": small_rows, "states": state_rows, "merges": merge_rows, "nation": nation_rows,
-          "annual": annual_rows, "team": team_rows}  # fmt: skip
+          "annual": annual_rows, "far": far_rows, "team": team_rows}  # fmt: skip
 
 
 def main() -> None:

@@ -308,7 +308,7 @@ class RebalanceTerritories(RulesAlgorithm):
         # a rep's id is the territory's name; without reps a name stands for a place that people know
         labels = {} if self.source("REPS") is not None else engine.alignment.new_names(table)
         if labels:
-            named = [f"{old} ({table.at[old, 'kept_pct']:.0f} %) is {new} now" for old, new in labels.items()]
+            named = [f"{old} ({table.at[old, 'kept_pct']:.1f} %) is {new} now" for old, new in labels.items()]
             text = self.tr(
                 "{:territory keeps less than half of its workload and is named anew|territories keep less than half of "
                 "their workload and are named anew}: {}."
