@@ -414,14 +414,17 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def tell_change(self, numbers):
         """Say in the log how much changes hands, and how little could."""
-        accounts = numbers["DISRUPTION_ACCOUNTS_PCT"]
+        accounts, flow = numbers["DISRUPTION_ACCOUNTS_PCT"], numbers["FLOW_BOUND_PCT"]
         self.feedback.pushInfo(
             self.tr(
-                "{:unit changes|units change} hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %."
+                "{:unit changes|units change} hands: {:.1f} % of the workload{}; the flow bound is {:.1f} %{}."
             ).format(
                 Count(numbers["MOVED_COUNT"]),
                 numbers["DISRUPTION_PCT"],
                 "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
-                numbers["FLOW_BOUND_PCT"],
+                flow,
+                "" if not flow > numbers["DISRUPTION_PCT"] + 0.05 else self.tr(
+                    " (it counts again what passes on through several territories; {:.1f} % has to, proven)"
+                ).format(numbers["LEAST_PCT"]),
             )
-        )
+        )  # fmt: skip

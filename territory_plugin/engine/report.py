@@ -223,7 +223,8 @@ def _change_facts(change: Change) -> str:
     facts = [(f"{100 * share:.1f} %", f"of {what} changes hands") for what, share in change.disruption.items()]
     if change.cap is not None:
         facts.append((f"{100 * change.cap:g} %", "at most allowed"))
-    if not np.isnan(change.flow):
+    # a flow bound above what moves counts again what passes on through several territories
+    if change.flow <= change.disruption.get("workload", np.inf) + 5e-4:
         facts.append((f"{100 * change.flow:.1f} %", "of workload has to, by the flow bound"))
     if np.isfinite(change.whole):
         facts.append((f"{100 * change.whole:.1f} %", "has to, as ZIPs are whole and stay near"))

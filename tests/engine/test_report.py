@@ -190,11 +190,11 @@ def test_bars_lie_on_the_side_of_their_deviation(page, tmp_path):
 # --- what a rebalancing did
 
 
-def change(current="AAAB", proposed="AABB", accounts=None, cap=None, **more):
+def change(current="AAAB", proposed="AABB", accounts=None, cap=None, flow=0.225, **more):
     """Return a change of four units of workload 10, with the bounds given."""
     load = [10.0] * len(current)
     return report.Change(
-        disruption={"workload": 0.25}, least=0.2, flow=0.225, cap=cap,
+        disruption={"workload": 0.25}, least=0.2, flow=flow, cap=cap,
         moves=alignment.moves([f"u{at}" for at in range(len(load))], current, proposed, load, accounts),
         gained_lost=alignment.gained_lost(current, proposed, load, accounts), **more,
     )  # fmt: skip
@@ -219,6 +219,14 @@ def test_what_changes_hands_is_told(sections):
     ):  # fmt: skip
         assert words in text
     assert "What more disruption would buy" not in text
+
+
+def test_a_flow_bound_above_what_moves_is_no_bound_and_not_shown(sections):
+    """It counts again what passes on through several territories, which a plan need not do."""
+    assert "by the flow bound" in " ".join(sections(change(flow=0.25)).texts)
+    text = " ".join(sections(change(flow=0.6)).texts)
+    assert "flow bound" not in text
+    assert "of workload has to, proven" in text
 
 
 def test_gained_and_lost_are_those_of_the_frame(sections):
