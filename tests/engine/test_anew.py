@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
-from healthcare_territories.territory_plugin.engine.balance.anew import named_after_today
-from healthcare_territories.territory_plugin.engine.balance.problem import Problem
+from healthcare_territories.territory_plugin.engine.balance.anew import named_after_today, plan_anew
+from healthcare_territories.territory_plugin.engine.balance.problem import Limits, Problem
+from healthcare_territories.territory_plugin.engine.balance.watch import Watch
 
 
 def market(seed: int, **more) -> tuple[Problem, np.ndarray]:
@@ -66,3 +67,29 @@ def test_only_who_is_alike_stands_for_another(rule, seed):
         if last == [3, 4] or {"target", "least", "most", "barred"} & rule.keys()
     ]
     assert problem.disrupted(named) == pytest.approx(min(best))
+
+
+@pytest.mark.parametrize("names", list(itertools.permutations(range(4)))[::5])
+def test_reps_of_different_capacity_start_from_where_they_are(names):
+    """Sixteen units in a row, four to each of four reps today, who are to hold a little more or less.
+
+    | 0 0 0 0 1 1 1 1 2 2 2 2 3 3 3 3
+
+    The only even plan is today's, so nobody is dealt out elsewhere because another place fits their capacity better.
+    """
+    n, k, today = 16, 4, np.repeat(names, 4)
+    capacity = np.array([3.4, 3.8, 4.2, 4.6])
+    problem = Problem(
+        workload=np.ones(n),
+        location=np.column_stack([10.0 * np.arange(n), np.zeros(n), np.zeros(n)]),
+        neighbours=[tuple(other for other in (at - 1, at + 1) if 0 <= other < n) for at in range(n)],
+        target=capacity,
+        tolerance=0.05,
+        anchor=np.full(k, -1),
+        oversize=np.zeros(k, dtype=bool),
+        least=np.where(np.arange(k) == 1, 3.7, np.nan),
+        current=today,
+        stay=np.ones(n),
+        limits_of=(Limits(np.ones(n), 0.9 * capacity, 1.1 * capacity, 4.0),),
+    )
+    assert (plan_anew(problem, np.random.default_rng(0), Watch()) == today).all()

@@ -21,7 +21,9 @@ def plan_anew(problem: Problem, rng: np.random.Generator, watch: Watch) -> np.nd
     """Return a quick plan from nothing, named so that as little as possible changes hands.
 
     Moves of borders carry workload from territory to territory; they do not carry whole territories to the other end
-    of the map. Where an alignment is far from the market, such a plan is the nearer start.
+    of the map. Where an alignment is far from the market, such a plan is the nearer start. All reps are taken to have
+    the same capacity, or they would be dealt out over the map by chance: what some hold more than others, borders do
+    carry from there.
 
     Parameters
     ----------
@@ -34,8 +36,21 @@ def plan_anew(problem: Problem, rng: np.random.Generator, watch: Watch) -> np.nd
     -------
     ndarray of int, shape (n,)
     """
-    found, *_ = solve(replace(problem, current=None, stay=None), EFFORTS["quick"], Weights(), rng, watch)
-    return named_after_today(problem, found)
+    found, *_ = solve(replace(_even(problem), current=None, stay=None), EFFORTS["quick"], Weights(), rng, watch)
+    return named_after_today(_even(problem), found)
+
+
+def _even(problem: Problem) -> Problem:
+    """Return the problem in which all but oversize territories are to hold the same: who goes where is open then."""
+    usual = ~problem.oversize
+    if not usual.any():
+        return problem
+
+    def alike(values: np.ndarray) -> np.ndarray:
+        return np.where(usual, values[usual].mean(), values)
+
+    limits_of = tuple(replace(each, low=alike(each.low), high=alike(each.high)) for each in problem.limits_of)
+    return replace(problem, target=alike(problem.target), least=None, most=None, limits_of=limits_of)
 
 
 def named_after_today(problem: Problem, assignment: np.ndarray) -> np.ndarray:
