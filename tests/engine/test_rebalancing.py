@@ -448,6 +448,9 @@ def test_whole_territories_pass_a_narrow_place_where_borders_cannot():
         gone = {name for name in names if not any(at[unit] == name == current[unit] for unit in graph)}
         assert bool(told) == bool(gone)
         assert all(name in told[0] for name in gone)
+        assert {unit for unit, why in result.why.items() if "elsewhere" in why} == {
+            unit for unit in graph if current[unit] in gone
+        }
 
 
 def test_a_cap_holds_where_the_alignment_is_far_from_the_market():

@@ -359,6 +359,16 @@ class _Today:
         return np.array([unit in self.was and self.was[unit] != self.now.get(unit) for unit in units], dtype=bool)
 
 
+def _told_elsewhere(names: list[str]) -> list[str]:
+    """Return what is to be said of territories that keep nothing of their workload."""
+    if not names:
+        return []
+    return [
+        f"{Count(len(names)):territory keeps|territories keep} nothing of today's workload, as that alignment is far "
+        f"from the market and hands are short elsewhere: {name_some(names, 20)}."
+    ]
+
+
 def _new_name(stem: str, taken: set[str]) -> str:
     """Return a name that nobody has, and take it."""
     at = 2 if stem in taken else 1
@@ -747,6 +757,7 @@ class _Job:
         least = alignment.least_bound(homes, loads, low, high)
         handed = float(loads[gone].sum())
         total = float(loads.sum())
+        elsewhere = self._elsewhere(was, new, loads)
         return Rebalance(
             plan=plan,
             names=names,
@@ -754,11 +765,11 @@ class _Job:
                 was, new, np.array([float(self.graph.nodes[unit][self.weight]) for unit in plan.units])
             ),
             moved=moved,
-            why=self._why(plan, was, new, moved, low, high),
+            why=self._why(plan, was, new, moved, low, high, elsewhere),
             flow_bound=(flow.workload + handed) / total,
             least_bound=(least + handed) / total,
             whole_bound=math.nan,
-            messages=[*messages, *self._parts_today(case), *self._elsewhere(was, new, loads), *plan.gave],
+            messages=[*messages, *self._parts_today(case), *_told_elsewhere(elsewhere), *plan.gave],
             reached=tuple((each.worst, each.disruption) for each in self.found),
         )
 
@@ -793,20 +804,14 @@ class _Job:
         return [f"Not connected today: {name_some(torn)}. Each keeps its main part; the others go to those around."]
 
     def _elsewhere(self, was, new, loads: np.ndarray) -> list[str]:
-        """Return which territories keep nothing of their workload: whole ones had to go to another place."""
+        """Return the territories that keep nothing of their workload: whole ones had to go to another place."""
         kept = dict.fromkeys(self.today.now.values(), 0.0)
         for old, now, load in zip(was, new, loads.tolist()):
             if old == now and now in kept:
                 kept[now] += load
-        gone = sorted((name for name, load in kept.items() if not load and self.today.load[name] > 0), key=natural)
-        if not gone:
-            return []
-        return [
-            f"{Count(len(gone)):territory keeps|territories keep} nothing of today's workload, as today's alignment is "
-            f"far from the market and hands are short elsewhere: {name_some(gone, 20)}."
-        ]
+        return sorted((name for name, load in kept.items() if not load and self.today.load[name] > 0), key=natural)
 
-    def _why(self, plan: Plan, was, new, moved, low, high) -> dict:
+    def _why(self, plan: Plan, was, new, moved, low, high, elsewhere) -> dict:
         """Return why each unit changes hands."""
         locked = {unit for rep in self.today.reps for unit in rep.must_have} | {rep.home for rep in self.today.reps}
         wanted, load = set(plan.names), self.today.load
@@ -820,6 +825,8 @@ class _Job:
                 why[unit] = f"{now} must have it"
             elif old not in wanted:
                 why[unit] = f"{old} is given up"
+            elif old in elsewhere:
+                why[unit] = f"{old} lies elsewhere now"
             elif now in self.today.fresh:
                 why[unit] = f"{now} is new"
             elif load[old] > high[old] > 0:
