@@ -66,7 +66,9 @@ class RebalanceTerritories(RulesAlgorithm):
     Disruption is the share of workload, of accounts, or of both that changes hands. With a cap (“at most 10 %”) you
     get the best balance that is reachable under it. Territories can be added where they help most, removed (their
     neighbours absorb them; those you name, or those whose leaving moves the least), merged or split. A name stays
-    where at least half of the territory's workload stays.
+    where at least half of the territory's workload stays. Where today's alignment is so far from the market that no
+    shifting of borders balances it, whole territories go to where hands are short, and the log names them; a home or
+    a locked ZIP keeps one where it is.
 
     The outputs say what changes hands, from whom to whom and why, what each territory gains and loses, and how far
     the plan is from the least possible: the flow bound, the workload that would have to flow between neighbouring
