@@ -461,6 +461,13 @@ def test_a_cap_holds_where_the_alignment_is_far_from_the_market():
         assert result.disruption <= cap + 1e-9
 
 
+def test_time_that_is_up_leaves_a_plan_where_the_alignment_is_far_from_the_market():
+    graph, current = two_halves()
+    result = rebalance_territories(graph, current, tolerance=0.12, time_limit=1e-3)
+    assert_sound(graph, result, current, [f"T{at}" for at in range(1, 5)])
+    assert result.plan.stopped_by_time
+
+
 def test_the_trade_off_begins_at_today_however_far_off_that_is():
     """T1 holds twice its share: without any disruption it is 100 % over."""
     graph, current = two_halves()

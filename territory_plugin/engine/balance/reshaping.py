@@ -150,10 +150,10 @@ def reshape(
     best = job.annealed(start, fresh, watch)
     may_be_far = cap > FAR_MOVED
     if may_be_far and job.is_far(best):
-        best, may_be_far = min(best, *job.annealed_anew(), key=job.rank), False
+        best, may_be_far = min([best, *job.annealed_anew()], key=job.rank), False
     best = job.finished(best)
     if may_be_far and judged(problem, best)[0] > LEFT_OFF and best.improvable():
-        best = min(best, *map(job.finished, job.annealed_anew()[:1]), key=job.rank)
+        best = min([best, *map(job.finished, job.annealed_anew()[:1])], key=job.rank)
     return np.array(best.assignment), job.proposals
 
 
