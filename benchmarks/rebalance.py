@@ -437,7 +437,8 @@ def far_row(wishes, state: str, territories: int) -> dict:
     for told, now, spent in (("ours", ours, seconds), ("from scratch", anew, seconds_anew)):
         seen = beside_today(case, now)
         row |= {
-            told: f"{100 * seen['moved']:.1f} %", f"{told}: worst after": f"{100 * seen['worst']:.1f} %",
+            told: f"{100 * seen['moved']:.1f} %",
+            f"{told}: worst after": f"{100 * seen['worst']:.1f} %" if not seen["parts"] else "NOT CONNECTED",
             f"{told}: names that stay": seen["names"], f"{told}: RMS km": f"{seen['rms_km']:.1f}",
             f"{told}: CPU s": f"{spent:.1f}",
         }  # fmt: skip
