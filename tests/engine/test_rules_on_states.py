@@ -72,13 +72,13 @@ def graph_of(shared_data):
     return of
 
 
-def team(graph, seed=1, **more):
+def team(graph, seed=1, count=REPS, **more):
     """Return reps who live where people do, of capacities from one half to one and a half."""
     rng = np.random.default_rng(seed)
     units = sorted(graph)
     people = np.array([graph.nodes[unit]["workload"] for unit in units])
-    homes = rng.choice(units, REPS, replace=False, p=people / people.sum()).tolist()
-    shares = rng.uniform(0.5, 1.5, REPS).tolist()
+    homes = rng.choice(units, count, replace=False, p=people / people.sum()).tolist()
+    shares = rng.uniform(0.5, 1.5, count).tolist()
     return tuple(
         Rep(f"R{at:02d}", home=home, share=share, **{name: values[at] for name, values in more.items()})
         for at, (home, share) in enumerate(zip(homes, shares))
@@ -227,16 +227,16 @@ def test_an_alignment_made_for_land_is_rebalanced_for_people(graph_of, state):
     """
     graph = graph_of(state)
     are_alike = state in ("PA", "MN")
-    reps = tuple(Rep(rep.id, rep.id, share=1.0 if are_alike else rep.share) for rep in team(graph))
+    reps = tuple(Rep(rep.id, rep.id, share=1.0 if are_alike else rep.share) for rep in team(graph, count=30))
     land = graph.copy()
     nx.set_node_attributes(land, 1.0, "workload")
-    plan = balance_territories(land, REPS, tolerance=LOOSE, effort="quick")
+    plan = balance_territories(land, len(reps), tolerance=LOOSE, effort="quick")
     today = {unit: reps[at].id for unit, at in plan.as_dict().items()}
     found = rebalance_territories(graph, today, rules=Rules(reps=reps), tolerance=TOLERANCE, effort="quick")
     of = {unit: found.names[at] for unit, at in found.plan.as_dict().items()}
     assert found.plan.within_tolerance.all()
     assert all(nx.is_connected(graph.subgraph([unit for unit in graph if of[unit] == rep.id])) for rep in reps)
-    scratch = balance_territories(graph, REPS, tolerance=TOLERANCE, effort="quick").as_dict()
+    scratch = balance_territories(graph, len(reps), tolerance=TOLERANCE, effort="quick").as_dict()
     units = sorted(graph)
     people, was = [graph.nodes[unit]["workload"] for unit in units], [today[unit] for unit in units]
     names = match_names(was, [scratch[unit] for unit in units], people, least_kept=0)
