@@ -235,6 +235,8 @@ def test_more_disruption_buys_better_balance():
         ({"remove": ["A", "B"]}, "No territory would be left"),
         ({"fewer": 2}, "No territory would be left"),
         ({"weight": "nothing"}, "no number of at least 0 in 'nothing'"),
+        ({"tolerance": 1.0}, "A tolerance of 100 % cannot be used"),
+        ({"tolerance": 3.0, "most_disruption": 0.1}, "A tolerance of 300 % cannot be used"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(wish, message):

@@ -37,7 +37,7 @@ def plan_anew(problem: Problem, rng: np.random.Generator, watch: Watch) -> np.nd
     ndarray of int, shape (n,)
     """
     found, *_ = solve(replace(_even(problem), current=None, stay=None), EFFORTS["quick"], Weights(), rng, watch)
-    return named_after_today(_even(problem), found)
+    return named_after_today(problem, found)
 
 
 def _even(problem: Problem) -> Problem:
@@ -56,8 +56,8 @@ def _even(problem: Problem) -> Problem:
 def named_after_today(problem: Problem, assignment: np.ndarray) -> np.ndarray:
     """Return the same territories, renumbered so that the least weight leaves the territory it is in today.
 
-    Only territories that may stand for each other change numbers: of the same target and limits, barred from the
-    same units, with no unit of their own and no home.
+    Only territories that may stand for each other change numbers: with no unit of their own and no home, and barred
+    from the same units. What they should hold may differ.
 
     Parameters
     ----------
@@ -80,23 +80,10 @@ def named_after_today(problem: Problem, assignment: np.ndarray) -> np.ndarray:
     np.add.at(overlap, (problem.current[known], assignment[known]), weight[known])
     own = problem.oversize | problem.is_homed
     own[problem.fixed[problem.fixed >= 0]] = True
-    kind = np.column_stack([*_kinds(problem), np.where(own, np.arange(k), -1)])
-    _, kind = np.unique(kind, axis=0, return_inverse=True)
-    kind = kind.ravel()
+    barred = np.zeros((problem.units, k), dtype=bool) if problem.barred is None else problem.barred
+    kind = np.unique(np.vstack([barred, np.diag(own)]), axis=1, return_inverse=True)[1].ravel()
     refused = -1.0 - overlap.sum()
     today, plan = linear_sum_assignment(np.where(kind[:, None] == kind, overlap, refused), maximize=True)
     number = np.empty(k, dtype=int)
     number[plan] = today
     return number[assignment]
-
-
-def _kinds(problem: Problem):
-    """Yield numbers by which territories that may not stand for each other differ, shape (k,) or (k, m) each."""
-    yield np.round(problem.target / problem.scale, 9)
-    for limit in (problem.least, problem.most):
-        if limit is not None:
-            yield np.nan_to_num(limit, nan=-1.0)
-    if problem.barred is not None:
-        yield problem.barred.T.astype(float)
-    for measure in problem.limits_of:
-        yield from (measure.low, measure.high)

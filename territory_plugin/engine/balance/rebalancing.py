@@ -36,7 +36,7 @@ CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)
 HOPS, FAR = 2, 2.0
 """Contacts that units go at most, of the bound as units are whole; how many times the flow bound asks for words."""
 WIDEST, ANY = 0.99, 1000.0
-"""The widest tolerance that certificates are asked at; and one that any alignment is within."""
+"""The widest tolerance that certificates are asked at under a cap; and one that any alignment is within."""
 HALVINGS, NEARLY = 6, 0.03
 """Tolerances tried until the best under a cap on disruption is known well enough, to such a share of it."""
 GLANCES, GLANCE_TURNS = 8, 2
@@ -553,8 +553,8 @@ class _Job:
         A glance takes so many `turns`; what surely moves more than a `cap` is not looked for.
         """
         rules = replace(rules, reps=self.today.reps)
-        case = case_of(self.graph, None, self.workload, min(tolerance, WIDEST), rules, self.today.now)
-        case = replace(case, tolerance=tolerance)
+        asked = tolerance if math.isinf(cap) else min(tolerance, WIDEST)
+        case = replace(case_of(self.graph, None, self.workload, asked, rules, self.today.now), tolerance=tolerance)
         weights = case.values(self.weight)
         if not (weights >= 0).all():
             bad = [node for node, fine in zip(case.nodes, weights >= 0) if not fine]

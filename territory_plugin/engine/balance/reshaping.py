@@ -148,11 +148,12 @@ def reshape(
     if turns is not None:
         return job.glance(start, fresh, turns), job.proposals
     best = job.annealed(start, fresh, watch)
-    may_be_far = cap > FAR_MOVED
-    if may_be_far and job.is_far(best):
-        best, may_be_far = min([best, *job.annealed_anew()], key=job.rank), False
+    may_go_far = cap > FAR_MOVED
+    is_far = may_go_far and job.is_far(best)
+    if is_far:
+        best = min([best, *job.annealed_anew()], key=job.rank)
     best = job.finished(best)
-    if may_be_far and judged(problem, best)[0] > LEFT_OFF and best.improvable():
+    if may_go_far and not is_far and judged(problem, best)[0] > LEFT_OFF and best.improvable():
         best = min([best, *map(job.finished, job.annealed_anew()[:1])], key=job.rank)
     return np.array(best.assignment), job.proposals
 
