@@ -310,7 +310,8 @@ class RebalanceTerritories(RulesAlgorithm):
         # a rep's id is the territory's name; without reps a name stands for a place that people know
         labels = {} if self.source("REPS") is not None else engine.alignment.new_names(table)
         if labels:
-            named = [f"{old} ({table.at[old, 'kept_pct']:.1f} %) is {new} now" for old, new in labels.items()]
+            kept = np.floor(10 * table["kept_pct"]) / 10  # just below half is not 50.0 %
+            named = [f"{old} ({kept[old]:.1f} %) is {new} now" for old, new in labels.items()]
             text = self.tr(
                 "{:territory keeps less than half of its workload and is named anew|territories keep less than half of "
                 "their workload and are named anew}: {}."
@@ -426,7 +427,7 @@ class RebalanceTerritories(RulesAlgorithm):
                 "" if accounts is None else self.tr(", {:.1f} % of the accounts").format(accounts),
                 flow,
                 "" if not flow > numbers["DISRUPTION_PCT"] + 0.05 else self.tr(
-                    " (it counts again what passes on through several territories; {:.1f} % has to, proven)"
+                    " (it counts again what passes on through several territories; proven is {:.1f} %)"
                 ).format(numbers["LEAST_PCT"]),
             )
         )  # fmt: skip
