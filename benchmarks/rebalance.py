@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from time import process_time
 
@@ -279,15 +280,17 @@ def deviation(found: Rebalance) -> str:
     return f"{100 * plan.max_adjusted_deviation:.1f} % ({int(plan.oversize.sum())} oversize)"
 
 
+def by_state(wishes, told: str, measure, *others) -> list[dict]:
+    """Return a row for each state, number of territories, and whatever else the measure takes."""
+    rows = []
+    for case in product(wishes.states, wishes.territories, *others):
+        rows += kept(wishes, " ".join(map(str, (told, *case))), partial(measure, wishes, *case))
+    return rows
+
+
 def state_rows(wishes) -> list[dict]:
     """Return a row for each state, number of territories and noise."""
-    rows = []
-    for state in wishes.states:
-        for territories in wishes.territories:
-            for sigma in wishes.sigmas:
-                key = f"state {state} {territories} {sigma}"
-                rows += kept(wishes, key, partial(state_row, wishes, state, territories, sigma))
-    return rows
+    return by_state(wishes, "state", state_row, wishes.sigmas)
 
 
 def state_row(wishes, state: str, territories: int, sigma: float) -> dict:
@@ -343,12 +346,7 @@ def beside_whole_zips(case: Case, found: Rebalance, nodes: int, gone: tuple[str,
 
 def merge_rows(wishes) -> list[dict]:
     """Return a row for each state and number of territories: the rep goes whose leaving our first plans like best."""
-    rows = []
-    for state in wishes.states:
-        for territories in wishes.territories:
-            key = f"merge {state} {territories}"
-            rows += kept(wishes, key, partial(merge_row, wishes, state, territories))
-    return rows
+    return by_state(wishes, "merge", merge_row)
 
 
 def merge_row(wishes, state: str, territories: int) -> dict:
@@ -413,12 +411,7 @@ def annual_rows(wishes) -> list[dict]:
 
 def far_rows(wishes) -> list[dict]:
     """Return a row for each state and number of territories, which were made for another workload."""
-    rows = []
-    for state in wishes.states:
-        for territories in wishes.territories:
-            key = f"far {state} {territories}"
-            rows += kept(wishes, key, partial(far_row, wishes, state, territories))
-    return rows
+    return by_state(wishes, "far", far_row)
 
 
 def far_row(wishes, state: str, territories: int) -> dict:
