@@ -395,7 +395,7 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def write_moves(self, market, alignment):
         """Write the polygons of what changes hands, with a legend of who gains from whom."""
-        names = sorted(set(alignment.named), key=engine.measures.natural)
+        names = sorted(set(alignment.named), key=engine.tables.names.natural)
         colours = engine.measures.colour_classes(market.graph, alignment.named, names)
         shapes = dict(zip(market.units, market.layer.shapes))
         rows = (

@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linear_sum_assignment, milp
 
 from .errors import Count, TerritoryError, name_some
-from .measures import natural
+from .tables.names import natural, plain_name
 
 LEAST_KEPT = 0.5
 """Share of a territory's workload that must stay for its name to stay."""
@@ -307,43 +307,6 @@ def gained_lost(
 
 
 # ------------------------------------------------------------------ names as people write them
-
-
-def plain_name(name: str) -> str:
-    """Return a name without the differences that people do not mean: capitals, and blanks more than one.
-
-    >>> plain_name("  North  East ")
-    'north east'
-    """
-    return " ".join(name.split()).casefold()
-
-
-def unify_names(territory: Sequence[str | None]) -> tuple[list[str | None], list[tuple[str, ...]]]:
-    """Return each unit's territory in one spelling, and the spellings that were taken for one name.
-
-    Names that differ in capitals and blanks alone are one; the spelling of most units stays.
-
-    Parameters
-    ----------
-    territory : sequence of str or None, shape (n,)
-
-    Returns
-    -------
-    names : list of str or None, shape (n,)
-    spellings : list of tuples of str
-        Only those of which there were several, the one that stays first.
-
-    Examples
-    --------
-    >>> unify_names(["North", "north ", "North", None, "South"])
-    (['North', 'North', 'North', None, 'South'], [('North', 'north ')])
-    """
-    counted = Counter(name for name in territory if name is not None)
-    known: dict[str, list[str]] = {}
-    for name in sorted(counted, key=lambda name: (-counted[name], natural(name))):
-        known.setdefault(plain_name(name), []).append(name)
-    names = [None if name is None else " ".join(known[plain_name(name)][0].split()) for name in territory]
-    return names, [tuple(spellings) for spellings in known.values() if len(spellings) > 1]
 
 
 @dataclass(frozen=True)

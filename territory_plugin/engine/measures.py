@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from .errors import name_some
+from .tables.names import natural
 
 ROUNDING = 1e-9  # relative slack against floating-point noise at the edge of the tolerance
 
@@ -115,12 +116,6 @@ def sum_by_territory(values: np.ndarray, territory: Sequence[str | None], names=
     """Return the sum of a value by territory; units without a territory are left out."""
     sums = pd.Series(values).groupby(pd.Series(list(territory), dtype=object)).sum()
     return sums if names is None else sums.reindex(names)
-
-
-def natural(name: str):
-    """Sort key that puts T2 before T10."""
-    digits = "".join(ch if ch.isdecimal() else " " for ch in name).split()
-    return ("".join(ch for ch in name if not ch.isdecimal()), [int(number) for number in digits], name)
 
 
 def parts_per_territory(graph: nx.Graph, code: np.ndarray, territories: int) -> np.ndarray:

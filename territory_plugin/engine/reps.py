@@ -15,8 +15,8 @@ import shapely
 from .accounts import match_inside
 from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km
-from .measures import natural
 from .states import state_code
+from .tables.names import natural
 from .zipcodes import normalise_zip
 
 COLUMNS = {

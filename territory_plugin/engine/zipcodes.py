@@ -1,112 +1,17 @@
-"""ZIP codes as analysts' files have them, and the units they belong to."""
+"""The unit that each provider belongs to: by its ZIP, by a crosswalk, by where it stands."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import shapely
 
-from .errors import TerritoryError, name_some
 from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
-
-LOWEST_ZIP = "00501"
-PIECE = re.compile(r"[0-9]{5}-[0-9]{1,3}")
-"""What the ids of pieces of divided ZIPs look like; a ZIP+4 has four digits after the dash."""
-_FILLING = re.compile(r"[\s-]")
-_ZIP = re.compile(r"([0-9]{3,5}|[0-9]{7,9})(\.0*)?")
-
-
-def normalise_zip(values: Sequence[object]) -> np.ndarray:
-    """Return five-digit ZIP codes from what a file holds, None where no ZIP can be read.
-
-    ZIP+4 with or without dash is cut to five digits, floats lose their ``.0``, and leading zeros that a
-    spreadsheet took away come back: up to five digits are a ZIP, seven to nine are a ZIP+4 (its last four
-    digits always survive, so the zeros are missing in front).
-
-    Parameters
-    ----------
-    values : sequence of shape (n,)
-        Text, whole numbers, floats, None or NaN.
-
-    Returns
-    -------
-    numpy.ndarray of object, shape (n,)
-
-    Examples
-    --------
-    >>> normalise_zip(["10001-1234", "688472944.0", 501, "5010012.0", "K1A 0B1", None]).tolist()
-    ['10001', '68847', '00501', '00501', None, None]
-    """
-    found = np.full(len(values), None, dtype=object)
-    found[:] = [zip5(_as_text(value)) for value in values]
-    return found
-
-
-def _as_text(value) -> str:
-    if value is None or pd.isna(value):
-        return ""
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.0f}" if value.is_integer() else ""
-    return str(value)
-
-
-def match_ids(values: Sequence[object], unit_ids: Sequence[str]) -> np.ndarray:
-    """Return the ids of units that values mean: as they stand, as pieces of divided ZIPs do, or as five-digit ZIPs.
-
-    >>> match_ids(["10001-2", "10002-1234", 501], ["10001-1", "10001-2"]).tolist()
-    ['10001-2', '10002', '00501']
-    """
-    texts = [None if value is None else str(value).strip() for value in values]
-    known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
-    return np.where(known, np.array(texts, dtype=object), normalise_zip(values)).astype(object)
-
-
-def zip5(text: str) -> str | None:
-    """Return one ZIP as `normalise_zip` does.
-
-    >>> zip5("100011234"), zip5("00501"), zip5("501.0"), zip5("K1A 0B1")
-    ('10001', '00501', '00501', None)
-    """
-    if not (len(text) in (5, 9) and text.isascii() and text.isdigit()):  # nearly always it is one of the two
-        match = _ZIP.fullmatch(_FILLING.sub("", text))
-        if match is None or PIECE.fullmatch(text.strip()):
-            return None
-        text = match.group(1)
-        text = text.zfill(9 if len(text) > 5 else 5)
-    return text[:5] if text[:5] >= LOWEST_ZIP else None
-
-
-class ZipFilter:
-    """Which ZIPs are wanted: whole ones and beginnings such as ``112*``; none given wants all.
-
-    Raises
-    ------
-    TerritoryError
-        For a wish that is no ZIP.
-    """
-
-    def __init__(self, wishes: Sequence[str] = ()):
-        beginnings = {wish.rstrip("*") for wish in wishes if wish.endswith("*")}
-        whole = [wish for wish in wishes if not wish.endswith("*")]
-        found = normalise_zip(whole)
-        wrong = [wish for wish, code in zip(whole, found) if code is None]
-        wrong += [f"{text}*" for text in beginnings if not (text.isdigit() and len(text) < 5)]
-        if wrong:
-            raise TerritoryError(
-                f"These are no ZIP codes: {name_some(wrong)}. Write 10001, or 112* for all that begin so."
-            )
-        self.codes, self.beginnings = frozenset(found), tuple(sorted(beginnings))
-        self.everything = not (self.codes or self.beginnings)
-
-    def __call__(self, code: str | None) -> bool:
-        """Answer whether a ZIP of five digits is wanted."""
-        if self.everything:
-            return True
-        return code is not None and (code in self.codes or code.startswith(self.beginnings))
+from .tables.zips import ZipFilter, normalise_zip, zip5  # noqa: F401
+from .tables.zips import match_units as match_ids  # noqa: F401
 
 
 def locate_providers(

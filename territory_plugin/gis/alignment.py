@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..engine import alignment, zipcodes
+from ..engine import zipcodes
 from ..engine.errors import Count, TerritoryError, name_some
+from ..engine.tables.names import plain_name, unify_names
 from .frames import read_layer
 
 
@@ -37,7 +38,7 @@ def read_alignment(
         here = unit if unit in known else by_zip.get(code or "")
         if here is None:
             strange.append(unit)
-        elif alignment.plain_name(found.setdefault(here, name)) != alignment.plain_name(name):
+        elif plain_name(found.setdefault(here, name)) != plain_name(name):
             torn.append(here)
     if torn:
         raise TerritoryError(
@@ -67,7 +68,7 @@ def today(territory: Sequence[str | None], units: Sequence[str], feedback) -> li
     """
     if all(name is None for name in territory):
         raise TerritoryError("No unit has a territory today: choose the field or the table that holds the alignment.")
-    names, spellings = alignment.unify_names(territory)
+    names, spellings = unify_names(territory)
     for kept, *others in spellings:
         feedback.pushWarning(f"{name_some(f'“{name}”' for name in others)} counts as “{' '.join(kept.split())}”.")
     missing = [unit for unit, name in zip(units, names) if name is None]

@@ -21,9 +21,9 @@ from healthcare_territories.territory_plugin.engine.alignment import (
     parts_apart,
     rank_merges,
     read_changes,
-    unify_names,
 )
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
+from healthcare_territories.territory_plugin.engine.tables.names import unify_names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

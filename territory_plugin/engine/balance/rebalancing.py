@@ -12,9 +12,9 @@ import pandas as pd
 
 from .. import alignment
 from ..errors import Count, TerritoryError, name_some
-from ..measures import natural
 from ..progress import IsCancelled, Progress, ignore, never
 from ..reps import Rep
+from ..tables.names import natural
 from ..travel import TravelTimes, medoids, rep_minutes
 from .case import Case, case_of
 from .choosing import prove_pockets
