@@ -29,7 +29,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
-from ..territory_plugin import gis
+from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, stop_if
 
@@ -134,7 +134,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters, context):
         """Say everything that is wrong with the parameters at once, before anything runs."""
-        self.parameters, self.context = dict(parameters), context
+        self.parameters, self.context, self.feedback, self.kept = dict(parameters), context, None, {}
         complaints = []
         for definition in self.parameterDefinitions():
             if isinstance(definition, QgsProcessingParameterEnum) and parameters.get(definition.name()) is not None:
@@ -162,10 +162,12 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             if source is None:
                 continue
             known = source.fields()
+            header = gis.tables.header_of(source)
+            named = set(header[1]) if header else set()
             complaints += [
                 f"{definition.description()}: the layer has no field “{field}”; it has {', '.join(known.names())}."
                 for field in self.strings(definition.name())
-                if known.lookupField(field) < 0
+                if known.lookupField(field) < 0 and field not in named
             ]
         return complaints
 
@@ -209,7 +211,22 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def source(self, name):
         """Return the feature source given for a parameter, or None."""
-        return self.parameterAsSource(self.parameters, name, self.context)
+        given = self.parameters.get(name)
+        if given is None or given == "":
+            return None
+        behind = given.source if isinstance(given, QgsProcessingFeatureSourceDefinition) else given
+        layer = self.parameterAsVectorLayer({name: behind}, name, self.context)
+        older = gis.tables.in_its_encoding(layer)
+        if older is None:
+            return self.parameterAsSource(self.parameters, name, self.context)
+        if self.feedback is not None and name not in self.kept:
+            self.feedback.pushWarning(
+                self.tr(
+                    "{} is not in UTF-8 and is read as Windows-1252. Where names look wrong, save it as CSV UTF-8."
+                ).format(layer.name())
+            )
+        source, self.kept[name] = gis.tables.source_of(older, given, self.context)
+        return source
 
     def read(self, name, called, geometry=None):
         """Return the layer given for a parameter, read; `called` is its name in messages."""
@@ -253,6 +270,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
+        self.kept = {}  # layers that sources of our own stand on
         self.outputs, self.begun, self.writing = {}, [], False
         self.text, self.told = "", 0.0
         try:
@@ -508,9 +526,4 @@ def shares_of(text: str) -> list[float]:
     TerritoryError
         When a share is no number.
     """
-    try:
-        return [float(share.strip().rstrip("%")) for share in text.replace(";", ",").split(",") if share.strip()]
-    except ValueError as error:
-        raise TerritoryError(
-            f"Shares must be numbers with commas between them, as in 60, 10, 30; not “{text}”."
-        ) from error
+    return engine.tables.numbers.typed_numbers(text, "Shares")

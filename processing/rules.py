@@ -111,14 +111,16 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
 
     # ---------------------------------------------------------------- reading
 
-    def read_reps(self, market) -> list:
-        """Return the reps of the table given; none when there is none."""
+    def read_reps(self, market, current=None) -> list:
+        """Return the reps of the table given, under the names of today's territories; none when there is none."""
         source = self.source("REPS")
         if source is None:
             return []
         layer = market.layer
         regions = {name: layer.texts(name) for name in layer.fields.names()}
-        return gis.reps.read_reps(source, market.units, layer.lonlat, regions, self.context, self.feedback)
+        return gis.reps.read_reps(
+            source, market.units, layer.lonlat, regions, self.context, self.feedback, current=current
+        )
 
     def read_rules(self, market, reps, current: dict, territories=None):
         """Return the rules; the market's graph gets what they refer to.

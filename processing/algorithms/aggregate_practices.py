@@ -93,7 +93,10 @@ class AggregatePractices(TerritoriesAlgorithm):
             column: layer.texts(self.string(name)) if self.string(name) else [None] * len(layer)
             for name, column in FIELDS.items()
         })  # fmt: skip
-        frame["zip"] = engine.zipcodes.normalise_zip(frame["zip"])
+        if self.string("ZIP_FIELD"):
+            frame["zip"] = layer.zips(self.string("ZIP_FIELD"))
+        if self.string("NPI_FIELD"):
+            layer.npis(self.string("NPI_FIELD"))  # refuses those that a spreadsheet has spoilt
         entity = self.string("ENTITY_FIELD")
         frame["counts"] = [text != engine.nppes.ORGANISATION for text in layer.texts(entity)] if entity else True
         names = self.strings("SUM_FIELDS")

@@ -132,11 +132,11 @@ class BalanceTerritories(RulesAlgorithm):
 
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
-        reps = self.read_reps(market)
-        territories, tolerance = self.wish(float(market.workload.sum()), reps)
         field = self.string("CURRENT_FIELD")
         today = gis.alignment.today(market.layer.texts(field), market.units, self.feedback) if field else None
         current = dict(zip(market.units, today)) if field else {}
+        reps = self.read_reps(market, current)
+        territories, tolerance = self.wish(float(market.workload.sum()), reps)
         rules = self.read_rules(market, reps, current, territories)
         centred = self.source("TRAVEL") is not None and rules.travel is None
         plan = self.search(

@@ -116,8 +116,8 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
         points = gis.frames.points_of(providers, self.context)
         if not zip_field and points is None:
             raise TerritoryError("The providers have no places: choose the field of their ZIP.")
-        zips = engine.zipcodes.normalise_zip(providers.texts(zip_field)) if zip_field else None
-        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(market.units), market.units)]
+        units = engine.tables.zips.unit_codes(market.units)
+        zips = providers.zips(zip_field, units) if zip_field else None
         placed = engine.zipcodes.locate_providers(
             zips, units, points=points, polygons=market.layer.lonlat, cancelled=self.feedback.isCanceled
         )

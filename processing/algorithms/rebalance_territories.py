@@ -212,7 +212,7 @@ class RebalanceTerritories(RulesAlgorithm):
             self.integer("ADD"), self.string("REMOVE"), self.string("MERGE"), self.string("SPLIT"),
         )  # fmt: skip
         self.weigh(market, accounts)
-        reps = self.read_reps(market)
+        reps = self.read_reps(market, dict(zip(market.units, current)))
         wish = {
             "weight": WEIGHT,
             "tolerance": self.number("TOLERANCE") / 100,

@@ -156,9 +156,9 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         """Return the unit of each provider, -1 for none, and the providers' points."""
         points = gis.frames.points_of(providers, self.context)
         field, source = self.string("PROVIDER_ZIP_FIELD"), self.source("CROSSWALK")
-        codes = [zip_code or unit for zip_code, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        codes = engine.tables.zips.unit_codes(units)
         placed = engine.zipcodes.locate_providers(
-            engine.zipcodes.match_ids(providers.texts(field), codes) if field else None, codes,
+            providers.zips(field, codes) if field else None, codes,
             crosswalk=None if source is None else gis.crosswalk.read_crosswalk(source, self.context, self.feedback),
             points=points, polygons=layer.lonlat, limit_km=self.number("MAX_DISTANCE"),
             cancelled=self.feedback.isCanceled,

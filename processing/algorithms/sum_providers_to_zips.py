@@ -99,7 +99,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         unit_field = self.string("ZIP_FIELD")
         layer, units = gis.frames.read_units(zip_source, unit_field, self.context, self.feedback, "The ZIP layer")
         units = self.repaired(units, unit_field)
-        zips = None if raw is None else engine.zipcodes.match_ids(raw, units)
+        zips = None if raw is None else providers.zips(zip_field, units)
         self.progress(0.6, self.tr("Placing providers"))
         placed = engine.zipcodes.locate_providers(
             zips, units, crosswalk=self.crosswalk(), points=points, polygons=layer.lonlat,
@@ -135,7 +135,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
 
     def repaired(self, units, field):
         """Return the ZIPs of the polygons in five digits; refuse those that become the same."""
-        units = [zip_code or unit for zip_code, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        units = engine.tables.zips.unit_codes(units)
         repeated = [unit for unit, count in Counter(units).items() if count > 1]
         if repeated:
             raise TerritoryError(

@@ -332,7 +332,9 @@ class WeightProviders(TerritoriesAlgorithm):
         if source is None:
             return None
         taxonomy = gis.frames.read_layer(source, "The taxonomy table", self.context, self.feedback)
-        known = dict(zip(taxonomy.texts("Code"), taxonomy.texts("Classification")))
+        known = engine.tables.ids.one_value_each(
+            taxonomy.texts("Code"), taxonomy.texts("Classification"), "The taxonomy table"
+        )
         return [known.get(specialty) for specialty in specialties]
 
     def size(self, layer, notes):
@@ -341,7 +343,7 @@ class WeightProviders(TerritoriesAlgorithm):
         if not field:
             return np.ones(len(layer)), 0
         sizes = layer.numbers(field)
-        matrix = [float(value) for value in self.matrix("SIZE_BANDS")]
+        matrix, _ = engine.tables.numbers.require_numbers(self.matrix("SIZE_BANDS"), self.tr("“Size bands”"))
         cap = self.number("SIZE_CAP") if self.parameters.get("SIZE_CAP") is not None else None
         missing = self.choice("MISSING_SIZE")
         factor, absent = engine.workload.size_factor(

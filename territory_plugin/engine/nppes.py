@@ -28,6 +28,7 @@ from .npi import NpiSet, has_check_digit, read_npi
 from .progress import IsCancelled, Progress, ignore, never, part
 from .spool import Spool
 from .states import COUNTRIES, state_code
+from .tables.ids import one_value_each
 from .taxonomy import CodeFilter, label_of
 from .zipcodes import ZipFilter, zip5
 
@@ -405,11 +406,9 @@ def read_taxonomy(rows: Sequence[dict]) -> dict[str, tuple[str, ...]]:
             f"The taxonomy table needs the columns Code and Classification; it has {', '.join(rows[0])}."
         )
     titles = [names[key] for key in ("classification", "specialization", "displayname") if key in names]
-    return {
-        str(row[names["code"]]).strip().upper(): tuple(str(row[title]).strip() for title in titles if row[title])
-        for row in rows
-        if row[names["code"]]
-    }
+    codes = [str(row[names["code"]]).strip().upper() if row[names["code"]] else None for row in rows]
+    meanings = [tuple(str(row[title]).strip() for title in titles if row[title]) for row in rows]
+    return one_value_each(codes, meanings, "The taxonomy table")
 
 
 def _day(text: str) -> tuple[int, int, int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 import numpy as np
@@ -15,9 +14,14 @@ import shapely
 from .accounts import match_inside
 from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km
-from .states import state_code
+from .tables import headers
+from .tables.ids import examples_of_both, is_damaged, match_ids
+from .tables.missing import is_nobody, known_text
 from .tables.names import natural
-from .zipcodes import normalise_zip
+from .tables.numbers import read_numbers
+from .tables.yes_no import yes_no
+from .tables.zips import fits_state, has_lost_zeros
+from .unit_names import UnitNames
 
 COLUMNS = {
     "id": ("rep_id", "repid", "rep_no", "rep_number", "id", "territory", "territory_id"),
@@ -35,9 +39,10 @@ COLUMNS = {
 }
 """Usual names of the columns of a reps table, the likeliest first; case, spaces and dashes do not matter."""
 
-YES = frozenset({"1", "true", "t", "yes", "y", "x", "locked"})
-NO = frozenset({"", "0", "false", "f", "no", "n", "open", "unlocked"})
-NOBODY = frozenset({"", "vacant", "vacancy", "tbd", "tbh", "open", "n/a", "none"})
+STATES = frozenset({"state", "st", "state_code", "home_state"})
+"""Usual names of the column that short home ZIPs are held against."""
+LOCKED, OPEN = frozenset({"locked", "lock"}), frozenset({"open", "unlocked", "free"})
+"""Further words for yes and no in a column of locks."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +98,7 @@ def find_columns(names: Sequence[str], given: Mapping[str, str] | None = None) -
     >>> find_columns(["Rep ID", "Home-ZIP", "FTE", "Phone"])
     {'id': 'Rep ID', 'home': 'Home-ZIP', 'share': 'FTE'}
     """
-    plain = {}
-    for name in names:
-        plain.setdefault(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"), name)
-    found = {}
-    for role, usual in COLUMNS.items():
-        if given and given.get(role):
-            found[role] = given[role]
-        elif name := next((name for name in usual if name in plain), None):
-            found[role] = plain[name]
-    return found
+    return headers.find_columns(names, COLUMNS, given).found
 
 
 def read_reps(
@@ -162,7 +158,10 @@ class _Reader:
 
     def __init__(self, table, found, units, polygons, points, regions):
         self.size = len(table)
-        self.text = {role: [_text(value) for value in table[name]] for role, name in found.items()}
+        self.cells = {role: list(table[name]) for role, name in found.items()}
+        self.text = {role: [known_text(value) for value in cells] for role, cells in self.cells.items()}
+        state = next((name for name in table.columns if headers.plain_header(str(name)) in STATES), None)
+        self.states = [known_text(value) for value in table[state]] if state else None
         self.column, self.units, self.regions = found, units, regions
         self.polygons, self.points = polygons, points
         self.names = UnitNames(units, regions)
@@ -199,6 +198,10 @@ class _Reader:
     def ids(self):
         ids = self.texts("id")
         self.complain(
+            [f"row {row + 1} (“{name}”)" for row, name in enumerate(ids) if is_damaged(name)],
+            f"a spreadsheet has spoilt the id in “{self.column['id']}”. Export the table with that column as text.",
+        )
+        self.complain(
             [f"row {row + 1}" for row, name in enumerate(ids) if name is None],
             f"no id in “{self.column['id']}”. Give every rep one: it names the territory.",
         )
@@ -209,14 +212,14 @@ class _Reader:
     def person_names(self, ids):
         if "name" not in self.column or self.column["name"] == self.column["id"]:
             return ids
-        return ["" if (name or "").lower() in NOBODY else name for name in self.texts("name")]
+        return ["" if is_nobody(name) else name for name in self.texts("name")]
 
     def locked(self):
         locked, unread = [], []
         for label, text in zip(self.labels, self.texts("locked")):
-            word = (text or "").lower()
-            locked.append(word in YES)
-            if word not in YES | NO:
+            answer = yes_no(text, yes=LOCKED, no=OPEN)
+            locked.append(bool(answer))
+            if answer is None:
                 unread.append(f"{label} (“{text}”)")
         self.complain(unread, f"“{self.column.get('locked')}” is neither yes nor no. Write yes, no or nothing.")
         return locked
@@ -225,18 +228,16 @@ class _Reader:
 
     def numbers(self, role, percent=False):
         """Return the numbers of a column, None where empty."""
-        out, unread = [None] * self.size, []
-        for row, text in enumerate(self.texts(role)):
-            if text is None:
-                continue
-            digits, per_cent = text.replace(",", ""), percent and text.endswith("%")
-            value = pd.to_numeric(digits.rstrip("%").strip(), errors="coerce")
-            if np.isfinite(value):
-                out[row] = float(value) / 100 if per_cent else float(value)
-            else:
-                unread.append(f"{self.labels[row]} (“{text}”)")
-        self.complain(unread, f"“{self.column.get(role)}” is no number. Correct it or leave it empty.")
-        return out
+        cells, column = self.cells.get(role) or [None] * self.size, f"“{self.column.get(role)}”"
+        found = read_numbers(cells, percent=percent, called=column)
+        if found.contradiction:
+            self.wrong.append(f"{column}: {found.contradiction}. Write all numbers of the column in one way.")
+        self.complain(
+            [f"{self.labels[row]} (“{cells[row]}”)" for row in found.unread],
+            f"{column} is no number. Correct it or leave it empty.",
+        )
+        self.notes += found.notes
+        return [float(value) if np.isfinite(value) else None for value in found.floats]
 
     def shares(self):
         share, capacity = self.numbers("share", percent=True), self.numbers("capacity")
@@ -289,6 +290,8 @@ class _Reader:
         for row, text in enumerate(self.texts("home")):
             placed = self.units[at[row]] if at[row] >= 0 else None
             unit, pieces = self.names.unit(text) if text else (None, [])
+            if unit is not None and self.states and has_lost_zeros(text) and not fits_state(unit, self.states[row]):
+                unit, pieces = None, []  # 7701 in Texas is not 07701, which is in New Jersey
             if unit is None and pieces and placed is None:
                 divided.append(f"{self.labels[row]} ({text}: {name_some(pieces)})")
             elif unit is None and text and placed is None:
@@ -316,10 +319,11 @@ class _Reader:
         if self.points is not None:
             points[:] = [None if point is None or point.is_empty else point for point in self.points]
         broken = []
+        longitude, latitude = (read_numbers(self.cells.get(role, [None] * self.size)).floats for role in ("lon", "lat"))
         for row, pair in enumerate(zip(self.texts("lon"), self.texts("lat"))):
             if points[row] is not None or pair == (None, None):
                 continue
-            lon, lat = (pd.to_numeric(text, errors="coerce") if text else np.nan for text in pair)
+            lon, lat = longitude[row], latitude[row]
             if abs(lon) <= 180 and abs(lat) <= 90:
                 points[row] = shapely.Point(lon, lat)
             else:
@@ -340,7 +344,11 @@ class _Reader:
             elsewhere += [f"{self.labels[row]} ({word})" for word in outside]
             out.append(units)
         regions = f"a region in {name_some(self.regions)}" if self.regions else "a region (no region column is given)"
-        self.complain(unknown, f"what the rep {what} is no ZIP, and not {regions}. Write 10001, 112* or a region.")
+        self.complain(
+            unknown,
+            f"what the rep {what} is no ZIP, and not {regions}. Write 10001, 112* or a region: three digits need their "
+            "*, and a county its name, or a column of the units that holds its FIPS code.",
+        )
         if role == "must_have":
             self.complain(elsewhere, f"what the rep {what} is not in the market. Take it out, or add it to the units.")
         elif elsewhere:
@@ -378,91 +386,68 @@ class _Reader:
         )
 
 
-class UnitNames:
-    """What a person may write for units: ids, ZIPs as files write them, beginnings, divided ZIPs, regions."""
+def follow_today(
+    reps: Sequence[Rep], current: Mapping[str, str | None], other_ids: Mapping[str, Sequence[str | None]] | None = None
+) -> tuple[list[Rep], list[str]]:
+    """Return reps under the names that their territories have today, and what is to be told of that.
 
-    def __init__(self, units: Sequence[str], regions: Mapping[str, Sequence[str | None]]):
-        self.ids = frozenset(units)
-        self.listed = sorted(units)
-        self.pieces: dict[str, list[str]] = {}
-        for unit in self.listed:
-            if divided := re.fullmatch(r"(.+)-\d+", unit):
-                self.pieces.setdefault(divided[1], []).append(unit)
-        self.regions: dict[str, set[str]] = {}
-        for column in regions.values():
-            for unit, region in zip(units, column):
-                for key in self.region_keys(region):
-                    self.regions.setdefault(key, set()).add(unit)
+    Tables write ids in several ways: a spreadsheet has taken zeros away (101 for 0101), or one table has ids and the
+    other names. The column that fits most of today's territories names the reps; zeros count as lost only where one rep
+    and one territory fit.
 
-    @staticmethod
-    def region_keys(text) -> set[str]:
-        text = " ".join(str(text or "").casefold().split())
-        if not re.search(r"[^\W\d_]", text):
-            return set()  # digits in a list are ZIPs, whatever numbers other columns hold
-        return {key for key in (text, f"state {state_code(text)}" if state_code(text) else "") if key}
+    Parameters
+    ----------
+    reps : sequence of Rep
+    current : mapping of str to str or None
+        Today's territory by unit.
+    other_ids : mapping of str to sequence of str or None, optional
+        Further columns of the table that may name territories, one value for each rep; the reps' names are tried, too.
 
-    def unit(self, text: str) -> tuple[str | None, list[str]]:
-        """Return the one unit that a text means, or None and the pieces of the ZIP that it means."""
-        code = normalise_zip([text])[0]
-        for name in (text, code):
-            if name in self.ids:
-                return name, []
-        return None, self.pieces.get(text) or self.pieces.get(code) or []
+    Raises
+    ------
+    TerritoryError
+        Where fewer than half of the reps or of today's territories, whichever are fewer, belong together.
 
-    def units(self, text: str | None) -> tuple[frozenset[str], list[str], list[str]]:
-        """Return the units that a list means, words that mean nothing, and words that mean what is not here."""
-        if not text:
-            return frozenset(), [], []
-        found: set[str] = set()
-        strange, outside = [], []
-        for word in self.words(text):
-            here = self.one(word)
-            if here:
-                found |= here
-            elif normalise_zip([word])[0] or re.fullmatch(r"\d{1,4}\*", word) or state_code(word):
-                outside.append(word)
-            else:
-                strange.append(word)
-        # a state is unknown, not elsewhere, where no column says which units are in a state
-        if not self.regions:
-            strange, outside = (
-                strange + [word for word in outside if state_code(word)],
-                [word for word in outside if not state_code(word)],
-            )
-        return frozenset(found), strange, outside
-
-    def words(self, text: str) -> list[str]:
-        """Return the words of a list; region names may hold commas and blanks."""
-        if self.one(text):
-            return [text]
-        words = []
-        for word in filter(None, map(str.strip, re.split(r"[;\n]", text))):
-            for part in [word] if self.one(word) else filter(None, map(str.strip, word.split(","))):
-                blanks = part.split()
-                apart = len(blanks) > 1 and not self.one(part) and all(re.search(r"\d", piece) for piece in blanks)
-                words += blanks if apart else [part]
-        return words
-
-    def one(self, word: str) -> set[str]:
-        """Return the units that one word means."""
-        word = word.strip()
-        if word.endswith("*"):
-            return {unit for unit in self.listed if unit.startswith(word[:-1])} if len(word) > 1 else set()
-        unit, pieces = self.unit(word)
-        if unit is not None:
-            return {unit}
-        if pieces:
-            return set(pieces)
-        return set().union(*(self.regions.get(key, set()) for key in self.region_keys(word)))
-
-
-def _text(value) -> str | None:
-    """Return a cell as text; whole numbers stored as floats lose their ``.0``."""
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    return str(value).strip() or None
+    Examples
+    --------
+    >>> reps, notes = follow_today([Rep("101", "Ada"), Rep("102", "Ben")], {"60601": "0101", "60602": "0102"})
+    >>> [rep.id for rep in reps]
+    ['0101', '0102']
+    """
+    today = sorted({name for name in current.values() if name}, key=natural)
+    if not today or not reps:
+        return list(reps), []
+    columns = {"id": [rep.id for rep in reps], "name": [rep.name or None for rep in reps], **(other_ids or {})}
+    matchings = {
+        column: match_ids([value for value in values if value], today)
+        for column, values in columns.items()
+        if len({value for value in values if value}) == sum(value is not None for value in values)
+    }
+    best = max(matchings, key=lambda column: len(matchings[column].found))
+    matching = matchings[best]
+    if 2 * len(matching.found) < min(len(reps), len(today)):
+        ours, theirs = examples_of_both(columns["id"], today)
+        raise TerritoryError(
+            f"The reps and today's territories do not belong together: {Count(len(matching.found)):rep fits|reps fit} "
+            f"one of {Count(len(today)):territory|territories}. Reps are like {ours}; territories like {theirs}. Give "
+            "the reps' table a column with the territories' names, or leave the reps or today's alignment out."
+        )
+    followed = [
+        replace(rep, id=matching.found.get(value, rep.id), name=rep.name) for rep, value in zip(reps, columns[best])
+    ]
+    notes = []
+    if best != "id":
+        notes.append(f"Reps are matched to today's territories by the column of the {best}, as their ids fit fewer.")
+    if matching.zeros:
+        shown = name_some(f"{name} is {matching.found[name]}" for name in matching.zeros)
+        notes.append(f"Zeros in front were lost in {Count(len(matching.zeros)):id|ids} of reps: {shown}.")
+    fresh = [rep.id for rep, value in zip(reps, columns[best]) if value not in matching.found]
+    if fresh and matching.without:
+        notes.append(
+            f"Reps without a territory today: {name_some(fresh)}; territories of today without a rep: "
+            f"{name_some(matching.without)}. If they are the same, write them alike."
+        )
+    return followed, notes
 
 
 def read_locks(
@@ -490,10 +475,12 @@ def read_locks(
         text = "" if wish is None else str(wish).strip()
         if text in names:
             locked[unit] = text
-        elif text.lower() in NO:
             continue
-        elif text.lower() not in YES:
+        answer = yes_no(text, yes=LOCKED, no=OPEN)
+        if answer is None:
             unknown[text] = unit
+        elif not answer:
+            continue
         elif current.get(unit):
             locked[unit] = current[unit]
         else:

@@ -14,7 +14,8 @@ from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 from .reps import Rep
-from .zipcodes import normalise_zip
+from .tables.numbers import read_numbers
+from .tables.zips import normalise_zip
 
 TABLE, REVERSED, FILLED = 0, 1, 2
 """How the minutes of a pair are known: from the table, from its way back, or by straight distance."""
@@ -270,7 +271,7 @@ def read_travel(
         return column.map(names.map(position)).fillna(-1).to_numpy(dtype=int)
 
     origin, destination = locate(table["origin"]), locate(table["destination"])
-    minutes = pd.to_numeric(table["minutes"], errors="coerce").to_numpy(dtype=float)
+    minutes = read_numbers(table["minutes"].to_numpy()).floats
     strange = (origin < 0) | (destination < 0)
     unread = ~strange & ~(np.isfinite(minutes) & (minutes >= 0))
     own = ~strange & ~unread & (origin == destination)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import Count, TerritoryError, name_some
+from .tables.numbers import read_numbers
 
 SIZE_SCALES = ("none", "linear", "sqrt", "log", "bands")
 
@@ -88,8 +89,8 @@ def _check_patterns(table):
         raise TerritoryError(
             f"The specialty weights give these patterns more than once: {name_some(twice)}. Keep one each."
         )
-    weight = pd.to_numeric(table["weight"], errors="coerce")
-    wrong = table.loc[~(weight >= 0) | np.isinf(weight), "pattern"]
+    weight = read_numbers(table["weight"].tolist()).floats
+    wrong = table.loc[~(weight >= 0), "pattern"]
     if len(wrong):
         raise TerritoryError(f"Specialty weights must be numbers of at least 0; look at {name_some(wrong)}.")
     table["weight"] = weight
@@ -271,11 +272,8 @@ def call_plan(
     table = {}
     for name, calls, minutes in plan:
         key = str(name or "").strip()
-        try:
-            numbers = float(calls), float(minutes)
-        except (TypeError, ValueError):
-            numbers = (-1.0, -1.0)
-        if not key or key in table or not all(0 <= number < np.inf for number in numbers):
+        numbers = tuple(read_numbers([calls, minutes]).floats.tolist())
+        if not key or key in table or not all(number >= 0 for number in numbers):
             raise TerritoryError(
                 f"The call plan needs one row for each segment, with calls per year and minutes of at least 0; "
                 f"look at “{key}” ({calls}, {minutes})."

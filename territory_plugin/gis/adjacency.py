@@ -10,10 +10,11 @@ from qgis.core import QgsCoordinateTransform
 
 from ..engine import contiguity
 from ..engine.errors import Count, TerritoryError, name_some
+from ..engine.tables.yes_no import yes_no
 from . import fields
 from .frames import LONLAT, Layer, from_shape, read_layer
 
-SHUT = {"0", "false", "f", "no", "n", "closed"}
+OPENED, CLOSED = frozenset({"open"}), frozenset({"closed", "shut"})
 
 
 def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
@@ -40,12 +41,18 @@ def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
             f"The edges layer has no column {' and no column '.join(sorted(lacking))}; "
             "make it with “Build adjacency graph”."
         )
-    edges = pd.DataFrame({column.name: layer.texts(column.name) for column in (fields.FROM_UNIT, fields.TO_UNIT)})
+    edges = pd.DataFrame({column.name: layer.ids(column.name) for column in (fields.FROM_UNIT, fields.TO_UNIT)})
     for column in (fields.BORDER_M, fields.DISTANCE_KM):
         edges[column.name] = layer.numbers(column.name) if column.name in known else np.nan
     edges["kind"] = layer.texts("kind") if "kind" in known else "border"
-    is_open = layer.column("open") if "open" in known else [True] * len(layer)
-    edges["open"] = [str(value).strip().lower() not in SHUT for value in is_open]
+    words = layer.texts("open") if "open" in known else [None] * len(layer)
+    is_open = [yes_no(word, empty=True, yes=OPENED, no=CLOSED) for word in words]
+    strange = [f"row {row + 1} (“{words[row]}”)" for row, answer in enumerate(is_open) if answer is None]
+    if strange:
+        raise TerritoryError(
+            f"The edges layer: the column “open” is neither yes nor no at {name_some(strange)}. Write yes or no."
+        )
+    edges["open"] = is_open
     here = edges["from_unit"].isin(units) & edges["to_unit"].isin(units) & (edges["from_unit"] != edges["to_unit"])
     if not here.any() and len(units) > 1:
         raise TerritoryError(

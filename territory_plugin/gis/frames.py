@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import shapely
 from qgis.core import (
-    NULL,
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
@@ -22,8 +21,15 @@ from qgis.core import (
 
 from ..engine import contiguity
 from ..engine.errors import Count, TerritoryError, name_some
+from ..engine.npi import has_check_digit, read_npi
 from ..engine.progress import stop_if
+from ..engine.tables import headers, ids, zips
+from ..engine.tables.missing import known_text
+from ..engine.tables.numbers import require_numbers
+from . import tables
+from .tables import plain
 
+STATE_NAMES = frozenset({"state", "st", "state_code", "state_abbr", "stusps", "province"})
 LONLAT = QgsCoordinateReferenceSystem("EPSG:4326")
 
 
@@ -46,6 +52,10 @@ class Layer:
         The same in degrees on WGS84; empty array for a table.
     repaired : list of int
         Rows whose invalid geometry was repaired.
+    feedback : QgsFeedback, optional
+        Is told how values were understood.
+    called_before : dict of str to str
+        Names that a driver gave (Field1) to columns whose header it took for a row.
     """
 
     name: str
@@ -56,59 +66,122 @@ class Layer:
     shapes: np.ndarray
     lonlat: np.ndarray
     repaired: list[int]
+    feedback: object = None
+    called_before: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self):
         return len(self.features)
 
-    def column(self, field: str) -> list:
+    def at(self, name: str) -> int:
+        """Return the position of a field, by its name or by the one that the driver gave it; -1 for none."""
+        found = self.fields.lookupField(name)
+        return self.fields.lookupField(self.called_before[name]) if found < 0 and name in self.called_before else found
+
+    def column(self, name: str) -> list:
         """Return one attribute of all features, with None for NULL."""
-        at = self.fields.lookupField(field)
+        at = self.at(name)
         if at < 0:
-            raise TerritoryError(f"{self.name} has no field “{field}”. It has: {', '.join(self.fields.names())}.")
+            raise TerritoryError(f"{self.name} has no field “{name}”. It has: {', '.join(self.fields.names())}.")
         return [plain(feature.attribute(at)) for feature in self.features]
 
-    def texts(self, field: str) -> list[str | None]:
-        """Return one attribute as stripped text, with None for NULL and for empty text."""
-        return [as_text(value) for value in self.column(field)]
+    def texts(self, name: str) -> list[str | None]:
+        """Return one attribute as text, None for what holds no value (NULL, empty, N/A and the like)."""
+        found = [known_text(value) for value in self.column(name)]
+        lost = [f"row {row + 1} (“{text}”)" for row, text in enumerate(found) if text and "\ufffd" in text]
+        if lost:
+            self.warn(
+                f"{self.name}, “{name}”: signs could not be read, so names may not match: {name_some(lost)}. Set the "
+                "layer's encoding, or save the file as UTF-8."
+            )
+        return found
 
-    def numbers(self, field: str, labels: Sequence[object] | None = None) -> np.ndarray:
-        """Return one attribute as floats, NaN for NULL; numbers written as text are read.
+    def ids(self, name: str) -> list[str | None]:
+        """Return one attribute as ids, zeros kept.
+
+        Raises
+        ------
+        TerritoryError
+            Where a spreadsheet has spoilt them (1.23457E+09).
+        """
+        found = self.texts(name)
+        ids.refuse_damaged(found, f"{self.name}, “{name}”")
+        return found
+
+    def npis(self, name: str) -> list[str | None]:
+        """Return one attribute as NPIs of ten digits, None where it is none.
+
+        Raises
+        ------
+        TerritoryError
+            Where a spreadsheet has spoilt them: 1.23457E+09, or its last digits all 0.
+        """
+        found = [read_npi(text) for text in self.ids(name)]
+        rounded = [
+            f"row {row + 1} ({npi})" for row, npi in enumerate(found)
+            if npi is not None and npi.endswith("0000") and not has_check_digit(npi)
+        ]  # fmt: skip
+        if rounded:
+            raise TerritoryError(
+                f"{self.name}, “{name}”: {Count(len(rounded)):NPI ends|NPIs end} in zeros and "
+                f"{Count(len(rounded)):has|have} a wrong check digit; a spreadsheet has rounded them: "
+                f"{name_some(rounded)}. Export the table anew with this column formatted as text."
+            )
+        return found
+
+    def states(self) -> list[str | None] | None:
+        """Return the state of each feature where a column is called so, else None."""
+        column = next((name for name in self.fields.names() if headers.plain_header(name) in STATE_NAMES), None)
+        return self.texts(column) if column else None
+
+    def zips(self, name: str, units: Sequence[str] = ()) -> np.ndarray:
+        """Return one attribute as ZIPs of five digits, or as ids of `units`; None where it is neither.
+
+        Zeros that were lost are told; where the layer has a column of states, they are held against it.
+        """
+        texts, states = self.texts(name), self.states()
+        found = zips.match_units(texts, units, states)
+        for note in found.notes(texts, states):
+            self.warn(f"{self.name}, “{name}”: {note}")
+        return found.codes
+
+    def numbers(self, name: str, labels: Sequence[object] | None = None) -> np.ndarray:
+        """Return one attribute as floats, NaN where there is no value; numbers written as text are read.
 
         Raises
         ------
         TerritoryError
             When a value is no number; the message names the features by `labels` (default: row numbers).
         """
-        values = self.column(field)
-        numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        blank = np.array([value is None or (isinstance(value, str) and not value.strip()) for value in values], bool)
-        wrong = np.flatnonzero((np.isnan(numbers) | np.isinf(numbers)) & ~blank)
-        if len(wrong):
-            labels = [f"row {row + 1}" for row in range(len(values))] if labels is None else labels
-            examples = name_some(f"{labels[row]} (“{values[row]}”)" for row in wrong)
-            raise TerritoryError(
-                f"{self.name}: field “{field}” holds values that are no numbers, at {examples}. "
-                "Choose a numeric field or correct these values (NULL counts as no value)."
-            )
-        return numbers
+        if name not in self._numbers:
+            self._numbers[name], notes = require_numbers(
+                self.column(name), f"{self.name}: field “{name}”", labels, nan=False,
+                way_out="Choose a numeric field or correct these values (NULL counts as no value).",
+            )  # fmt: skip
+            for note in notes:
+                self.tell(note)
+        return self._numbers[name].copy()
 
+    def tell(self, text: str) -> None:
+        """Say something in the log."""
+        if self.feedback is not None:
+            self.feedback.pushInfo(text)
 
-def plain(value):
-    """Return an attribute as Python has it; QGIS's NULL becomes None."""
-    return None if value is None or value == NULL else value
-
-
-def as_text(value) -> str | None:
-    """Return an attribute as text; whole numbers stored as floats lose their ``.0``."""
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() or None
+    def warn(self, text: str) -> None:
+        """Warn in the log."""
+        if self.feedback is not None:
+            self.feedback.pushWarning(text)
 
 
 def read_layer(
-    source, name: str, context, feedback, *, geometry: str | None = None, only: Collection[int] | None = None
+    source,
+    name: str,
+    context,
+    feedback,
+    *,
+    geometry: str | None = None,
+    only: Collection[int] | None = None,
+    keys: Collection[str] = (),
 ) -> Layer:
     """Read all features of a processing source.
 
@@ -124,6 +197,9 @@ def read_layer(
         The geometry that is needed; 'any' keeps what features have and needs none; None reads attributes only.
     only : collection of int, optional
         The ids of the features that are needed; the others are not read.
+    keys : collection of str
+        The columns that name a row. Rows that are none (totals, lines below a table) have no key; they are left out
+        and told, where `geometry` is None or 'any'.
 
     Raises
     ------
@@ -147,7 +223,16 @@ def read_layer(
     stop_if(feedback.isCanceled)  # a cancelled feedback can also end the iteration quietly
     if not features:
         raise TerritoryError(f"{name} is empty: no feature came through (check the selection and the filter).")
-    layer = Layer(name, features, source.fields(), source.sourceCrs(), source.wkbType(), np.array([]), np.array([]), [])
+    fields, called_before = source.fields(), {}
+    if geometry in (None, "any") and only is None:
+        header = tables.header_of(source)
+        if header is not None:
+            features, fields, called_before = named_by_header(features, fields, name, header, feedback)
+        features = tables.without_footers(features, fields, name, keys, feedback)
+    layer = Layer(
+        name, features, fields, source.sourceCrs(), source.wkbType(), np.array([]), np.array([]), [], feedback,
+        called_before,
+    )  # fmt: skip
     if geometry not in (None, "any"):
         missing = [feature.id() for feature in features if feature.geometry().isEmpty()]
         if missing:
@@ -158,6 +243,16 @@ def read_layer(
             )
         read_shapes(layer, context, feedback, polygons=geometry == "polygon")
     return layer
+
+
+def named_by_header(features, fields, name, header, feedback):
+    """Return the features below a header that the driver took for a row, with its names; and the names before."""
+    at, names = header
+    feedback.pushInfo(
+        f"{name}: row {at + 1} holds the names of the columns: {', '.join(names)}."
+        + (f" {Count(at):row|rows} above it left out." if at else "")
+    )
+    return features[at + 1 :], tables.named_fields(fields, names), dict(zip(fields.names(), names))
 
 
 def check_geometry(source, name: str, geometry: str) -> None:
@@ -303,7 +398,7 @@ def warn_of_overlaps(layer: Layer, units: list[str], feedback) -> None:
 
 def unit_ids(layer: Layer, field: str) -> list[str]:
     """Return the ids of the units as text, leading zeros kept; refuse NULL and duplicate ones."""
-    units = layer.texts(field)
+    units = layer.ids(field)
     nameless = [feature.id() for feature, unit in zip(layer.features, units) if unit is None]
     if nameless:
         raise TerritoryError(

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..engine import zipcodes
 from ..engine.errors import TerritoryError, name_some
-from ..engine.reps import NO, YES, Rep
+from ..engine.reps import LOCKED, OPEN, Rep
+from ..engine.tables.yes_no import yes_no
+from ..engine.tables.zips import unit_codes
 from .frames import points_of, read_layer
 
 STAYS = "yes"
@@ -54,26 +56,26 @@ def read_locked(
         When a unit has to stay with several, or the layer has neither ids nor places.
     """
     layer = read_layer(source, "The layer of locked units", context, feedback, geometry="any")
-    named = layer.fields.lookupField(unit_field) >= 0
+    named = layer.at(unit_field) >= 0
     points = points_of(layer, context)
     if not named and points is None:
         raise TerritoryError(
             f"The layer of locked units has no field “{unit_field}” and no places: give it the field of the unit's id, "
             "or points."
         )
-    codes = [zip_code or unit for zip_code, unit in zip(zipcodes.normalise_zip(list(units)), units)]
-    ids = zipcodes.match_ids(layer.texts(unit_field), codes) if named else None
+    codes = unit_codes(units)
+    ids = layer.zips(unit_field, codes) if named else None
     placed = zipcodes.locate_providers(
         ids, codes, points=points, polygons=polygons, limit_km=0.0, cancelled=feedback.isCanceled
     )["unit"].to_numpy()
-    known = {rep.id for rep in reps} | set(current.values())
+    known = {rep.id for rep in reps} | {name for name in current.values() if name is not None}
     wishes = layer.texts(rep_field) if rep_field else [None] * len(layer)
     held: dict[str, set[str]] = {}
     for at, wish in zip(placed.tolist(), wishes):
-        free = wish is not None and wish not in known and wish.lower() in NO
-        if at < 0 or free:
+        answer = None if wish in known else yes_no(wish, empty=True, yes=LOCKED, no=OPEN)
+        stays = wish not in known and answer is True
+        if at < 0 or answer is False:
             continue
-        stays = wish is None or (wish not in known and wish.lower() in YES)
         held.setdefault(units[at], set()).add((current.get(units[at]) or STAYS) if stays else wish)
     torn = {unit: reps for unit, reps in sorted(held.items()) if len(reps) > 1}
     if torn:

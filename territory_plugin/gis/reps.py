@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..engine import reps as engine_reps
+from ..engine.tables import headers
 from .frames import points_of, read_layer
+
+CALLED = "The reps table"
 
 
 def read_reps(
@@ -19,6 +22,7 @@ def read_reps(
     context,
     feedback,
     columns: Mapping[str, str] | None = None,
+    current: Mapping[str, str | None] | None = None,
 ) -> list[engine_reps.Rep]:
     """Read reps for the units at hand; QGIS brings their points to degrees, and notes go to the log.
 
@@ -34,16 +38,26 @@ def read_reps(
     columns : mapping of str to str, optional
         Columns with unusual names, by the keys of `engine.reps.COLUMNS`.
 
+    current : mapping of str to str or None, optional
+        Today's territory by unit; reps whose ids are written otherwise there take its names.
+
     Raises
     ------
     TerritoryError
-        As `engine.reps.read_reps`, all complaints at once.
+        As `engine.reps.read_reps`, all complaints at once, and `engine.reps.follow_today`.
     """
-    layer = read_layer(source, "The reps table", context, feedback, geometry="any")
+    layer = read_layer(source, CALLED, context, feedback, geometry="any", keys=engine_reps.COLUMNS["id"])
+    for note in headers.find_columns(layer.fields.names(), engine_reps.COLUMNS, columns).notes(CALLED):
+        feedback.pushInfo(note)
     table = pd.DataFrame({name: pd.Series(layer.column(name), dtype=object) for name in layer.fields.names()})
     reps, notes = engine_reps.read_reps(
         table, units, polygons=polygons, points=points_of(layer, context), regions=regions, columns=columns
     )
+    if current:
+        others = [name for name in layer.fields.names() if headers.plain_header(name) in engine_reps.COLUMNS["id"]]
+        reps, followed = engine_reps.follow_today(reps, current, {name: layer.texts(name) for name in others})
+        for note in followed:
+            feedback.pushWarning(note)
     for note in notes:
         feedback.pushInfo(note)
     return reps

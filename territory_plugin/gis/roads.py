@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from qgis.analysis import (
@@ -18,12 +19,13 @@ from scipy.spatial import cKDTree
 from ..engine.errors import TerritoryError, name_some
 from ..engine.geodesy import distance_km
 from ..engine.progress import Progress, ignore, stop_if
+from ..engine.tables.numbers import read_numbers
 from ..engine.travel import RoadGraph
 from .frames import LONLAT, check_geometry, plain
 
 ELLIPSOID = "EPSG:7030"
 KM_PER_MILE = 1.609344
-SPEED = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(mph|km/h|kmh)?\s*")
+SPEED = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(mph|km/h|kmh)?\s*")
 DIRECTIONS = {
     "forward": QgsVectorLayerDirector.Direction.DirectionForward,
     "backward": QgsVectorLayerDirector.Direction.DirectionBackward,
@@ -62,6 +64,12 @@ class RoadRules:
     topology_tolerance: float = 0.0
 
 
+@lru_cache(maxsize=1024)
+def number_of(text: str) -> float:
+    """Return a speed's number; a decimal comma is one."""
+    return float(np.nan_to_num(read_numbers([text]).floats[0]))
+
+
 class SpeedStrategy(QgsNetworkStrategy):
     """Minutes of a stretch of road; QGIS's own strategy takes forever on roads whose speed is NULL or 0.
 
@@ -94,7 +102,7 @@ class SpeedStrategy(QgsNetworkStrategy):
                 self.unread.add(str(value))
             return 0.0
         unit = {"mph": KM_PER_MILE, "km/h": 1.0, "kmh": 1.0}.get(read[2], self.km_per_unit)
-        return float(read[1]) * unit
+        return number_of(read[1]) * unit
 
 
 def read_roads(source, rules: RoadRules, places: np.ndarray, context, feedback, progress: Progress = ignore):

@@ -65,7 +65,7 @@ def test_a_row_with_everything():
     assert reps == [
         Rep("R1", "Ada", "10001", 0.5, 10, 1200, True, frozenset({"10002", "11201", "11202"}), frozenset({"10003"}))
     ]
-    assert notes == []
+    assert notes == ["“max”: the comma parts thousands: “1,200” is 1200."]
 
 
 def test_ids_of_a_spreadsheet_lose_their_decimals_and_only_the_id_is_needed():

@@ -24,10 +24,13 @@ BOWTIE = "POLYGON((0 0, 2 2, 2 0, 0 2, 0 0))"  # two triangles of area 1 that me
 class Feedback(QgsProcessingFeedback):
     def __init__(self):
         super().__init__(False)
-        self.warnings = []
+        self.warnings, self.told = [], []
 
     def pushWarning(self, text):
         self.warnings.append(text)
+
+    def pushInfo(self, text):
+        self.told.append(text)
 
 
 @pytest.fixture
@@ -87,13 +90,21 @@ def test_numbers_as_ids_become_text_without_a_point(memory_layer, read):
 
 
 def test_numbers_written_as_text_are_read(memory_layer, read):
-    layer = read(memory_layer({"load": ["1", " 2.5 ", "", None, "1e3", "-4"]}), None)
+    layer = read(memory_layer({"load": ["1", " 2.5 ", "", None, "1e3", "n/a", "-4"]}), None)
     found = layer.numbers("load")
-    assert np.isnan(found).tolist() == [False, False, True, True, False, False]
-    assert found[[0, 1, 4, 5]].tolist() == [1, 2.5, 1000, -4]
+    assert np.isnan(found).tolist() == [False, False, True, True, False, True, False]
+    assert found[[0, 1, 4, 6]].tolist() == [1, 2.5, 1000, -4]
 
 
-@pytest.mark.parametrize("value", ["many", "1,5", "nan", "inf", "12 a"])
+def test_a_decimal_comma_is_read_and_told_once(memory_layer, read, feedback):
+    layer = read(memory_layer({"zip": ["02139", "19104"], "fte": ["0,5", "1"]}), None)
+    assert layer.numbers("fte").tolist() == layer.numbers("fte").tolist() == [0.5, 1]
+    assert [text for text in feedback.told if "comma" in text] == [
+        "The unit layer: field “fte”: the comma is decimal: “0,5” is 0.5."
+    ]
+
+
+@pytest.mark.parametrize("value", ["many", "1,5,0", "inf", "12 a", "1e400", "2020-01-05"])
 def test_text_that_is_no_number_is_refused_by_row_or_name(memory_layer, read, value):
     layer = read(memory_layer({"zip": ["02139", "19104"], "load": ["1", value]}), None)
     with pytest.raises(TerritoryError, match="row 2") as caught:

@@ -38,8 +38,9 @@ _LINE = re.compile(
 def footer_rows(columns: Mapping[str, Sequence[object]], keys: Sequence[str]) -> dict[int, str]:
     """Return the rows of a table that are no rows, and what each says.
 
-    A row is left out when it is empty; when its keys are empty or a total's words and it has little else but numbers;
-    when it has no key and its numbers are the sums of the rows above; or when it is a line of text below the table.
+    A row is left out when its keys are empty or a total's words and it has little else but numbers; when it has no key
+    and its numbers are the sums of the rows above; when it is a line of text below the table; and when it is empty and
+    no row of the table is below it.
     A name that begins with “Total” does not make a row a total: what has a key of its own stays.
 
     Parameters
@@ -64,6 +65,7 @@ def footer_rows(columns: Mapping[str, Sequence[object]], keys: Sequence[str]) ->
     table.find_words()
     table.find_sums_at_the_end()
     table.find_lines_below()
+    table.drop_empty_rows_above()
     return dict(sorted(table.found.items()))
 
 
@@ -71,7 +73,7 @@ class _Table:
     """The cells of a table as text, with its key columns."""
 
     def __init__(self, columns, keys):
-        self.raw = dict(columns)
+        self.raw = dict(columns)  # cells are read when they are asked for
         names = list(self.raw)
         self.keys = [name for name in keys if name in self.raw] or names[:1]
         self.size = len(self.raw[names[0]]) if names else 0
@@ -98,10 +100,10 @@ class _Table:
         for name, values in self.raw.items():
             if name in self.keys:
                 continue
-            read = read_numbers(values)
-            known = int(np.isfinite(read.values).sum())
+            read = read_numbers(list(values))
+            known = int(np.isfinite(read.floats).sum())
             if not read.contradiction and known and len(read.unread) <= known:
-                found[name] = read.values
+                found[name] = read.floats
         return found
 
     @cached_property
@@ -121,7 +123,9 @@ class _Table:
         for row in self.candidates():
             keys, others = self.key_texts(row), self.others(row)
             words = keys or others
-            if not words and not self.sums(row):
+            if not words and all(
+                self.raw[name][row] is None or isinstance(self.raw[name][row], str) for name in self.raw
+            ):
                 self.found[row] = ""
             elif words and all(_TOTAL.fullmatch(text) or _LINE.match(text) for text in words):
                 if not keys or len(others) <= self.width_of_text // 2:
@@ -175,6 +179,11 @@ class _Table:
             title = any(" " in text and _shape(text) not in shapes for text in self.key_texts(at))
             if at > min(sure) or title:
                 self.found.setdefault(at, self.told(at))
+
+    def drop_empty_rows_above(self) -> None:
+        """Take back empty rows that have rows of the table below them: what they mean is not known here."""
+        last = max((row for row in range(self.size) if row not in self.found), default=-1)
+        self.found = {row: text for row, text in self.found.items() if text or row > last}
 
     def is_single(self, row) -> bool:
         """Answer whether only one cell of a row is filled, in a table that has several columns."""

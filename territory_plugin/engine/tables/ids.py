@@ -118,6 +118,38 @@ def _by_key(names, key) -> dict[str, list[str]]:
     return groups
 
 
+def one_value_each(keys: Sequence[str | None], values: Sequence[object], called: str) -> dict[str, object]:
+    """Return value by key; a key may come twice with one value, never with two.
+
+    Parameters
+    ----------
+    keys : sequence of str or None, length n
+        None is left out.
+    values : sequence, length n
+    called : str
+        What the message calls the table's keys: “Code” of the taxonomy table.
+
+    Raises
+    ------
+    TerritoryError
+        The message names keys that have two values.
+
+    Examples
+    --------
+    >>> one_value_each(["A", "A", None], [1, 1, 2], "The codes")
+    {'A': 1}
+    """
+    found: dict[str, object] = {}
+    torn: dict[str, tuple] = {}
+    for key, value in zip(keys, values):
+        if key is not None and found.setdefault(key, value) != value:
+            torn.setdefault(key, (found[key], value))
+    if torn:
+        shown = name_some(f"{key} (“{one}” and “{other}”)" for key, (one, other) in torn.items())
+        raise TerritoryError(f"{called}: two rows contradict each other for {shown}. Keep one row each.")
+    return found
+
+
 def examples_of_both(one: Sequence[object], other: Sequence[object], most: int = 3) -> tuple[str, str]:
     """Return up to three examples of either side of a join, for a message."""
     return name_some(list(one)[:most]) or "nothing", name_some(list(other)[:most]) or "nothing"

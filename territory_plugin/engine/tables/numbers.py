@@ -30,7 +30,7 @@ class Numbers:
 
     Attributes
     ----------
-    values : numpy.ndarray of float, shape (n,)
+    floats : numpy.ndarray of float, shape (n,)
         NaN where there is none.
     unread : list of int
         Rows whose text is no number.
@@ -40,7 +40,7 @@ class Numbers:
         How marks were understood, for the log.
     """
 
-    values: np.ndarray
+    floats: np.ndarray
     unread: list[int] = field(default_factory=list)
     contradiction: str = ""
     notes: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ def published_number(text: str | None) -> float:
     return float(bare.replace(",", ""))
 
 
-def read_numbers(values: Sequence[object], *, percent: bool = False, called: str = "") -> Numbers:
+def read_numbers(values: Sequence[object], *, percent: bool = False, called: str = "", nan: bool = True) -> Numbers:
     """Read a column of numbers.
 
     A comma is surely decimal where not exactly three digits follow it, or nothing but 0 stands before it, or more
@@ -84,7 +84,9 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
     percent : bool
         Whether ``50 %`` is 0.5; else it is 50.
     called : str
-        What notes call the column.
+        What notes call the column: “FTE”.
+    nan : bool
+        Whether a float that is NaN is no value, as in pandas; else it is unread, as a layer has NULL for that.
 
     Returns
     -------
@@ -92,13 +94,17 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
 
     Examples
     --------
-    >>> read_numbers(["1", "0,5", None]).values.tolist()
+    >>> read_numbers(["1", "0,5", None]).floats.tolist()
     [1.0, 0.5, nan]
-    >>> read_numbers(["1,200", "(3)", "$4.50"]).values.tolist()
+    >>> read_numbers(["1,200", "(3)", "$4.50"]).floats.tolist()
     [1200.0, -3.0, 4.5]
     >>> read_numbers(["1,5", "1,234,567"]).contradiction
     'a comma is decimal at row 1 (“1,5”) and parts thousands at row 2 (“1,234,567”)'
     """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        floats = values.astype(float)
+        unread = np.isinf(floats) | (np.isnan(floats) & (not nan))
+        return Numbers(np.where(unread, np.nan, floats), np.flatnonzero(unread).tolist())
     found = Numbers(np.full(len(values), np.nan))
     written: dict[int, str] = {}
     for row, value in enumerate(values):
@@ -106,8 +112,8 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
             continue
         if isinstance(value, (int, float, np.number)):
             if np.isfinite(value):
-                found.values[row] = value
-            elif value == value:  # infinite; NaN is no value
+                found.floats[row] = value
+            elif value == value or not nan:  # infinite, or NaN where that is no way to say nothing
                 found.unread.append(row)
             continue
         text = cell_text(value)
@@ -115,7 +121,7 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
             continue
         written[row] = text
     if written:
-        _read_texts(written, found, percent, f"“{called}”" if called else "The column")
+        _read_texts(written, found, percent, called or "The column")
     return found
 
 
@@ -123,8 +129,8 @@ def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: 
     """Fill in the numbers that are written as text."""
     marked: dict[int, tuple[str, bool, bool]] = {}
     for row, text in written.items():
-        if _PLAIN.fullmatch(text) and text.count(".") == 0:
-            found.values[row] = float(text)
+        if text.isdigit():  # nearly always
+            found.floats[row] = float(text)
             continue
         bare, negative, hundredth = _bare(text)
         if _MARKED.fullmatch(bare):
@@ -158,7 +164,7 @@ def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: 
             found.unread.append(row)
             continue
         value = value / 100 if hundredth and percent else value
-        found.values[row] = -value if negative else value
+        found.floats[row] = -value if negative else value
     found.unread.sort()
     _tell(written, marked, decimal, thousands, found, called)
 
@@ -166,11 +172,11 @@ def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: 
 def _tell(written, marked, decimal, thousands, found, called) -> None:
     """Note how marks were understood where another reading is thinkable."""
     for mark, does in ((decimal, "is decimal"), (thousands, "parts thousands")):
-        with_it = [row for row, (bare, _, _) in marked.items() if mark in bare and np.isfinite(found.values[row])]
+        with_it = [row for row, (bare, _, _) in marked.items() if mark in bare and np.isfinite(found.floats[row])]
         if with_it and (mark, does) != (".", "is decimal"):  # that is how computers write them
             example = with_it[0]
             found.notes.append(
-                f"{called}: the {_NAMES[mark]} {does}: “{written[example]}” is {found.values[example]:.12g}."
+                f"{called}: the {_NAMES[mark]} {does}: “{written[example]}” is {found.floats[example]:.12g}."
             )
 
 
@@ -217,12 +223,15 @@ def require_numbers(
     labels: Sequence[object] | None = None,
     *,
     percent: bool = False,
+    nan: bool = True,
     way_out: str = "Correct these values, or leave them empty.",
 ) -> tuple[np.ndarray, list[str]]:
     """Return a column's numbers, NaN where empty, and how they were understood.
 
     Parameters
     ----------
+    called : str
+        What messages call the column: “FTE” of the reps table.
     labels : sequence, length n, optional
         What messages call the rows; default: row 1, row 2 and so on.
 
@@ -233,17 +242,17 @@ def require_numbers(
 
     Examples
     --------
-    >>> require_numbers(["0,5", "1"], "FTE")
+    >>> require_numbers(["0,5", "1"], "“FTE”")
     (array([0.5, 1. ]), ['“FTE”: the comma is decimal: “0,5” is 0.5.'])
     """
-    found = read_numbers(values, percent=percent, called=called)
+    found = read_numbers(values, percent=percent, called=called, nan=nan)
     if found.contradiction:
-        raise TerritoryError(f"“{called}”: {found.contradiction}. Write all numbers of the column in one way.")
+        raise TerritoryError(f"{called}: {found.contradiction}. Write all numbers of the column in one way.")
     if found.unread:
         names = [f"row {row + 1}" if labels is None else labels[row] for row in found.unread]
         told = name_some(f"{name} (“{values[row]}”)" for name, row in zip(names, found.unread))
-        raise TerritoryError(f"“{called}” holds values that are no numbers, at {told}. {way_out}")
-    return found.values, found.notes
+        raise TerritoryError(f"{called} holds values that are no numbers, at {told}. {way_out}")
+    return found.floats, found.notes
 
 
 def typed_numbers(text: str, called: str, example: str = "60, 10, 30") -> list[float]:
@@ -264,4 +273,4 @@ def typed_numbers(text: str, called: str, example: str = "60, 10, 30") -> list[f
     if found.contradiction or found.unread:
         wrong = found.contradiction or name_some(f"“{items[row]}”" for row in found.unread)
         raise TerritoryError(f"{called} must be numbers with commas between them, as in {example}; look at {wrong}.")
-    return found.values.tolist()
+    return found.floats.tolist()
