@@ -88,7 +88,10 @@ class AggregatePractices(TerritoriesAlgorithm):
     def compute(self):
         self.progress(0.0, self.tr("Reading providers"))
         source = self.source("INPUT")
-        layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
+        layer = gis.frames.read_layer(
+            source, "The provider layer", self.context, self.feedback, geometry="any",
+            keys=[self.string(name) for name in FIELDS if self.string(name)],
+        )  # fmt: skip
         frame = engine.practices.provider_frame({
             column: layer.texts(self.string(name)) if self.string(name) else [None] * len(layer)
             for name, column in FIELDS.items()

@@ -87,9 +87,11 @@ class SumProvidersToZips(TerritoriesAlgorithm):
     def compute(self):
         self.progress(0.0, self.tr("Reading providers"))
         source = self.source("PROVIDERS")
-        providers = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
-        points = gis.frames.points_of(providers, self.context)
         zip_field = self.string("PROVIDER_ZIP_FIELD")
+        providers = gis.frames.read_layer(
+            source, "The provider layer", self.context, self.feedback, geometry="any", keys=[zip_field, "npi"]
+        )
+        points = gis.frames.points_of(providers, self.context)
         raw = providers.texts(zip_field) if zip_field else None
         sums = self.strings("WORKLOAD_FIELDS")
         values = np.column_stack([providers.numbers(name) for name in sums] or [np.zeros((len(providers), 0))])

@@ -123,9 +123,7 @@ class _Table:
         for row in self.candidates():
             keys, others = self.key_texts(row), self.others(row)
             words = keys or others
-            if not words and all(
-                self.raw[name][row] is None or isinstance(self.raw[name][row], str) for name in self.raw
-            ):
+            if not self.told(row) and not any(isinstance(values[row], float) for values in self.raw.values()):
                 self.found[row] = ""
             elif words and all(_TOTAL.fullmatch(text) or _LINE.match(text) for text in words):
                 if not keys or len(others) <= self.width_of_text // 2:

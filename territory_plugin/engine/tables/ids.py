@@ -29,7 +29,7 @@ def refuse_damaged(texts: Sequence[str | None], called: str) -> None:
     ----------
     texts : sequence of str or None
     called : str
-        The column, in the message.
+        What the message calls the column.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def refuse_damaged(texts: Sequence[str | None], called: str) -> None:
     if rows:
         told = name_some(f"row {row + 1} (“{texts[row]}”)" for row in rows)
         raise TerritoryError(
-            f"“{called}”: a spreadsheet has spoilt {Count(len(rows)):id|ids}, whose digits are lost: {told}. Export "
+            f"{called}: a spreadsheet has spoilt {Count(len(rows)):id|ids}, whose digits are lost: {told}. Export "
             "the table anew with this column formatted as text."
         )
 

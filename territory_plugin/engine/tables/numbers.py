@@ -153,7 +153,7 @@ def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: 
             f"(“{written[other]}”)"
         )
         return
-    commas_decimal = DECIMAL in roles[","] or (EITHER in roles[","] and THOUSANDS in roles["."])
+    commas_decimal = DECIMAL in roles[","] or THOUSANDS in roles["."]
     decimal, thousands = (",", ".") if commas_decimal else (".", ",")
     for row, (bare, negative, hundredth) in marked.items():
         number = bare.replace(thousands, "").replace(decimal, ".")

@@ -18,8 +18,7 @@ from .cells import cell_text
 LOWEST_ZIP = "00501"
 PIECE = re.compile(r"[0-9]{5}-[0-9]{1,3}")
 """What the ids of pieces of divided ZIPs look like; a ZIP+4 has four digits after the dash."""
-_ZIP = re.compile(r"([0-9]{3,5}|[0-9]{7,9})(\.0*)?")
-_FILLING = re.compile(r"[\s–-]")
+_ZIP = re.compile(r"(?:([0-9]{3,5})(?:\s*[\s–-]\s*([0-9]{4})?)?|([0-9]{7,9}))(?:\.0*)?")
 # what exports put before a ZIP: a country, the kind of area, the Census's GEOID of a ZCTA, a state's two letters
 _BEFORE = re.compile(
     r"(?:8[0-9A-Z]{1,6}US|USA?|ZIP|ZCTA5?|(?P<state>[A-Z]{2})(?=[\s_-]))[\s_:-]*(?=[0-9])", re.IGNORECASE
@@ -87,17 +86,16 @@ def zip5(text: str) -> str | None:
     if not (len(text) in (5, 9) and text.isascii() and text.isdigit()):  # nearly always it is one of the two
         text = cell_text(text) or ""
         state = None
-        if not text[:1].isdigit() and (before := _BEFORE.match(text)):
+        if (not text[:1].isdigit() or text[:2] == "86") and (before := _BEFORE.match(text)):
             state, text = before["state"], text[before.end() :]
             if state and state_code(state) is None:
                 return None
         if text[-1:].isalpha():
             text = _AFTER.sub("", text)
-        match = _ZIP.fullmatch(_FILLING.sub("", text))
-        if match is None or PIECE.fullmatch(text):
+        match = _ZIP.fullmatch(text)
+        if match is None:
             return None
-        text = match.group(1)
-        text = text.zfill(9 if len(text) > 5 else 5)
+        text = (match[1] or match[3]).zfill(9 if match[3] else 5)
     return text[:5] if text[:5] >= LOWEST_ZIP else None
 
 
@@ -144,8 +142,8 @@ def has_lost_zeros(text: object) -> bool:
     >>> has_lost_zeros("7701"), has_lost_zeros("07701"), has_lost_zeros("5010012.0"), has_lost_zeros("60601-1234")
     (True, False, True, False)
     """
-    digits = _FILLING.sub("", _as_text(text).strip()).partition(".")[0]
-    return digits.isdigit() and len(digits) in (3, 4, 7, 8)
+    match = _ZIP.fullmatch(cell_text(text) or "")
+    return match is not None and len(match[1] or match[3]) in (3, 4, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -156,21 +154,23 @@ class Zips:
     ----------
     codes : numpy.ndarray of object, shape (n,)
         Five digits, or None.
-    padded : int
-        Those whose zeros in front were lost and are back.
+    padded : list of int
+        Rows whose zeros in front were lost and are back.
     elsewhere : list of int
         Rows whose ZIP would lie in another state with zeros in front than the row says: they are not read.
     """
 
     codes: np.ndarray
-    padded: int
+    padded: list[int]
     elsewhere: list[int]
 
     def notes(self, values: Sequence[object], states: Sequence[object] | None = None) -> list[str]:
         """Return what a person should know of zeros that were lost."""
         told = []
         if self.padded:
-            told.append(f"{Count(self.padded):ZIP had|ZIPs had} lost zeros in front, which are back (7701 is 07701).")
+            pairs = dict.fromkeys((values[row], self.codes[row]) for row in self.padded)
+            shown = name_some((f"{text} is {code}" for text, code in pairs), 3)
+            told.append(f"{Count(len(self.padded)):ZIP had|ZIPs had} lost zeros in front, which are back: {shown}.")
         if self.elsewhere:
             shown = name_some(f"{values[row]} ({states[row]})" for row in self.elsewhere)
             told.append(
@@ -193,13 +193,13 @@ def read_zips(values: Sequence[object], states: Sequence[object] | None = None) 
     --------
     >>> found = read_zips(["7701", "7701", "60601"], ["NJ", "TX", "IL"])
     >>> found.codes.tolist(), found.padded, found.elsewhere
-    (['07701', None, '60601'], 1, [1])
+    (['07701', None, '60601'], [0], [1])
     """
     codes = normalise_zip(values)
     short = [row for row, code in enumerate(codes) if code is not None and has_lost_zeros(values[row])]
     elsewhere = [row for row in short if states is not None and not fits_state(codes[row], states[row])]
     codes[elsewhere] = None
-    return Zips(codes, len(short) - len(elsewhere), elsewhere)
+    return Zips(codes, [row for row in short if row not in set(elsewhere)], elsewhere)
 
 
 def match_units(values: Sequence[object], unit_ids: Sequence[str], states: Sequence[object] | None = None) -> Zips:
@@ -212,7 +212,8 @@ def match_units(values: Sequence[object], unit_ids: Sequence[str], states: Seque
     known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
     found = read_zips(texts, states)
     codes = np.where(known, texts, found.codes).astype(object)
-    return Zips(codes, found.padded, [row for row in found.elsewhere if not known[row]])
+    padded, elsewhere = ([row for row in rows if not known[row]] for rows in (found.padded, found.elsewhere))
+    return Zips(codes, padded, elsewhere)
 
 
 def unit_codes(units: Sequence[str]) -> list[str]:
