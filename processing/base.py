@@ -411,8 +411,9 @@ def choices(definition, value):
     labels = [option.lower() for option in definition.options()]
     if text in labels:
         return labels.index(text)
-    if text.isdigit() and int(text) < len(keys):
-        return int(text)
+    index = engine.tables.numbers.published_number(text)
+    if text.isdigit() and index < len(keys):
+        return int(index)
     raise TerritoryError(f"{definition.description()}: there is no option “{value}”; choose one of {', '.join(keys)}.")
 
 
