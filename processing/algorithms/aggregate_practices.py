@@ -99,7 +99,8 @@ class AggregatePractices(TerritoriesAlgorithm):
         if self.string("ZIP_FIELD"):
             frame["zip"] = layer.zips(self.string("ZIP_FIELD"))
         if self.string("NPI_FIELD"):
-            layer.npis(self.string("NPI_FIELD"))  # refuses those that a spreadsheet has spoilt
+            npis = layer.npis(self.string("NPI_FIELD"))
+            frame["npi"] = [npi or text for npi, text in zip(npis, frame["npi"])]
         entity = self.string("ENTITY_FIELD")
         frame["counts"] = [text != engine.nppes.ORGANISATION for text in layer.texts(entity)] if entity else True
         names = self.strings("SUM_FIELDS")
