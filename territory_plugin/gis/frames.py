@@ -24,7 +24,7 @@ from ..engine.errors import Count, TerritoryError, name_some
 from ..engine.npi import has_check_digit, read_npi
 from ..engine.progress import stop_if
 from ..engine.tables import headers, ids, zips
-from ..engine.tables.missing import known_text
+from ..engine.tables.missing import known_texts
 from ..engine.tables.numbers import require_numbers
 from . import tables
 from .tables import plain
@@ -87,7 +87,7 @@ class Layer:
 
     def texts(self, name: str) -> list[str | None]:
         """Return one attribute as text, None for what holds no value (NULL, empty, N/A and the like)."""
-        found = [known_text(value) for value in self.column(name)]
+        found = known_texts(self.column(name))
         lost = [f"row {row + 1} (“{text}”)" for row, text in enumerate(found) if text and "\ufffd" in text]
         if lost:
             self.warn(

@@ -31,8 +31,13 @@ DELIMITED = frozenset({".csv", ".txt", ".tsv", ".tab"})
 OLDER = "windows-1252"
 
 
+_PLAIN = frozenset({str, int, float, bool})
+
+
 def plain(value):
     """Return an attribute as Python has it; QGIS's NULL becomes None."""
+    if type(value) in _PLAIN:  # comparing with NULL takes a microsecond
+        return value
     return None if value is None or value == NULL else value
 
 
@@ -44,6 +49,9 @@ class Cells(Sequence):
 
     def __len__(self):
         return len(self.features)
+
+    def __iter__(self):
+        return (plain(feature.attribute(self.at)) for feature in self.features)
 
     def __getitem__(self, row):
         return plain(self.features[row].attribute(self.at))

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .missing import known_text
+from .missing import known_text, known_texts
 from .numbers import read_numbers
 
 LAST_ROWS = 40
@@ -85,10 +85,10 @@ class _Table:
 
     def candidates(self):
         """Yield the rows whose keys are empty or words: others are sound without a look at their other cells."""
-        for row in range(self.size):
-            texts = self.key_texts(row)
-            if texts and all(map(str.isdigit, texts)):
+        for row, texts in enumerate(zip(*(self.text[name].whole() for name in self.keys))):
+            if texts[0] is not None and texts[0].isdigit():
                 continue
+            texts = [text for text in texts if text is not None]
             if not texts or all(_TOTAL.fullmatch(text) or _ENDS_IN_TOTAL.fullmatch(text) or _LINE.match(text)
                                 for text in texts):  # fmt: skip
                 yield row
@@ -202,6 +202,12 @@ class _Texts:
         if row not in self.read:
             self.read[row] = known_text(self.values[row])
         return self.read[row]
+
+    def whole(self) -> list[str | None]:
+        """Return all cells."""
+        found = known_texts(self.values)
+        self.read = dict(enumerate(found))
+        return found
 
 
 def _shape(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .cells import cell_text
 
 MISSING = frozenset({"", "null", "n/a", "#n/a", "nan", "none", "blank", "nil", "-", "--", "–", "—", "."})
@@ -45,6 +47,24 @@ def is_nobody(text: str | None) -> bool:
     (True, True, False)
     """
     return text is None or (len(text) <= 20 and _plain(text) in NOBODY)
+
+
+def known_texts(values: Iterable[object]) -> list[str | None]:
+    """Return a column as `known_text` reads its cells; a text that comes again is read once.
+
+    >>> known_texts(["A", " A", None, 7.0])
+    ['A', 'A', None, '7']
+    """
+    seen: dict[str, str | None] = {}
+    found = []
+    for value in values:
+        if type(value) is str:
+            if value not in seen:
+                seen[value] = known_text(value)
+            found.append(seen[value])
+        else:
+            found.append(None if value is None else known_text(value))
+    return found
 
 
 def known_text(value: object) -> str | None:

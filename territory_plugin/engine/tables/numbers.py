@@ -107,6 +107,7 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
         return Numbers(np.where(unread, np.nan, floats), np.flatnonzero(unread).tolist())
     found = Numbers(np.full(len(values), np.nan))
     written: dict[int, str] = {}
+    texts: dict[str, str | None] = {}
     for row, value in enumerate(values):
         if value is None:
             continue
@@ -116,13 +117,30 @@ def read_numbers(values: Sequence[object], *, percent: bool = False, called: str
             elif value == value or not nan:  # infinite, or NaN where that is no way to say nothing
                 found.unread.append(row)
             continue
-        text = cell_text(value)
-        if is_missing(text):
-            continue
-        written[row] = text
+        value = value if isinstance(value, str) else str(value)
+        if value not in texts:
+            text = cell_text(value)
+            texts[value] = None if is_missing(text) else text
+        if texts[value] is not None:
+            written[row] = texts[value]
     if written:
-        _read_texts(written, found, percent, called or "The column")
+        _read_each_once(written, found, percent, called or "The column")
     return found
+
+
+def _read_each_once(written: dict[int, str], found: Numbers, percent: bool, called: str) -> None:
+    """Read texts that come again, as most do in long columns, at their first row only."""
+    first: dict[str, int] = {}
+    for row, text in written.items():
+        first.setdefault(text, row)
+    infinite = found.unread
+    found.unread = []
+    _read_texts({row: text for text, row in first.items()}, found, percent, called)
+    unread = set(found.unread)
+    rows = np.fromiter(written, dtype=int, count=len(written))
+    of = np.fromiter((first[text] for text in written.values()), dtype=int, count=len(written))
+    found.floats[rows] = found.floats[of]
+    found.unread = sorted([*infinite, *(row for row, text in written.items() if first[text] in unread)])
 
 
 def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: str) -> None:
@@ -165,7 +183,6 @@ def _read_texts(written: dict[int, str], found: Numbers, percent: bool, called: 
             continue
         value = value / 100 if hundredth and percent else value
         found.floats[row] = -value if negative else value
-    found.unread.sort()
     _tell(written, marked, decimal, thousands, found, called)
 
 

@@ -101,6 +101,12 @@ def test_per_cent_is_a_hundredth_where_that_is_asked_for():
     assert read_numbers(["50 %", "1", "0,5"], percent=True).floats.tolist() == [0.5, 1, 0.5]
 
 
+def test_a_long_column_names_every_row_of_a_text_that_is_no_number():
+    found = read_numbers(["x", "1", "x", float("inf"), ["a", "list"], "1"])
+    assert found.unread == [0, 2, 3, 4]
+    assert found.floats[[1, 5]].tolist() == [1, 1]
+
+
 def test_nan_is_no_value_in_a_frame_and_no_number_in_a_layer():
     assert read_numbers([1.0, NONE]).unread == []
     assert read_numbers([1.0, NONE], nan=False).unread == [1]
