@@ -23,6 +23,7 @@ from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
 from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
+from .crosswalks import crosswalk_parameters, read_crosswalk
 
 FILES = "CSV, zip or gzip (*.csv *.zip *.gz *.txt *.tsv *.CSV *.ZIP);;All files (*)"
 NO_ZIP = "no polygon for their ZIP"
@@ -75,12 +76,8 @@ class ImportAlgorithm(TerritoriesAlgorithm):
                 optional=True,
             )
         )  # fmt: skip
-        self.addParameter(
-            QgsProcessingParameterFeatureSource(
-                "CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [VECTOR],
-                optional=True,
-            )
-        )  # fmt: skip
+        for parameter in crosswalk_parameters(self.tr):
+            self.addParameter(parameter)
 
     def add_coordinates(self):
         """Add the columns of coordinates, for files that somebody has geocoded."""
@@ -130,7 +127,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         """Return the field of the ZIP polygons that holds their ZIP, named or found; empty when there is none."""
         source = self.source("ZIPS")
         names = source.fields().names() if source is not None else []
-        found = [name for usual in gis.crosswalk.POLYGON_NAMES for name in names if name.lower() == usual]
+        found = engine.crosswalk.find_columns(names, engine.crosswalk.POLYGON_NAMES)
         return self.string("ZIP_FIELD") or next(iter(found), "")
 
     def flag(self, name) -> bool:
@@ -203,9 +200,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         table = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback)
         units = gis.frames.unit_ids(table, self.zip_field())
         units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
-        crosswalk = self.source("CROSSWALK")
-        if crosswalk is not None:
-            crosswalk = gis.crosswalk.read_crosswalk(crosswalk, self.context, self.feedback)
+        crosswalk = read_crosswalk(self, units)
         zips = {code for frame in spool.frames() for code in frame["zip"][frame["longitude"].isna()] if code}
         zips |= {crosswalk[code] for code in zips if code in crosswalk} if crosswalk else set()
         row_of = {feature.id(): row for row, feature in enumerate(table.features) if units[row] in zips}

@@ -17,6 +17,7 @@ from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, usual, whole
+from ..crosswalks import crosswalk_parameters, read_crosswalk
 
 
 class SplitHeavyZips(TerritoriesAlgorithm):
@@ -61,8 +62,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
             real("LIMIT", self.tr("Most workload of a piece, instead of a share"), None, 0, optional=True),
             field("SHARED_FIELDS", self.tr("Other fields to share out (providers, sales, …)"),
                   parentLayerParameterName="ZIPS", allowMultiple=True, optional=True),
-            source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [VECTOR],
-                   optional=True),
+            *crosswalk_parameters(self.tr),
             flag_advanced(limit),
             QgsProcessingParameterFeatureSink("OUTPUT", self.tr("ZIPs and pieces"), POLYGONS),
             QgsProcessingParameterFeatureSink("PROVIDERS_OUTPUT", self.tr("Providers with their piece"),
@@ -155,13 +155,12 @@ class SplitHeavyZips(TerritoriesAlgorithm):
     def place(self, providers, layer, units):
         """Return the unit of each provider, -1 for none, and the providers' points."""
         points = gis.frames.points_of(providers, self.context)
-        field, source = self.string("PROVIDER_ZIP_FIELD"), self.source("CROSSWALK")
+        field = self.string("PROVIDER_ZIP_FIELD")
         codes = engine.tables.zips.unit_codes(units)
         placed = engine.zipcodes.locate_providers(
             providers.zips(field, codes) if field else None, codes,
-            crosswalk=None if source is None else gis.crosswalk.read_crosswalk(source, self.context, self.feedback),
-            points=points, polygons=layer.lonlat, limit_km=self.number("MAX_DISTANCE"),
-            cancelled=self.feedback.isCanceled,
+            crosswalk=read_crosswalk(self, codes), points=points, polygons=layer.lonlat,
+            limit_km=self.number("MAX_DISTANCE"), cancelled=self.feedback.isCanceled,
         )  # fmt: skip
         unit = placed["unit"].to_numpy()
         if (unit < 0).any():

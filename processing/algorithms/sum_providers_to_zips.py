@@ -19,6 +19,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..base import TerritoriesAlgorithm, flag_advanced, usual
+from ..crosswalks import crosswalk_parameters, read_crosswalk
 
 
 class SumProvidersToZips(TerritoriesAlgorithm):
@@ -51,14 +52,9 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             source("ZIPS", self.tr("ZIP polygons"), [polygon]),
             usual(field("ZIP_FIELD", self.tr("ZIP of the polygon"), parentLayerParameterName="ZIPS"),
                   gis.fields.ZIP5.name),
-            source("CROSSWALK", self.tr("Crosswalk from ZIPs without polygon (columns ZIP and ZCTA)"), [vector],
-                   optional=True),
-            field("CROSSWALK_ZIP_FIELD", self.tr("ZIP in the crosswalk (empty: found by name)"),
-                  parentLayerParameterName="CROSSWALK", optional=True),
-            field("CROSSWALK_UNIT_FIELD", self.tr("Polygon's ZIP in the crosswalk (empty: found by name)"),
-                  parentLayerParameterName="CROSSWALK", optional=True),
+            *crosswalk_parameters(self.tr),
         ):  # fmt: skip
-            self.addParameter(flag_advanced(parameter) if "CROSSWALK_" in parameter.name() else parameter)
+            self.addParameter(parameter)
         limit = QgsProcessingParameterDistance(
             "MAX_DISTANCE", self.tr("Nearest polygon at most this far"), 10.0, minValue=0.0
         )
@@ -104,7 +100,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         zips = None if raw is None else providers.zips(zip_field, units)
         self.progress(0.6, self.tr("Placing providers"))
         placed = engine.zipcodes.locate_providers(
-            zips, units, crosswalk=self.crosswalk(), points=points, polygons=layer.lonlat,
+            zips, units, crosswalk=read_crosswalk(self, units), points=points, polygons=layer.lonlat,
             limit_km=self.number("MAX_DISTANCE"), cancelled=self.feedback.isCanceled,
         )  # fmt: skip
         where = placed["unit"].to_numpy()
@@ -160,16 +156,6 @@ class SumProvidersToZips(TerritoriesAlgorithm):
                 raise TerritoryError(
                     f"“{name}” is negative at {rows}. Workloads must be at least 0: correct these providers."
                 )
-
-    def crosswalk(self):
-        """Return the table from ZIPs without polygon to the ZIP that has one."""
-        source = self.source("CROSSWALK")
-        if source is None:
-            return None
-        return gis.crosswalk.read_crosswalk(
-            source, self.context, self.feedback, self.string("CROSSWALK_ZIP_FIELD"),
-            self.string("CROSSWALK_UNIT_FIELD"),
-        )  # fmt: skip
 
     def balance_the_books(self, names, values, totals, counts, lost, placed):
         """Check that nothing was lost and say how the providers were placed."""

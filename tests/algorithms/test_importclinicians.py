@@ -64,6 +64,7 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     definitions = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
     assert {
         "INPUT", "ONCE_PER", "STATES", "ZIP_CODES", "SPECIALTIES", "ANY_SPECIALTY", "ZIPS", "ZIP_FIELD", "CROSSWALK",
+        "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD",
         "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT", "AUDIT_JSON",
     } == definitions.keys()  # fmt: skip
     outputs = {definition.name() for definition in algorithm.outputDefinitions()}

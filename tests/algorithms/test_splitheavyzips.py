@@ -54,7 +54,8 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     names = {definition.name() for definition in algorithm.parameterDefinitions()}
     assert names == {
         "ZIPS", "ZIP_FIELD", "WORKLOAD_FIELD", "PROVIDERS", "PROVIDER_ZIP_FIELD", "PROVIDER_WORKLOAD_FIELD",
-        "TERRITORIES", "SHARE", "LIMIT", "SHARED_FIELDS", "CROSSWALK", "MAX_DISTANCE", "OUTPUT", "PROVIDERS_OUTPUT",
+        "TERRITORIES", "SHARE", "LIMIT", "SHARED_FIELDS", "CROSSWALK", "CROSSWALK_ZIP_FIELD",
+        "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD", "MAX_DISTANCE", "OUTPUT", "PROVIDERS_OUTPUT",
     }  # fmt: skip
     outputs = {definition.name() for definition in algorithm.outputDefinitions()}
     assert {"SPLIT_COUNT", "PIECE_COUNT", "WHOLE_COUNT", "LIMIT_USED", "TOTAL_WORKLOAD"} <= outputs
