@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from qgis.core import (
     Qgis,
@@ -17,9 +19,10 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import Count, TerritoryError
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
 from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
+from ..crosswalks import crosswalk_parameters, read_crosswalk
 
 
 class JoinAccounts(TerritoriesAlgorithm):
@@ -31,6 +34,9 @@ class JoinAccounts(TerritoriesAlgorithm):
     HELP = """
     Joins accounts (customers, deals, installed devices, competitors) to providers or to ZIPs: by NPI, by ZIP, or by
     location.
+
+    By ZIP, accounts billed to a ZIP without polygon (PO boxes, large receivers) find it through a crosswalk (columns
+    ZIP and ZCTA). Where the accounts have a column of their country, foreign postcodes are not taken for ZIPs.
 
     By location an account belongs to the polygon that it lies in, or to the nearest provider within a distance.
 
@@ -58,6 +64,7 @@ class JoinAccounts(TerritoriesAlgorithm):
                   optional=True),
             field("ACCOUNT_MATCH_FIELD", self.tr("NPI or ZIP of the accounts"), parentLayerParameterName="ACCOUNTS",
                   optional=True),
+            *crosswalk_parameters(self.tr, advanced=True),
             field("SUM_FIELDS", self.tr("Fields of the accounts to sum (revenue, …)"),
                   parentLayerParameterName="ACCOUNTS", allowMultiple=True, optional=True),
             QgsProcessingParameterExpression(
@@ -114,8 +121,10 @@ class JoinAccounts(TerritoriesAlgorithm):
         names = self.strings("SUM_FIELDS")
         values = np.column_stack([accounts.numbers(name) for name in names] or [np.zeros((len(accounts), 0))])
         self.progress(0.3, self.tr("Matching"))
-        match = self.by_location if by == "location" else self.by_key
-        account, target, reason = match(layer, accounts, polygons)
+        if by == "location":
+            account, target, reason = self.by_location(layer, accounts, polygons)
+        else:
+            account, target, reason = self.by_key(layer, accounts)
         theirs = self.competitors(account_source, accounts)
         found = engine.accounts.gather(account, target, len(layer), values, theirs)
         lost = np.ones(len(accounts), dtype=bool)
@@ -156,30 +165,56 @@ class JoinAccounts(TerritoriesAlgorithm):
             "TOTAL": float(found["sum_0"].sum()) if names else float(found["accounts"].sum()),
         }  # fmt: skip
 
-    def by_key(self, layer, accounts, polygons):
+    def by_key(self, layer, accounts):
         """Return pairs with the same NPI or ZIP, and why an account has none."""
+        field, account_field = self.string("MATCH_FIELD"), self.string("ACCOUNT_MATCH_FIELD")
+        ours, theirs = accounts.texts(account_field), layer.texts(field)
         if self.choice("JOIN_BY") == "npi":
-            keys, wanted = (
-                [engine.npi.read_npi(text) for text in texts]
-                for texts in (
-                    accounts.texts(self.string("ACCOUNT_MATCH_FIELD")),
-                    layer.texts(self.string("MATCH_FIELD")),
-                )
-            )
+            called, read = "NPI", [engine.npi.read_npi(text) for text in theirs]
+            keys = [engine.npi.read_npi(text) for text in ours]
+            account, target = engine.accounts.match_by_key(keys, read)
+            reason = ["no NPI can be read" if key is None else f"NPI {key} is not in the layer" for key in keys]
         else:
-            keys, wanted = (
-                engine.accounts.zip_keys(texts)
-                for texts in (
-                    accounts.texts(self.string("ACCOUNT_MATCH_FIELD")),
-                    layer.texts(self.string("MATCH_FIELD")),
-                )
-            )
-        if not any(wanted):
-            raise TerritoryError(f"“{self.string('MATCH_FIELD')}” holds no NPI or ZIP that can be read.")
-        account, target = engine.accounts.match_by_key(keys, wanted)
-        what = self.choice("JOIN_BY").upper()
-        reason = [f"no {what} can be read" if key is None else f"{what} {key} is not in the layer" for key in keys]
+            called, read = "ZIP", engine.accounts.target_zips(theirs)
+            account, target, reason = self.by_zip(ours, theirs, read, accounts)
+        if not any(read):
+            raise TerritoryError(f"“{field}” holds no NPI or ZIP that can be read.")
+        lost = np.ones(len(accounts), dtype=bool)
+        lost[account] = False
+        way_out = (
+            f"Look whether “{account_field}” and “{field}” both hold the {called}, and whether the accounts are those "
+            "of this market."
+        )
+        if called == "ZIP" and self.source("CROSSWALK") is None:
+            way_out += " A crosswalk finds the polygon of ZIPs that have none (PO boxes)."
+        elif abroad := [text for text in dict.fromkeys(reason) if text.startswith("country is")]:
+            way_out += f" Some were left out by their country ({name_some(abroad, 3)})."
+        for warning in engine.accounts.check_matches(lost, ours, theirs, called, way_out):
+            self.feedback.pushWarning(warning)
         return account, target, reason
+
+    def by_zip(self, ours, theirs, read, accounts):
+        """Return pairs with the same ZIP, also through the crosswalk, and why an account has none."""
+        column = engine.accounts.country_column(accounts.fields.names(), self.string("ACCOUNT_MATCH_FIELD"))
+        countries = engine.accounts.foreign(accounts.column(column)) if column else None
+        crosswalk = read_crosswalk(self, {key for key in read if key is not None})
+        found = engine.accounts.match_by_zip(ours, theirs, crosswalk, countries)
+        if crosswalk is not None:
+            self.feedback.pushInfo(
+                self.tr("{:account|accounts} matched through the crosswalk.").format(Count(found.through))
+            )
+        if countries and any(countries):
+            abroad = Counter(country for country in countries if country is not None)
+            self.feedback.pushWarning(
+                self.tr(
+                    "{:account lies|accounts lie} outside the United States by “{}”, and their postcodes are no "
+                    "ZIPs: {}."
+                ).format(
+                    Count(sum(abroad.values())), column,
+                    name_some(f"{country} ({count:,})" for country, count in abroad.most_common()),
+                )
+            )  # fmt: skip
+        return found.account, found.target, found.reason
 
     def by_location(self, layer, accounts, polygons):
         """Return pairs by place: inside a polygon, or the nearest provider."""
@@ -190,14 +225,23 @@ class JoinAccounts(TerritoriesAlgorithm):
         there = np.flatnonzero([point is not None for point in points])
         if polygons:
             reason[there] = "lies in no polygon"
-            return *engine.accounts.match_inside(points, layer.lonlat), reason
+            return *self.some(*engine.accounts.match_inside(points, layer.lonlat)), reason
         targets = gis.frames.points_of(layer, self.context)
         if targets is None:
             raise TerritoryError("The layer has no places: join by NPI or ZIP.")
         stop_if(self.feedback.isCanceled)
         limit = self.number("MAX_DISTANCE")
         reason[there] = f"no provider within {limit:g} km"
-        return *engine.accounts.match_nearest(points, targets, limit), reason
+        return *self.some(*engine.accounts.match_nearest(points, targets, limit)), reason
+
+    def some(self, account, target):
+        """Return the pairs; refuse when there is none."""
+        if not len(account):
+            raise TerritoryError(
+                "No account has a match by its place. Look whether both layers lie in the same place and have the "
+                "right coordinate reference system, allow a longer distance, or join by NPI or ZIP."
+            )
+        return account, target
 
     def competitors(self, source, accounts):
         """Return which accounts are a competitor's, or None when nobody asked."""
@@ -237,8 +281,13 @@ class JoinAccounts(TerritoriesAlgorithm):
                 self.tr("{}: {:,.2f} in = {:,.2f} joined + {:,.2f} without a match.").format(name, put_in, joined, left)
             )
         if lost.any():
+            shares = [
+                self.tr("{:.1f} % of “{}”").format(100 * np.nansum(column[lost]) / np.nansum(column), name)
+                for name, column in zip(names, values.T)
+                if np.nansum(column) > 0
+            ]
             self.feedback.pushWarning(
                 self.tr(
-                    "{:account matches|accounts match} nothing, listed with reasons in “Accounts without a match”."
-                ).format(Count(lost.sum()))
+                    "{:account matches|accounts match} nothing{}, listed with reasons in “Accounts without a match”."
+                ).format(Count(lost.sum()), f" ({', '.join(shares)})" if shares else "")
             )

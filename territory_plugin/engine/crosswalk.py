@@ -14,7 +14,7 @@ from .errors import Count, TerritoryError, name_some
 from .tables.cells import cell_text
 from .tables.missing import is_missing
 from .tables.numbers import require_numbers
-from .zipcodes import match_ids, normalise_zip
+from .tables.zips import match_units, normalise_zip
 
 ZIP_NAMES = ("zip", "zipcode", "zip5", "zipcode5", "uspszip", "uspszipcode", "postalcode", "zcode")
 UNIT_NAMES = (
@@ -144,7 +144,7 @@ def read_crosswalk(
     zips, ends = columns[chosen.zip], columns[chosen.unit]
     frame = pd.DataFrame({
         "zip": normalise_zip(zips),
-        "unit": normalise_zip(ends) if units is None else match_ids(ends, list(units)),
+        "unit": normalise_zip(ends) if units is None else match_units(ends, list(units)).codes,
     })  # fmt: skip
     notes = [chosen.told()]
     for name, found, given in (("ZIP", frame["zip"], zips), ("polygon", frame["unit"], ends)):

@@ -61,7 +61,8 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     definitions = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
     assert {
         "INPUT", "SITES", "STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY", "ZIPS",
-        "ZIP_FIELD", "CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD", "TAXONOMY", "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT",
+        "ZIP_FIELD", "CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD",
+        "TAXONOMY", "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT",
         "AUDIT_JSON",
     } == definitions.keys()  # fmt: skip
     needed = [

@@ -48,6 +48,7 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     names = {definition.name() for definition in algorithm.parameterDefinitions()}
     assert names == {
         "INPUT", "ACCOUNTS", "JOIN_BY", "MATCH_FIELD", "ACCOUNT_MATCH_FIELD", "SUM_FIELDS", "COMPETITOR",
+        "CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD",
         "POTENTIAL_FIELD", "MAX_DISTANCE", "OUTPUT", "UNMATCHED",
     }  # fmt: skip
     outputs = {definition.name() for definition in algorithm.outputDefinitions()}
@@ -100,6 +101,61 @@ def test_by_place_to_the_polygon(run, wish, board):
     outcome = run("joinaccounts", {**wish, **layers, "JOIN_BY": "location"})
     assert columns(outcome.rows(), "accounts", "revenue") == [(2, 3), (1, 4)]
     assert outcome.rows("UNMATCHED")[0]["reason"] == "lies in no polygon"
+
+
+@pytest.fixture
+def billed(memory_layer, board):
+    """
+    1 1     00600 and 00601; accounts billed to the second, a PO box in it, one in the sea, and abroad
+    """
+    table = {
+        "Bill Zip": ["601", "00777-0001", "00888", "00601", "K1A 0B1", None],
+        "Bill Country": ["US", "", "U.S.A.", "MX", "Canada", "PR"],
+        "Ship Country": ["CA"] * 6,
+        "revenue": [1.0, 20.0, 300.0, 4000.0, 50000.0, 600000.0],
+    }
+    return {
+        "INPUT": board("_\n" * 6 + "1 1"), "ACCOUNTS": memory_layer(table), "JOIN_BY": "zip", "MATCH_FIELD": "zip",
+        "ACCOUNT_MATCH_FIELD": "Bill Zip", "SUM_FIELDS": ["revenue"], "OUTPUT": "memory:", "UNMATCHED": "memory:",
+        "CROSSWALK": memory_layer({"ZIP_CODE": ["777", "888"], "zcta": ["00600", "00999"]}),
+    }  # fmt: skip
+
+
+def test_accounts_billed_to_a_po_box_go_through_the_crosswalk(run, billed):
+    outcome = run("joinaccounts", billed)
+    assert columns(outcome.rows(), "accounts", "revenue") == [(1, 20), (1, 1)]
+    assert "1 account matched through the crosswalk" in outcome.infos
+    reasons = {row["revenue"]: row["reason"] for row in outcome.rows("UNMATCHED")}
+    assert reasons == {
+        300: "ZIP 00888 is not in the layer, nor is 00999, to which the crosswalk leads",
+        4000: "country is MX", 50000: "country is Canada", 600000: "no ZIP can be read",
+    }  # fmt: skip
+    for word in ("2 accounts lie outside the United States by “Bill Country”", "MX (1), Canada (1)",
+                 "Only 2 of 6 accounts have a match", "00888", "00600, 00601", "100.0 % of “revenue”"):  # fmt: skip
+        assert word in outcome.warnings
+
+
+def test_a_foreign_postcode_is_no_zip_without_a_crosswalk_either(run, billed):
+    outcome = run("joinaccounts", {**billed, "CROSSWALK": None})
+    assert outcome.results["MATCHED_COUNT"] == 1
+    assert "ZIP 00777 is not in the layer" in {row["reason"] for row in outcome.rows("UNMATCHED")}
+    assert "A crosswalk finds the polygon" in outcome.warnings
+
+
+def test_nothing_matches_is_refused_with_examples_of_both_sides(refused, billed, memory_layer, wish):
+    del billed["OUTPUT"], billed["UNMATCHED"], wish["OUTPUT"], wish["UNMATCHED"]
+    codes = ["90001", "90002", "90003", "90004"]
+    elsewhere = memory_layer({"Bill Zip": codes, "revenue": [1.0] * 4})
+    message = refused("joinaccounts", {**billed, "ACCOUNTS": elsewhere, "CROSSWALK": None})
+    for word in ("No account has a match", "90001, 90002, 90003;", "00600, 00601", "“Bill Zip”", "“zip”", "crosswalk"):
+        assert word in message
+    elsewhere = memory_layer({"npi": ["1999999999"], "revenue": [1.0]})
+    message = refused("joinaccounts", {**wish, "ACCOUNTS": elsewhere})
+    for word in ("No account has a match", "NPIs like 1999999999", ONE, TWO, THREE):
+        assert word in message
+    far = memory_layer({"revenue": [1.0]}, ["POINT(0 0)"], kind="Point")
+    message = refused("joinaccounts", {**wish, "ACCOUNTS": far, "JOIN_BY": "location", "ACCOUNT_MATCH_FIELD": None})
+    assert "No account has a match by its place" in message
 
 
 @pytest.mark.parametrize(

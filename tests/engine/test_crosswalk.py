@@ -108,5 +108,5 @@ def test_rows_that_cannot_be_read_are_told():
 
 
 def test_no_column_is_refused():
-    with pytest.raises(TerritoryError, match="from, to.*CROSSWALK_ZIP_FIELD"):
+    with pytest.raises(TerritoryError, match=r"from, to.*CROSSWALK_ZIP_FIELD"):
         choose_columns(["from", "to"])
