@@ -199,7 +199,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         gis.frames.check_geometry(source, "The ZIP layer", "polygon")
         table = gis.frames.read_layer(source, "The ZIP layer", self.context, self.feedback)
         units = gis.frames.unit_ids(table, self.zip_field())
-        units = [repaired or unit for repaired, unit in zip(engine.zipcodes.normalise_zip(units), units)]
+        units = engine.tables.zips.unit_codes(units)
         crosswalk = read_crosswalk(self, units)
         zips = {code for frame in spool.frames() for code in frame["zip"][frame["longitude"].isna()] if code}
         zips |= {crosswalk[code] for code in zips if code in crosswalk} if crosswalk else set()

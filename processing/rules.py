@@ -8,6 +8,7 @@ import numpy as np
 from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
+    QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
@@ -16,6 +17,7 @@ from qgis.core import (
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from .base import VECTOR, enum, flag_advanced, real, shares_of
+from .crosswalks import crosswalk_parameters, read_crosswalk
 from .territory_outputs import TerritoriesOutputAlgorithm
 
 MEASURE = "measure {}"
@@ -75,6 +77,19 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         ):  # fmt: skip
             self.addParameter(flag_advanced(parameter))
 
+    def add_crosswalk(self):
+        """Add the crosswalk, for ZIPs that have no polygon but belong to a territory all the same."""
+        for parameter in crosswalk_parameters(self.tr, advanced=True):
+            self.addParameter(parameter)
+
+    def add_zip_table(self):
+        """Add the table of all ZIPs."""
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                "ZIP_TABLE", self.tr("All ZIPs by territory"), VECTOR, optional=True, createByDefault=False
+            )
+        )
+
     def add_rule_outputs(self):
         """Add what rules have cost."""
         self.addOutput(QgsProcessingOutputNumber("SPLITS", self.tr("Further pieces of regions (splits)")))
@@ -121,6 +136,15 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         return gis.reps.read_reps(
             source, market.units, layer.lonlat, regions, self.context, self.feedback, current=current
         )
+
+    def read_beside(self, market) -> dict:
+        """Return the unit of each ZIP that the crosswalk puts into the market, and how it comes to it."""
+        whole = {unit.partition("-")[0] for unit in market.units}
+        crosswalk = read_crosswalk(self, {*market.units, *whole})
+        beside = engine.zip_table.units_of(crosswalk, market.units, market.workload)
+        if crosswalk is not None and not beside:
+            self.feedback.pushWarning(self.tr("The crosswalk puts no further ZIP into a unit of the market."))
+        return beside
 
     def read_rules(self, market, reps, current: dict, territories=None):
         """Return the rules; the market's graph gets what they refer to.
@@ -229,6 +253,24 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         minutes, matrix = engine.travel.rep_minutes(times, market.units, starts)
         self.feedback.pushInfo(matrix.message())
         return replace(rules, reps=reps, travel=minutes, centres=centres)
+
+    # ---------------------------------------------------------------- writing
+
+    def write_zip_table(self, market, territory, beside, current=None, apart=None, names=None):
+        """Write a row for each ZIP, with or without a polygon; return where, or None when it is not wanted.
+
+        The parameters are those of `engine.zip_table.all_zips`.
+        """
+        if not self.parameters.get("ZIP_TABLE"):
+            return None
+        table = engine.zip_table.all_zips(market.units, territory, beside, current, apart, names)
+        self.feedback.pushInfo(engine.zip_table.told(table))
+        columns = gis.fields.ALL_ZIPS if current is None else gis.fields.ALL_ZIPS_REASSIGNED
+        rows = table[[column.name for column in columns]].itertuples(index=False, name=None)
+        return self.write(
+            "ZIP_TABLE", gis.fields.columns(*columns), gis.fields.NO_GEOMETRY, market.layer.crs,
+            ((list(row), None) for row in rows), gis.styles.unmatched(self.tr("All ZIPs by territory")),
+        )  # fmt: skip
 
     # ---------------------------------------------------------------- telling
 

@@ -49,6 +49,8 @@ class BalanceTerritories(RulesAlgorithm):
     can be locked, borders closed or priced. Rules that contradict each other are named before the search, rules that
     had to give after it.
 
+    “All ZIPs by territory” is a table that also has the ZIPs without a polygon that a crosswalk puts into one.
+
     Several workload fields are mixed by their shares (60, 10, 30), each divided by its mean. The adjacency
     comes from an edges layer (“Build adjacency graph”, with your own edits) or is built on the way; bridges let
     territories span water.
@@ -101,12 +103,14 @@ class BalanceTerritories(RulesAlgorithm):
         ):  # fmt: skip
             self.addParameter(flag_advanced(parameter))
         self.add_rules()
+        self.add_crosswalk()
         self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", self.tr("Territories"), POLYGONS))
         self.addParameter(
             QgsProcessingParameterFeatureSink(
                 "ASSIGNMENT", self.tr("ZIPs by territory"), POLYGONS, optional=True, createByDefault=True
             )
         )
+        self.add_zip_table()
         self.add_report()
         self.add_measures()
         self.add_rule_outputs()
@@ -132,8 +136,9 @@ class BalanceTerritories(RulesAlgorithm):
 
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
+        beside = self.read_beside(market)
         field = self.string("CURRENT_FIELD")
-        today = gis.alignment.today(market.layer.texts(field), market.units, self.feedback) if field else None
+        today = gis.alignment.today(market.layer.column(field), market.units, self.feedback) if field else None
         current = dict(zip(market.units, today)) if field else {}
         reps = self.read_reps(market, current)
         territories, tolerance = self.wish(float(market.workload.sum()), reps)
@@ -174,9 +179,10 @@ class BalanceTerritories(RulesAlgorithm):
         self.tell_time(plan)
         names = self.names(plan, market, today)
         market.graph.add_edges_from(plan.bridges, kind="bridge")
+        territory = [names[at] for at in plan.assignment]
         results = self.write_territories(
             market,
-            [names[at] for at in plan.assignment],
+            territory,
             tolerance,
             part(self.progress, 0.85, 1.0),
             # one target for all: neither a unit that outweighs it nor an island too light for it is its own measure
@@ -184,6 +190,7 @@ class BalanceTerritories(RulesAlgorithm):
             reasons={names[at]: reason for at, reason in plan.reasons.items()},
             also=self.rep_columns(plan, rules.reps, names) if reps else None,
         )
+        results["ZIP_TABLE"] = self.write_zip_table(market, territory, beside)
         return {
             **results,
             **self.tell_rules(plan, names),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from qgis.core import (
@@ -10,6 +11,7 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
+    QgsProcessingParameterDateTime,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
@@ -61,7 +63,9 @@ class RebalanceTerritories(RulesAlgorithm):
     HELP = """
     Brings today's alignment within the tolerance with as little as possible changing hands: ZIPs stay with their rep
     unless balance, contiguity or a wish of yours needs them elsewhere. Today's territories come from a field of the
-    ZIPs, or from a layer or table of its own (last year's alignment for this year's list).
+    ZIPs, or from a layer or table of its own (last year's alignment for this year's list): a row for each ZIP, or
+    lists, ranges (60601-60612, or in two columns) and beginnings (606*) of ZIPs, also with days on which rows begin and
+    end. Rows that cannot be read stop the run.
 
     Disruption is the share of workload, of accounts, or of both that changes hands. With a cap (“at most 10 %”) you
     get the best balance that is reachable under it. Territories can be added where they help most, removed (their
@@ -74,6 +78,9 @@ class RebalanceTerritories(RulesAlgorithm):
     the plan is from the least possible: the flow bound, the workload that would have to flow between neighbouring
     territories if ZIPs could be cut at will. The trade-off table shows the deviation reachable at 0, 2, 5, 10 and
     20 % disruption.
+
+    “All ZIPs by territory” is a table that also has the ZIPs without a polygon: those of the alignment, and those that
+    a crosswalk puts into one.
 
     ZIPs without a territory today are assigned and listed as new; they count as disruption of nobody. A territory
     in parts that do not touch is told and joined.
@@ -103,6 +110,7 @@ class RebalanceTerritories(RulesAlgorithm):
         ):
             self.addParameter(flag_advanced(parameter))
         self.add_rules()
+        self.add_crosswalk()
         self.add_outputs()
 
     def add_current(self):
@@ -116,6 +124,12 @@ class RebalanceTerritories(RulesAlgorithm):
                   optional=True),
             field("ALIGNMENT_TERRITORY_FIELD", self.tr("Territory in that table"),
                   parentLayerParameterName="ALIGNMENT", optional=True),
+            flag_advanced(
+                QgsProcessingParameterDateTime(
+                    "ALIGNMENT_DATE", self.tr("Day whose alignment is meant (for a table with rows that begin or end)"),
+                    QgsProcessingParameterDateTime.Type.Date, optional=True,
+                )
+            ),
         ):  # fmt: skip
             self.addParameter(parameter)
         self.add_reps()
@@ -162,6 +176,7 @@ class RebalanceTerritories(RulesAlgorithm):
             sink("CURVE", self.tr("Deviation against disruption"), VECTOR, optional=True, createByDefault=False),
         ):
             self.addParameter(parameter)
+        self.add_zip_table()
         self.add_report()
         self.add_measures()
         self.add_rule_outputs()
@@ -190,6 +205,8 @@ class RebalanceTerritories(RulesAlgorithm):
         lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
         if "ALIGNMENT" in given and lacking:
             complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
+        if self.parameters.get("ALIGNMENT_DATE") not in (None, "") and "ALIGNMENT" not in given:
+            complaints.append(self.tr("The day chooses rows of a table of the alignment: give the table, or no day."))
         source = self.source("UNITS")
         if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
             complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
@@ -205,7 +222,8 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.15))
-        current = self.read_current(market)
+        beside = self.read_beside(market)
+        current, apart = self.read_current(market, beside)
         accounts = self.read_accounts(market)
         changes = engine.alignment.read_changes(
             sorted({name for name in current if name is not None}),
@@ -242,26 +260,41 @@ class RebalanceTerritories(RulesAlgorithm):
         self.tell_time(result.plan)
         market.graph.add_edges_from(result.plan.bridges, kind="bridge")
         proposed = [result.names[at] for at in result.plan.assignment]
-        return self.write_all(market, self.compared(market, current, proposed, accounts, result), result, table)
+        alignment = self.compared(market, current, proposed, accounts, result)
+        results = self.write_all(market, alignment, result, table)
+        names = dict(zip(alignment.proposed, alignment.named))
+        results["ZIP_TABLE"] = self.write_zip_table(market, alignment.named, beside, current, apart, names)
+        return results
 
-    def read_current(self, market):
-        """Return today's territory of each unit; say what was unified, is missing or lies apart."""
-        field = self.string("CURRENT_FIELD")
+    def read_current(self, market, beside):
+        """Return today's territory of each unit, and of ZIPs that are none; say what is missing or lies apart.
+
+        `beside` holds the ZIPs that the crosswalk puts into units.
+        """
+        field, apart = self.string("CURRENT_FIELD"), {}
         if field:
-            named = market.layer.texts(field)
+            named = market.layer.column(field)
         else:
-            named = gis.alignment.read_alignment(
+            found = gis.alignment.read_alignment(
                 self.source("ALIGNMENT"), self.string("ALIGNMENT_UNIT_FIELD"), self.string("ALIGNMENT_TERRITORY_FIELD"),
-                market.units, self.context, self.feedback,
+                market.units, self.context, self.feedback, self.day(), list(beside),
             )  # fmt: skip
+            named, apart = [found.territory.get(unit) for unit in market.units], found.apart
         current = gis.alignment.today(named, market.units, self.feedback)
-        for name, apart in engine.alignment.parts_apart(market.graph, current).items():
+        for name, lie_apart in engine.alignment.parts_apart(market.graph, current).items():
             self.feedback.pushWarning(
                 self.tr("{} is in parts that do not touch today; it will be one ({} lie apart).").format(
-                    name, name_some(apart, 5)
+                    name, name_some(lie_apart, 5)
                 )
             )
-        return current
+        return current, engine.zip_table.one_spelling(apart, current)
+
+    def day(self):
+        """Return the day whose alignment is wanted, or None."""
+        if self.parameters.get("ALIGNMENT_DATE") in (None, ""):
+            return None
+        found = self.parameterAsDateTime(self.parameters, "ALIGNMENT_DATE", self.context).date()
+        return date(found.year(), found.month(), found.day()) if found.isValid() else None
 
     def read_accounts(self, market):
         """Return the number of accounts of each unit, or None when the units do not tell."""

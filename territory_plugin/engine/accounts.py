@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from scipy.spatial import cKDTree
 
-from .crosswalk import plain_header
+from .crosswalk import bare_header
 from .errors import Count, TerritoryError, name_some
 from .geodesy import geocentric
 from .states import COUNTRIES
@@ -91,10 +91,10 @@ def country_column(names: Sequence[str], zip_field: str) -> str | None:
     >>> country_column(["Billing Country", "zip"], "zip") is None
     True
     """
-    place, found = plain_header(zip_field), {}
+    place, found = bare_header(zip_field), {}
     for name in names:
-        if match := COUNTRY.search(plain_header(name)):
-            before = plain_header(name)[: match.start()]
+        if match := COUNTRY.search(bare_header(name)):
+            before = bare_header(name)[: match.start()]
             if place.startswith(before):
                 found.setdefault(len(before), name)
     return found[max(found)] if found else None

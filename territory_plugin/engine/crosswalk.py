@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 
 from .errors import Count, TerritoryError, name_some
 from .tables.cells import cell_text
+from .tables.headers import plain_header
 from .tables.missing import is_missing
 from .tables.numbers import require_numbers
 from .tables.zips import match_units, normalise_zip
@@ -31,13 +31,13 @@ SAME = 1e-9
 EXAMPLES = 3
 
 
-def plain_header(name: str) -> str:
+def bare_header(name: str) -> str:
     """Return a column's name without the differences that files make: capitals, blanks, marks.
 
-    >>> plain_header("ZIP_Code"), plain_header("\\ufeffzcta use")
+    >>> bare_header("ZIP_Code"), bare_header("\\ufeffzcta use")
     ('zipcode', 'zctause')
     """
-    return re.sub(r"[\W_]", "", name).casefold()
+    return plain_header(name).replace("_", "")
 
 
 def find_columns(names: Sequence[str], usual: Sequence[str]) -> list[str]:
@@ -46,7 +46,7 @@ def find_columns(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     >>> find_columns(["ZIP_CODE", "City", "ZCTA5"], ZIP_NAMES)
     ['ZIP_CODE']
     """
-    plain = [plain_header(name) for name in names]
+    plain = [bare_header(name) for name in names]
     return [name for wanted in usual for name, found in zip(names, plain) if found == wanted]
 
 

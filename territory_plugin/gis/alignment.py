@@ -2,73 +2,86 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
-from ..engine import zipcodes
+from qgis.PyQt.QtCore import QDate, QDateTime
+
+from ..engine import alignment_table
 from ..engine.errors import Count, TerritoryError, name_some
-from ..engine.tables.names import plain_name, unify_names
+from ..engine.tables.cells import cell_text
+from ..engine.tables.missing import is_unassigned
+from ..engine.tables.names import unify_names
 from .frames import read_layer
 
 
 def read_alignment(
-    source, unit_field: str, territory_field: str, units: Sequence[str], context, feedback
-) -> list[str | None]:
-    """Read the territory of each unit at hand from a layer or table, None for units that it does not have.
+    source,
+    unit_field: str,
+    territory_field: str,
+    units: Sequence[str],
+    context,
+    feedback,
+    day: date | None = None,
+    others: Sequence[str] = (),
+) -> alignment_table.Reading:
+    """Read the territory of each unit at hand from a layer or table; what is to be known of it goes to the log.
 
-    Ids are compared as they stand, those that fit nothing then as ZIPs (zeros lost, ZIP+4). Units of the table that
-    are not among the units at hand are counted in a warning.
+    Parameters
+    ----------
+    source : QgsProcessingFeatureSource
+    unit_field, territory_field : str
+    units : sequence of str
+    day : date, optional
+        The day whose alignment is wanted.
+    others : sequence of str
+        Further ZIPs, without a polygon of their own, that lie in a unit.
 
     Raises
     ------
     TerritoryError
-        When a unit has two territories, or no unit is found.
+        As `engine.alignment_table.read_alignment`.
     """
     layer = read_layer(source, "The current alignment", context, feedback)
-    known = set(units)
-    by_zip = {}
-    for unit, code in zip(units, zipcodes.normalise_zip(list(units))):
-        if code:
-            by_zip.setdefault(code, unit)
-    found: dict[str, str] = {}
-    strange, torn = [], []
-    ids = layer.texts(unit_field)
-    for unit, code, name in zip(ids, zipcodes.normalise_zip(ids), layer.texts(territory_field)):
-        if unit is None or name is None:
-            continue
-        here = unit if unit in known else by_zip.get(code or "")
-        if here is None:
-            strange.append(unit)
-        elif plain_name(found.setdefault(here, name)) != plain_name(name):
-            torn.append(here)
-    if torn:
-        raise TerritoryError(
-            f"The current alignment has two territories for units {name_some(sorted(set(torn)))}: "
-            "leave one row for each unit."
-        )
-    if not found:
-        raise TerritoryError(
-            "No unit of the current alignment is in the unit layer: choose the fields of its unit and its territory. "
-            f"Units are like {name_some(list(units)[:3])}; the alignment's like {name_some(strange[:3])}."
-        )
-    if strange:
-        feedback.pushWarning(
-            f"{Count(len(strange)):unit|units} of the current alignment not in the unit layer, so without effect: "
-            f"{name_some(strange)}."
-        )
-    return [found.get(unit) for unit in units]
+    columns = {name: [_dated(value) for value in layer.column(name)] for name in layer.fields.names()}
+    found = alignment_table.read_alignment(columns, unit_field, territory_field, units, day=day, others=others)
+    for note in found.notes:
+        feedback.pushInfo(note)
+    for warning in found.warnings:
+        feedback.pushWarning(warning)
+    return found
 
 
-def today(territory: Sequence[str | None], units: Sequence[str], feedback) -> list[str | None]:
+def _dated(value):
+    """Return a value; a date of QGIS as one of Python."""
+    if isinstance(value, QDateTime):
+        value = value.date()
+    return date(value.year(), value.month(), value.day()) if isinstance(value, QDate) else value
+
+
+def today(territory: Sequence[object], units: Sequence[str], feedback) -> list[str | None]:
     """Return today's territories under one spelling each; say what was unified, and who has none.
+
+    Parameters
+    ----------
+    territory : sequence of length n
+        As written: None, and words that mean nobody (#N/A, Unassigned), are no territory.
 
     Raises
     ------
     TerritoryError
         When no unit has a territory.
     """
-    if all(name is None for name in territory):
+    written = [cell_text(name) for name in territory]
+    nobody = Counter(name for name in written if name is not None and is_unassigned(name))
+    for name, count in nobody.most_common():
+        have = "it has" if count == 1 else "they have"
+        feedback.pushWarning(f"{Count(count):unit says|units say} “{name}”: {have} no territory today.")
+    names = [None if is_unassigned(name) else name for name in written]
+    if all(name is None for name in names):
         raise TerritoryError("No unit has a territory today: choose the field or the table that holds the alignment.")
-    names, spellings = unify_names(territory)
+    names, spellings = unify_names(names)
     for kept, *others in spellings:
         feedback.pushWarning(f"{name_some(f'“{name}”' for name in others)} counts as “{' '.join(kept.split())}”.")
     missing = [unit for unit, name in zip(units, names) if name is None]

@@ -169,6 +169,10 @@ FROM_TERRITORY = Column("from_territory", TEXT, "From territory")
 TO_TERRITORY = Column("to_territory", TEXT, "To territory")
 MOVES = (UNIT, FROM_TERRITORY, TO_TERRITORY, WORKLOAD, ACCOUNTS, WHY)
 
+HOW = Column("how", TEXT, "How the ZIP comes to its territory")
+ALL_ZIPS = (ZIP5, UNIT, TERRITORY, HOW)
+ALL_ZIPS_REASSIGNED = (ZIP5, UNIT, TERRITORY, TODAY, HOW)
+
 NOW = Column("territory_now", TEXT, "Territory now")
 GAINED_LOST = (
     TERRITORY, NOW,
