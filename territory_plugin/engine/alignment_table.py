@@ -138,6 +138,7 @@ class _Table:
         self.padded: list[str] = []
         self.nameless: list[int] = []
         self.entries = self.hits = 0
+        self.later_wins = False
 
     # ------------------------------------------------------------ days
 
@@ -177,6 +178,7 @@ class _Table:
             f"{len(ahead):,} begin later."
         )
         if not end:  # a list of changes: a later one takes the place of those before
+            self.later_wins = True
             kept.sort(key=lambda row: self.starts[row] or date.min)
         return kept
 
@@ -215,21 +217,24 @@ class _Table:
         self.give(here, name, row)
         if not here and not beside:
             self.absent.append(entry.text)
-            beside = [entry.code] if entry.code else []
+            code = entry.code if entry.readings else entry.text
+            beside = [code] if code else []
         self.give(beside, name, row, apart=True)
 
     def give(self, units: list[str], name: str | None, row: int, apart: bool = False) -> None:
         """Note whose some units are."""
-        if is_unassigned(name):
-            for unit in units:
-                (self.apart if apart else self.nobody).setdefault(unit, name)
-            return
         held = self.apart if apart else self.found
         start = self.starts[row]
+        if is_unassigned(name):
+            for unit in units:
+                if self.later_wins:
+                    held.pop(unit, None)
+                (self.apart if apart else self.nobody).setdefault(unit, name)
+            return
         for unit in units:
             before = held.get(unit)
-            later = not self.dated[1] and start is not None and start > self.since.get(unit, date.min)
-            if is_unassigned(before) or (later and self.since.get(unit) is not None):
+            later = self.later_wins and start is not None and start > self.since.get(unit, date.min)
+            if is_unassigned(before) or later:
                 held[unit] = name
             elif plain_name(before) != plain_name(name):
                 self.torn.setdefault(unit, [before]).append(name)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .errors import Count
+from .errors import Count, name_some
+from .tables.missing import is_unassigned
 from .tables.names import plain_name
 from .tables.zips import PIECE, unit_codes
 
@@ -115,12 +116,12 @@ def all_zips(
 def one_spelling(apart: Mapping[str, str | None], current: Sequence[str | None]) -> dict[str, str | None]:
     """Return ZIPs' territories in the spelling that units have.
 
-    >>> one_spelling({"60680": "NORTH east", "60681": "Sea"}, ["North East", None])
-    {'60680': 'North East', '60681': 'Sea'}
+    >>> one_spelling({"60680": "NORTH east", "60681": "Sea", "60682": "Vacant"}, ["North East", None])
+    {'60680': 'North East', '60681': 'Sea', '60682': None}
     """
     known = {plain_name(name): name for name in current if name is not None}
     return {
-        code: None if name is None else known.get(plain_name(name), " ".join(name.split()))
+        code: None if is_unassigned(name) else known.get(plain_name(name), " ".join(name.split()))
         for code, name in apart.items()
     }
 
@@ -135,4 +136,13 @@ def told(table: pd.DataFrame) -> str:
         "without a polygon and a territory": int(how.isin([GONE, NOBODY]).sum()),
     }
     listed = ", ".join(f"{count:,} {text}" for text, count in counts.items() if count)
-    return f"All ZIPs by territory: {Count(len(table)):ZIP|ZIPs}, {listed}."
+    text = f"All ZIPs by territory: {Count(len(table)):ZIP|ZIPs}, {listed}."
+    through = table[how.str.startswith(THROUGH) & table["territory_today"].notna()]
+    moved = through[through["territory"] != through["territory_today"]]
+    if len(moved):
+        rows = zip(moved["zip"], moved["territory_today"], moved["territory"])
+        text += (
+            f" {Count(len(moved)):ZIP goes|ZIPs go} with the polygon to another territory than today's: "
+            f"{name_some(f'{code} ({old} → {new})' for code, old, new in rows)}."
+        )
+    return text
