@@ -12,7 +12,7 @@ BALANCED = {"00600": "A", "00601": "A", "00602": "A", "00603": "B", "00604": "B"
 
 @pytest.fixture
 def asked(board, memory_layer):
-    """Return ``asked(columns)``: the parameters with an alignment of these columns, those of unit and territory first."""
+    """Return ``asked(columns)``: parameters with an alignment of these columns, unit and territory first."""
 
     def make(columns, **more):
         unit, territory, *_ = columns
