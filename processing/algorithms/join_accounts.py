@@ -116,8 +116,9 @@ class JoinAccounts(TerritoriesAlgorithm):
         by = self.choice("JOIN_BY")
         layer = gis.frames.read_layer(source, "The layer", self.context, self.feedback,
                                       geometry="polygon" if polygons and by == "location" else "any")  # fmt: skip
+        keys = [self.string("ACCOUNT_MATCH_FIELD")] if by != "location" else ()
         accounts = gis.frames.read_layer(account_source, "The account layer", self.context, self.feedback,
-                                         geometry="any")  # fmt: skip
+                                         geometry="any", keys=keys)  # fmt: skip
         names = self.strings("SUM_FIELDS")
         values = np.column_stack([accounts.numbers(name) for name in names] or [np.zeros((len(accounts), 0))])
         self.progress(0.3, self.tr("Matching"))
@@ -170,13 +171,12 @@ class JoinAccounts(TerritoriesAlgorithm):
         field, account_field = self.string("MATCH_FIELD"), self.string("ACCOUNT_MATCH_FIELD")
         ours, theirs = accounts.texts(account_field), layer.texts(field)
         if self.choice("JOIN_BY") == "npi":
-            called, read = "NPI", [engine.npi.read_npi(text) for text in theirs]
-            keys = [engine.npi.read_npi(text) for text in ours]
+            called, read, keys = "NPI", layer.npis(field), accounts.npis(account_field)
             account, target = engine.accounts.match_by_key(keys, read)
             reason = ["no NPI can be read" if key is None else f"NPI {key} is not in the layer" for key in keys]
         else:
             called, read = "ZIP", engine.accounts.target_zips(theirs)
-            account, target, reason = self.by_zip(ours, theirs, read, accounts)
+            account, target, reason = self.by_zip(theirs, read, accounts)
         if not any(read):
             raise TerritoryError(f"“{field}” holds no NPI or ZIP that can be read.")
         lost = np.ones(len(accounts), dtype=bool)
@@ -189,15 +189,17 @@ class JoinAccounts(TerritoriesAlgorithm):
             way_out += " A crosswalk finds the polygon of ZIPs that have none (PO boxes)."
         elif abroad := [text for text in dict.fromkeys(reason) if text.startswith("country is")]:
             way_out += f" Some were left out by their country ({name_some(abroad, 3)})."
-        for warning in engine.accounts.check_matches(lost, ours, theirs, called, way_out):
+        for warning in engine.accounts.check_matches("account", lost, ours, theirs, called, way_out):
             self.feedback.pushWarning(warning)
         return account, target, reason
 
-    def by_zip(self, ours, theirs, read, accounts):
+    def by_zip(self, theirs, read, accounts):
         """Return pairs with the same ZIP, also through the crosswalk, and why an account has none."""
+        known = {key for key in read if key is not None}
+        ours = accounts.zips(self.string("ACCOUNT_MATCH_FIELD"), sorted(known))
         column = engine.accounts.country_column(accounts.fields.names(), self.string("ACCOUNT_MATCH_FIELD"))
         countries = engine.accounts.foreign(accounts.column(column)) if column else None
-        crosswalk = read_crosswalk(self, {key for key in read if key is not None})
+        crosswalk = read_crosswalk(self, known)
         found = engine.accounts.match_by_zip(ours, theirs, crosswalk, countries)
         if crosswalk is not None:
             self.feedback.pushInfo(

@@ -106,6 +106,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         where = placed["unit"].to_numpy()
         counts, totals = engine.zipcodes.sum_to_units(where, values, len(units))
         lost = where < 0
+        self.check_matches(lost, raw, units)
         self.balance_the_books(sums, values, totals, counts, lost, placed)
 
         self.progress(0.8, self.tr("Writing"))
@@ -156,6 +157,23 @@ class SumProvidersToZips(TerritoriesAlgorithm):
                 raise TerritoryError(
                     f"“{name}” is negative at {rows}. Workloads must be at least 0: correct these providers."
                 )
+
+    def check_matches(self, lost, raw, units):
+        """Refuse when no provider is placed; warn when fewer than half of them are."""
+        if raw is not None:
+            way_out = (
+                f"Look whether “{self.string('PROVIDER_ZIP_FIELD')}” and “{self.string('ZIP_FIELD')}” both hold the "
+                "ZIP, and whether the providers are those of this market."
+            )
+            if self.source("CROSSWALK") is None:
+                way_out += " A crosswalk finds the polygon of ZIPs that have none (PO boxes)."
+            for warning in engine.accounts.check_matches("provider", lost, raw, units, "ZIP", way_out):
+                self.feedback.pushWarning(warning)
+        elif lost.all():
+            raise TerritoryError(
+                "No provider lies in a ZIP polygon, nor near one. Look whether both layers lie in the same place and "
+                "have the right coordinate reference system, or choose the field of the providers' ZIP."
+            )
 
     def balance_the_books(self, names, values, totals, counts, lost, placed):
         """Check that nothing was lost and say how the providers were placed."""

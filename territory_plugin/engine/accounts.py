@@ -12,7 +12,7 @@ import shapely
 from scipy.spatial import cKDTree
 
 from .crosswalk import bare_header
-from .errors import Count, TerritoryError, name_some
+from .errors import TerritoryError, name_some
 from .geodesy import geocentric
 from .states import COUNTRIES
 from .tables.cells import cell_text
@@ -182,16 +182,18 @@ def match_by_zip(
 
 
 def check_matches(
-    lost: np.ndarray, ours: Sequence[object], theirs: Sequence[object], called: str, way_out: str
+    who: str, lost: np.ndarray, ours: Sequence[object], theirs: Sequence[object], called: str, way_out: str
 ) -> list[str]:
-    """Return a warning where fewer than half of the accounts have a match.
+    """Return a warning where fewer than half of the rows of a join have a match.
 
     Parameters
     ----------
+    who : str
+        What the rows are, as "account".
     lost : numpy.ndarray of bool, shape (a,)
-        Accounts without a match.
+        Rows without a match.
     ours, theirs : sequence
-        The key of each account and of each row that they are joined to, as written.
+        The key of each of them and of each row that they are joined to, as written.
     called : str
         What the key is, as "ZIP".
     way_out : str
@@ -199,7 +201,7 @@ def check_matches(
     Raises
     ------
     TerritoryError
-        When no account has a match. The message has examples of both sides, as the warning has.
+        When none has a match. The message has examples of both sides, as the warning has.
     """
     kept = int((~lost).sum())
     if 2 * kept >= len(lost):
@@ -207,12 +209,12 @@ def check_matches(
     there = name_some([key for key in dict.fromkeys(theirs) if not is_missing(cell_text(key))][:EXAMPLES]) or "nothing"
     here = dict.fromkeys(key for key, gone in zip(ours, lost) if gone and not is_missing(cell_text(key)))
     examples = (
-        f"Accounts without one have {called}s like {name_some(list(here)[:EXAMPLES]) or 'nothing'}; the layer has "
-        f"{called}s like {there}. {way_out}"
+        f"{who.capitalize()}s without one have {called}s like {name_some(list(here)[:EXAMPLES]) or 'nothing'}; the "
+        f"layer has {called}s like {there}. {way_out}"
     )
     if kept:
-        return [f"Only {kept:,} of {Count(len(lost)):account has|accounts have} a match. {examples}"]
-    raise TerritoryError(f"No account has a match. {examples}")
+        return [f"Only {kept:,} of {len(lost):,} {who}s {'has' if kept == 1 else 'have'} a match. {examples}"]
+    raise TerritoryError(f"No {who} has a match. {examples}")
 
 
 def target_zips(values: Sequence[object]) -> list[str | None]:

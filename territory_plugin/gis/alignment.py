@@ -43,9 +43,10 @@ def read_alignment(
     TerritoryError
         As `engine.alignment_table.read_alignment`.
     """
-    layer = read_layer(source, "The current alignment", context, feedback)
+    layer = read_layer(source, "The current alignment", context, feedback, keys=[unit_field])
     columns = {name: [_dated(value) for value in layer.column(name)] for name in layer.fields.names()}
-    found = alignment_table.read_alignment(columns, unit_field, territory_field, units, day=day, others=others)
+    unit, territory = layer.known_as(unit_field), layer.known_as(territory_field)
+    found = alignment_table.read_alignment(columns, unit, territory, units, day=day, others=others)
     for note in found.notes:
         feedback.pushInfo(note)
     for warning in found.warnings:

@@ -28,8 +28,9 @@ def read_crosswalk(
     TerritoryError
         When the table has no such columns, and as `engine.crosswalk.read_crosswalk`.
     """
-    table = read_layer(source, "The crosswalk", context, feedback)
-    chosen = crosswalk.choose_columns(table.fields.names(), zip_field, unit_field, ratio_field)
+    table = read_layer(source, "The crosswalk", context, feedback, keys=[zip_field] if zip_field else ())
+    named = [table.known_as(name) if name else "" for name in (zip_field, unit_field, ratio_field)]
+    chosen = crosswalk.choose_columns(table.fields.names(), *named)
     columns = {name: table.column(name) for name in (chosen.zip, chosen.unit, *chosen.ratios)}
     mapping, notes = crosswalk.read_crosswalk(columns, chosen, units)
     for note in notes:

@@ -78,11 +78,16 @@ class Layer:
         found = self.fields.lookupField(name)
         return self.fields.lookupField(self.called_before[name]) if found < 0 and name in self.called_before else found
 
-    def column(self, name: str) -> list:
-        """Return one attribute of all features, with None for NULL."""
+    def known_as(self, name: str) -> str:
+        """Return the name that a field has here, by its name or by the one that the driver gave it."""
         at = self.at(name)
         if at < 0:
             raise TerritoryError(f"{self.name} has no field “{name}”. It has: {', '.join(self.fields.names())}.")
+        return self.fields.at(at).name()
+
+    def column(self, name: str) -> list:
+        """Return one attribute of all features, with None for NULL."""
+        at = self.fields.lookupField(self.known_as(name))
         return [plain(feature.attribute(at)) for feature in self.features]
 
     def texts(self, name: str) -> list[str | None]:

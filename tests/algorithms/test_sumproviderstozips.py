@@ -226,6 +226,21 @@ def test_a_crosswalk_without_known_columns_is_told(refused, asked, memory_layer)
         assert word in message
 
 
+def test_providers_of_another_market_are_refused_with_examples(refused, run, asked, memory_layer):
+    table = memory_layer({"postal": ["90001", "90002", "90003", "90004"], "load": [1.0] * 4})
+    elsewhere = {**asked, "PROVIDERS": table, "CROSSWALK": None}
+    few = memory_layer({"postal": ["90001", "90002", "90003", "10001"], "load": [1.0] * 4})
+    warned = run("sumproviderstozips", {**elsewhere, "PROVIDERS": few}).warnings
+    assert "Only 1 of 4 providers has a match. Providers without one have ZIPs like 90001, 90002, 90003;" in warned
+    del elsewhere["OUTPUT"], elsewhere["UNMATCHED"]
+    message = refused("sumproviderstozips", elsewhere)
+    for word in ("No provider has a match", "90001, 90002, 90003;", "10001", "“postal”", "crosswalk"):
+        assert word in message
+    far = memory_layer({"load": [1.0]}, ["POINT(50 50)"], kind="Point")
+    message = refused("sumproviderstozips", {**elsewhere, "PROVIDERS": far, "PROVIDER_ZIP_FIELD": None})
+    assert "No provider lies in a ZIP polygon" in message
+
+
 def test_points_as_zips_are_told(refused, asked, providers):
     del asked["OUTPUT"], asked["UNMATCHED"]
     message = refused("sumproviderstozips", {**asked, "ZIPS": providers, "ZIP_FIELD": "npi"})
