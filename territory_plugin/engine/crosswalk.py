@@ -155,20 +155,17 @@ def read_crosswalk(
                 f"{Count(len(lost)):row|rows} of the crosswalk without a {name} that can be read, so without effect: "
                 f"{name_some(f'row {row + 1} (“{texts[row]}”)' for row in lost)}."
             )
-    for at, name in enumerate(chosen.ratios):
-        frame[f"ratio {at}"], more = require_numbers(columns[name], name)
-        notes += more
-    frame = frame.dropna(subset=["zip", "unit"])
-    ratios = [f"ratio {at}" for at in range(len(chosen.ratios))]
-    # rows of one ZIP and one unit (parts in several counties, say) are one
-    if ratios:
-        once = frame.groupby(["zip", "unit"], sort=False, as_index=False)[ratios].sum()
-    else:
-        once = frame[["zip", "unit"]].drop_duplicates()
-    counts = Counter(once["zip"])
-    several = once[once["zip"].map(counts) > 1]
-    mapping = dict(zip(once["zip"], once["unit"]))
+    frame = frame.dropna()
+    counts = Counter(frame.drop_duplicates()["zip"])
+    mapping = dict(zip(frame["zip"], frame["unit"]))
+    several = frame[frame["zip"].map(counts) > 1]
     if len(several):
+        ratios = [f"ratio {at}" for at in range(len(chosen.ratios))]
+        several = several.assign(**{ratio: _shares(columns[name], name, several.index, notes)
+                                    for ratio, name in zip(ratios, chosen.ratios)})  # fmt: skip
+        # rows of one ZIP and one unit (parts in several counties, say) are one
+        by = several.groupby(["zip", "unit"], sort=False, as_index=False)
+        several = by[ratios].sum() if ratios else several.drop_duplicates()
         best, torn = _largest(several, ratios)
         if units is not None:
             known = set(units)
@@ -182,18 +179,27 @@ def read_crosswalk(
     return mapping, notes
 
 
+def _shares(values: Sequence[object], called: str, rows: pd.Index, notes: list[str]) -> np.ndarray:
+    """Return the shares at some rows; what others hold (a second line of headers) does not matter."""
+    asked = set(rows)
+    labels = [f"row {row + 1}" for row in range(len(values))]
+    shares, more = require_numbers(
+        [value if row in asked else None for row, value in enumerate(values)], called, labels
+    )
+    notes += more
+    return shares[rows]
+
+
 def _largest(several: pd.DataFrame, ratios: list[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the unit with the largest share of each ZIP, and the units of ZIPs where none has it."""
-    best, torn = {}, {}
-    for code, rows in several.groupby("zip", sort=False):
-        left = rows
-        for ratio in ratios:
-            left = left[left[ratio] >= left[ratio].max() - SAME]
-        if len(left) == 1:
-            best[code] = left["unit"].iloc[0]
-        else:
-            torn[code] = left["unit"].tolist()
-    return best, torn
+    left = several
+    for ratio in ratios:
+        left = left[left[ratio] >= left.groupby("zip")[ratio].transform("max") - SAME]
+    alone = ~left["zip"].duplicated(keep=False)
+    torn: dict[str, list[str]] = {}
+    for code, unit in zip(left["zip"][~alone], left["unit"][~alone]):
+        torn.setdefault(code, []).append(unit)
+    return dict(zip(left["zip"][alone], left["unit"][alone])), torn
 
 
 def _refuse(torn: dict[str, list[str]], chosen: Columns) -> None:

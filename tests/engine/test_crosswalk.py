@@ -110,3 +110,13 @@ def test_rows_that_cannot_be_read_are_told():
 def test_no_column_is_refused():
     with pytest.raises(TerritoryError, match=r"from, to.*CROSSWALK_ZIP_FIELD"):
         choose_columns(["from", "to"])
+
+
+def test_what_other_rows_hold_for_a_share_does_not_matter():
+    """As Geocorr writes it, with a second line of headers, and a column that only looks like one of shares."""
+    table = {
+        "zip": ["ZIP census tabulation area", "60680", "60680", "60666"], "zcta": ["ZCTA", "60607", "60636", "60602"],
+        "afact": ["allocation factor", "0.03", "0.97", "all of it"],
+    }  # fmt: skip
+    assert read(table)[0] == {"60680": "60636", "60666": "60602"}
+    assert read({"zip": ["60666"], "zcta": ["60602"], "weight": ["heavy"]})[0] == {"60666": "60602"}
