@@ -88,7 +88,7 @@ def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(on_the_
         },
         (
             "territories", "zips_by_territory", "zips_that_change_hands", "gained_and_lost", "adjacency",
-            "weighted_providers", "providers_without_a_zip",
+            "weighted_providers", "providers_without_a_zip", "all_zips_by_territory",
         ),
     )  # fmt: skip
     territories = {feature["territory"]: feature for feature in layers["territories"].getFeatures()}
@@ -105,3 +105,21 @@ def test_annual_rebalance_brings_last_years_alignment_to_this_years_list(on_the_
     assert sum(feature["workload_after"] for feature in table) == pytest.approx(weighed - lost)
     assert sum(feature["workload_before"] for feature in table) == pytest.approx(weighed - lost)
     assert "What changes hands" in report
+    everywhere = {feature["zip"]: feature for feature in layers["all_zips_by_territory"].getFeatures()}
+    assert everywhere.keys() > {feature["zip"] for feature in zips}
+    assert everywhere["90079"]["unit"] == "90014"
+    assert everywhere["90079"]["how"] == "through the crosswalk"
+    assert {feature["zip"]: feature["territory"] for feature in zips}.items() <= {
+        code: feature["territory"] for code, feature in everywhere.items()
+    }.items()
+
+
+@pytest.mark.parametrize("model", ["Providers to territories", "NPPES file to territories", "Annual rebalance"])
+def test_the_columns_of_a_crosswalk_can_be_named(territories_provider, model):
+    found = territories_provider.algorithm(model)
+    names = {definition.name().upper(): definition for definition in found.parameterDefinitions()}
+    for role in ("ZIP", "UNIT", "RATIO"):
+        definition = names[f"CROSSWALK_{role}_FIELD"]
+        assert definition.parentLayerParameterName().upper() == "CROSSWALK"
+        assert definition.flags() & definition.Flag.FlagOptional
+        assert definition.flags() & definition.Flag.FlagAdvanced
