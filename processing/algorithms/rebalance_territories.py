@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 from qgis.core import (
@@ -11,9 +10,7 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
-    QgsProcessingParameterDateTime,
     QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
 )
@@ -21,6 +18,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
+from ..alignments import alignment_complaints, alignment_parameters, read_alignment
 from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
 
@@ -115,22 +113,7 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def add_current(self):
         """Add today's alignment and the reps."""
-        field, source = QgsProcessingParameterField, QgsProcessingParameterFeatureSource
-        for parameter in (
-            field("CURRENT_FIELD", self.tr("Territory today (a field of the units)"), parentLayerParameterName="UNITS",
-                  optional=True),
-            source("ALIGNMENT", self.tr("… or a layer or table of today's alignment"), [VECTOR], optional=True),
-            field("ALIGNMENT_UNIT_FIELD", self.tr("Unit id in that table"), parentLayerParameterName="ALIGNMENT",
-                  optional=True),
-            field("ALIGNMENT_TERRITORY_FIELD", self.tr("Territory in that table"),
-                  parentLayerParameterName="ALIGNMENT", optional=True),
-            flag_advanced(
-                QgsProcessingParameterDateTime(
-                    "ALIGNMENT_DATE", self.tr("Day whose alignment is meant (for a table with rows that begin or end)"),
-                    QgsProcessingParameterDateTime.Type.Date, optional=True,
-                )
-            ),
-        ):  # fmt: skip
+        for parameter in alignment_parameters(self.tr):
             self.addParameter(parameter)
         self.add_reps()
 
@@ -196,17 +179,7 @@ class RebalanceTerritories(RulesAlgorithm):
         self.addOutput(QgsProcessingOutputString("MESSAGES", self.tr("What else is to be said")))
 
     def complaints(self):
-        complaints = self.rule_complaints()
-        given = [name for name in ("CURRENT_FIELD", "ALIGNMENT") if self.parameters.get(name)]
-        if len(given) != 1:
-            complaints.append(
-                self.tr("Give today's alignment once: as a field of the units, or as a layer or table of its own.")
-            )
-        lacking = [name for name in ("ALIGNMENT_UNIT_FIELD", "ALIGNMENT_TERRITORY_FIELD") if not self.string(name)]
-        if "ALIGNMENT" in given and lacking:
-            complaints.append(self.tr("Choose the fields of the alignment that hold the unit and its territory."))
-        if self.parameters.get("ALIGNMENT_DATE") not in (None, "") and "ALIGNMENT" not in given:
-            complaints.append(self.tr("The day chooses rows of a table of the alignment: give the table, or no day."))
+        complaints = [*self.rule_complaints(), *alignment_complaints(self)]
         source = self.source("UNITS")
         if self.choice("DISRUPTION_BY") != "workload" and source is not None and not self.accounts_field(source):
             complaints.append(self.tr("To count accounts as disruption, choose the field that holds their number."))
@@ -275,10 +248,7 @@ class RebalanceTerritories(RulesAlgorithm):
         if field:
             named = market.layer.column(field)
         else:
-            found = gis.alignment.read_alignment(
-                self.source("ALIGNMENT"), self.string("ALIGNMENT_UNIT_FIELD"), self.string("ALIGNMENT_TERRITORY_FIELD"),
-                market.units, self.context, self.feedback, self.day(), list(beside),
-            )  # fmt: skip
+            found = read_alignment(self, market.units, list(beside))
             named, apart = [found.territory.get(unit) for unit in market.units], found.apart
         current = gis.alignment.today(named, market.units, self.feedback)
         for name, lie_apart in engine.alignment.parts_apart(market.graph, current).items():
@@ -288,13 +258,6 @@ class RebalanceTerritories(RulesAlgorithm):
                 )
             )
         return current, engine.zip_table.one_spelling(apart, current)
-
-    def day(self):
-        """Return the day whose alignment is wanted, or None."""
-        if self.parameters.get("ALIGNMENT_DATE") in (None, ""):
-            return None
-        found = self.parameterAsDateTime(self.parameters, "ALIGNMENT_DATE", self.context).date()
-        return date(found.year(), found.month(), found.day()) if found.isValid() else None
 
     def read_accounts(self, market):
         """Return the number of accounts of each unit, or None when the units do not tell."""
