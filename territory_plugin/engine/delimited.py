@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
-import io
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from .errors import TerritoryError, name_some
+from .opening import DAMAGE, Opened, what_begins
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 
-BUFFER = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes: a line of NPPES has about a thousand
 LONGEST_FIELD = 1 << 17
+MOST_COLUMNS = 1 << 14  # as many as a sheet of Excel has
+MOST_REFUSED = 8  # values: they tell what is wrong with a file
 _EVERY = 8192
-_DELIMITERS = ",\t;|"
+DELIMITERS = ",\t;|"
 
 
 def decode(raw: bytes) -> str:
@@ -62,22 +62,6 @@ class Remembered(dict):
         return value
 
 
-class _Counted(io.RawIOBase):
-    """A raw stream that counts the bytes read from it."""
-
-    def __init__(self, stream):
-        self.stream, self.count = stream, 0
-
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self.count += len(data)
-        return len(data)
-
-
 class DelimitedFile:
     """A delimited text file, opened; iterate over `rows` once.
 
@@ -106,14 +90,16 @@ class DelimitedFile:
     """
 
     def __init__(self, path, called: str = "The file", member: Callable[[str], bool] | None = None):
-        self.path, self.called = Path(path), called
+        self.path, self.called, self.shown = Path(path), called, Path(path).name
         self.read = self.malformed = self.passed_over = self.odd_bytes = 0
         self.examples: list[int] = []
-        self._files = []
+        self._refused: dict[tuple[str, str], list[str]] = {}
+        self._opened = None
         try:
-            self._open(member)
+            self._opened = Opened(self.path, called, member)
+            self.shown = self._opened.shown
             self._read_header()
-        except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        except DAMAGE as error:
             self.close()
             raise self._damaged(error) from error
         except OSError as error:
@@ -131,79 +117,39 @@ class DelimitedFile:
 
     def close(self) -> None:
         """Close the file."""
-        while self._files:
-            self._files.pop().close()
+        if self._opened is not None:
+            self._opened.close()
 
     def _damaged(self, error) -> TerritoryError:
         return TerritoryError(
             f"{self.called} ({self.path.name}) is damaged or was not downloaded to its end: {error}. Download it again."
         )
 
-    # ---------------------------------------------------------------- opening
-
-    def _open(self, member) -> None:
-        plain = open(self.path, "rb")  # noqa: SIM115
-        self._files.append(plain)
-        self.size = self.path.stat().st_size
-        magic = plain.read(4)
-        plain.seek(0)
-        if not magic:
-            raise TerritoryError(f"{self.called} ({self.path.name}) is empty (0 bytes).")
-        self.shown = self.path.name
-        if self.path.suffix.lower() == ".zip" or magic == b"PK\x03\x04":
-            archive = zipfile.ZipFile(plain)
-            self._files.append(archive)
-            chosen = self._choose(archive, member)
-            if chosen.file_size == 0:
-                raise TerritoryError(f"{self.called} ({chosen.filename} in {self.path.name}) is empty (0 bytes).")
-            if chosen.flag_bits & 1:
-                raise TerritoryError(f"{self.called}: {self.path.name} has a password; unpack it first.")
-            self.size, self.shown = chosen.file_size, f"{chosen.filename} in {self.path.name}"
-            stream = archive.open(chosen)
-            self._files.append(stream)
-            self._counter = _Counted(stream)
-        elif magic[:2] == b"\x1f\x8b":
-            self._counter = _Counted(plain)
-            stream = gzip.GzipFile(fileobj=io.BufferedReader(self._counter, BUFFER))
-            self._files.append(stream)
-            self._stream = io.BufferedReader(stream, BUFFER)
-            return
-        else:
-            self._counter = _Counted(plain)
-        self._stream = io.BufferedReader(self._counter, BUFFER)
-
-    def _choose(self, archive, member):
-        texts = [
-            entry for entry in archive.infolist()
-            if entry.filename.lower().endswith((".csv", ".txt", ".tsv")) and not entry.filename.startswith("__MACOSX")
-        ]  # fmt: skip
-        fitting = [entry for entry in texts if member and member(Path(entry.filename).name)]
-        if not fitting and len(texts) == 1:
-            fitting = texts
-        if len(fitting) != 1:
-            inside = name_some([entry.filename for entry in fitting or texts or archive.infolist()])
-            what = "several such files" if len(fitting) > 1 else "no such file"
-            raise TerritoryError(
-                f"{self.called}: {self.path.name} holds {what} ({inside}). Unpack the one that is meant, and choose it."
-            )
-        return fitting[0]
-
     # ---------------------------------------------------------------- header
 
     def _read_header(self) -> None:
-        head = self._stream.peek(4)[:4]
+        stream = self._opened.stream
+        head = stream.peek(16)[:16]
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise TerritoryError(f"{self.called} ({self.shown}) is in UTF-16: save it as “CSV UTF-8”.")
-        line = self._stream.readline(BUFFER)
+        what = what_begins(head)
+        if what:
+            raise TerritoryError(f"{self.called} ({self.shown}) is {what}.")
+        line = stream.readline(LONGEST_LINE)
         if line.startswith(codecs.BOM_UTF8):
             line = line[len(codecs.BOM_UTF8) :]
         if b"\0" in line or b"\0" in head:
             raise TerritoryError(f"{self.called} ({self.shown}) is no text: choose a CSV file, or a zip that holds it.")
         text = decode(line).rstrip("\r\n")
+        if len(line) >= LONGEST_LINE or "\r" in text:
+            raise TerritoryError(
+                f"{self.called} ({self.shown}) has no line breaks where a table has them; it starts with "
+                f"“{text[:60].split(chr(13))[0]}”. Choose the CSV, or save it anew as “CSV UTF-8”."
+            )
         bare = text.rstrip(" \t")  # a header of commas may end in tabs
-        counts = {sign: len(next(csv.reader([bare], delimiter=sign), [])) for sign in _DELIMITERS}
-        self.delimiter = max(_DELIMITERS, key=counts.get)
-        names = [name.strip() for name in next(csv.reader([text], delimiter=self.delimiter), [])]
+        counts = {sign: len(_cut(bare, sign)) for sign in DELIMITERS}
+        self.delimiter = max(DELIMITERS, key=counts.get)
+        names = [name.strip() for name in _cut(text, self.delimiter)]
         self.width = len(names)
         while names and not names[-1]:
             names.pop()
@@ -212,6 +158,11 @@ class DelimitedFile:
             raise TerritoryError(
                 f"{self.called} ({self.shown}) has no header of column names in its first line; it starts with "
                 f"“{text[:60]}”."
+            )
+        if len(names) > MOST_COLUMNS:
+            raise TerritoryError(
+                f"{self.called} ({self.shown}) has {len(names):,} columns in its first line, as no table of providers "
+                f"has; it starts with “{text[:60]}”."
             )
         self._by_key = {}
         for at, name in enumerate(names):
@@ -252,26 +203,35 @@ class DelimitedFile:
         """
         try:
             yield from self._rows(last, progress, cancelled, text, wanted)
-        except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        except DAMAGE as error:
             raise self._damaged(error) from error
         except OSError as error:
             raise TerritoryError(f"{self.called} cannot be read any further: {error}.") from error
         finally:
             self.close()
+        self._raise_refused()
 
     def _rows(self, last, progress, cancelled, text, wanted):
         mark = self.delimiter.encode()
         closing, between = b'"' + mark, b'"' + mark + b'"'
         widths = {self.width - 1, len(self.names) - 1}
         cuts = min(last + 1, len(self.names))
-        stream, slow = self._stream, _Slow(self._stream, self.delimiter)
+        stream, content, counter = self._opened.stream, self._opened.content, self._opened.counter
+        slow = _Slow(stream, self.delimiter)
         read = 0
         for line in slow.lines():
-            read += 1
+            self.read = read = read + 1
             if read % _EVERY == 0:
-                self.read = read
                 stop_if(cancelled)
-                progress(min(self._counter.count / self.size, 1.0), f"{text}, {read:,} rows")
+                progress(min(counter.count / self._opened.size, 1.0), f"{text}, {read:,} rows")
+            if len(line) >= LONGEST_LINE:
+                raise TerritoryError(
+                    f"{self.called} ({self.shown}) has no line break in {LONGEST_LINE >> 20} MB after row "
+                    f"{read - 1:,}: it is no table, or damaged. Download it again, or choose another file."
+                )
+            if content.nul and b"\0" in line:  # blocks that a broken download has left empty
+                self._is_malformed(read)
+                continue
             if wanted is not None:
                 quoted = line[:1] == b'"'
                 first = line[1:11] if quoted else line[:10]
@@ -293,15 +253,44 @@ class DelimitedFile:
                 continue
             fields = slow.record(line)
             if len(fields) - 1 not in widths:
-                self.malformed += 1
-                if len(self.examples) < 5:
-                    self.examples.append(read)
+                self._is_malformed(read)
                 continue
             yield fields
         self.read = read
         if not stream.closed:
             progress(1.0, f"{text}, {read:,} rows")
         stop_if(cancelled)
+
+    def _is_malformed(self, row: int) -> None:
+        self.malformed += 1
+        if len(self.examples) < 5:
+            self.examples.append(row)
+
+    def refuse(self, what: str, text: str, way_out: str) -> None:
+        """Note a value of the row that is being read that could only be read as another one.
+
+        A file with such values is refused by `rows`: at its end, or here when there are many.
+
+        Parameters
+        ----------
+        what : str
+            What the values are, many of them: "numbers that …".
+        way_out : str
+            What to do, as a sentence.
+        """
+        found = self._refused.setdefault((what, way_out), [])
+        found.append(f"row {self.read:,} (“{text}”)")
+        if len(found) >= MOST_REFUSED:
+            self._raise_refused()
+
+    def _raise_refused(self) -> None:
+        if not self._refused:
+            return
+        told = [
+            f"{what}: {name_some(found)}{' and perhaps more' if len(found) >= MOST_REFUSED else ''}. {way_out}"
+            for (what, way_out), found in self._refused.items()
+        ]
+        raise TerritoryError(f"{self.called} ({self.shown}) holds {' It also holds '.join(told)}")
 
     def more(self, fields: list[bytes], last: int) -> list[bytes]:
         """Return the fields of a record at least up to position `last`, cut from what `rows` left uncut."""
@@ -334,7 +323,8 @@ class _Slow:
 
     def lines(self):
         """Yield the lines of the stream, and those that a failed record gave back before the next."""
-        for line in self.stream:
+        # a limit, as a file without line breaks is one line of any size
+        for line in iter(partial(self.stream.readline, LONGEST_LINE), b""):
             yield line
             while self.waiting:
                 yield self.waiting.pop()
@@ -342,7 +332,7 @@ class _Slow:
     def record(self, first: bytes) -> list[bytes]:
         """Return the fields of the record that starts with a line, none when its quotes are never closed."""
         if first.count(b'"') % 2 == 0:  # nearly always: one line is one record
-            fields = next(csv.reader([first.decode("latin-1")], delimiter=self.delimiter), [])
+            fields = _cut(first.decode("latin-1"), self.delimiter)
             if b'""' not in first:
                 return [field.encode("latin-1") for field in fields]
             return [field.replace('"', '""').encode("latin-1") for field in fields]
@@ -356,7 +346,7 @@ class _Slow:
                 if size > LONGEST_FIELD:
                     return
                 yield line.decode("latin-1")  # byte for byte; `decode` reads it later
-                line = self.waiting.pop() if self.waiting else self.stream.readline()
+                line = self.waiting.pop() if self.waiting else self.stream.readline(LONGEST_LINE)
 
         try:
             fields = next(csv.reader(feed(), delimiter=self.delimiter, strict=True), None)
@@ -366,6 +356,14 @@ class _Slow:
             self.waiting.extend(reversed(taken[1:]))  # the lines after it are records of their own
             fields = []
         return [field.replace('"', '""').encode("latin-1") for field in fields]
+
+
+def _cut(line: str, delimiter: str) -> list[str]:
+    """Return the fields of a line, none where csv's reader gives up: a field beyond its limit, a NUL."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def need_columns(file: DelimitedFile, needed: Sequence[Sequence[str]], hints: dict[str, str]) -> list[int]:
