@@ -136,6 +136,10 @@ class ImportAlgorithm(TerritoriesAlgorithm):
     def file(self, name) -> str:
         return self.parameterAsFile(self.parameters, name, self.context)
 
+    def files(self, name) -> list[str]:
+        """Return the files given for a parameter that takes several."""
+        return [path for path in self.parameterAsFileList(self.parameters, name, self.context) if path]
+
     def states(self) -> frozenset[str]:
         """Return the states asked for, as two letters each."""
         return engine.states.state_codes(engine.taxonomy.split_wishes(self.string("STATES")))
@@ -218,7 +222,8 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         Parameters
         ----------
         spool : engine.spool.Spool
-            With the attributes of `columns` in front, in their order, then longitude and latitude.
+            With the attributes of `columns`, longitude and latitude; ``book`` is the number of the audit that
+            counts a row, where there are several.
         keys : callable
             Returns for a frame the numbers that decide where inside a polygon each row stands.
         """
@@ -239,8 +244,9 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             xy, way, reason = places.find(frame, keys(frame), located, self.feedback.isCanceled)
             lost = np.array([text is not None for text in reason], dtype=bool)
             lost_zips.update(code or "(none)" for code in frame["zip"][lost])
-            second = frame["site"].to_numpy() > 0 if "site" in frame else np.zeros(len(frame), dtype=bool)
-            for (ways, reasons), own in zip(books, (~second, second)):
+            book = frame["book"].to_numpy() if "book" in frame else np.zeros(len(frame))
+            for number, (ways, reasons) in enumerate(books):
+                own = book == number
                 ways.update(way[own & ~lost])
                 reasons.update({NO_ZIP: int((lost & own).sum())})
             records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
@@ -292,8 +298,11 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         if plain:
             engine.audit.write_json(plain, audits)
             results["AUDIT_JSON"] = plain
-        first = audits[0]
-        return {**results, "READ": first.read, "KEPT": first.kept, "DROPPED": sum(first.dropped.values())}
+        main = [audit for audit in audits if not audit.beside]
+        return {
+            **results, "READ": sum(audit.read for audit in main), "KEPT": sum(audit.kept for audit in main),
+            "DROPPED": sum(sum(audit.dropped.values()) for audit in main),
+        }  # fmt: skip
 
 
 @dataclass

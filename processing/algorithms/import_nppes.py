@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from qgis.core import QgsProcessingParameterBoolean, QgsProcessingParameterFeatureSource
+from qgis.core import (
+    Qgis,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterMultipleLayers,
+)
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
@@ -31,16 +36,35 @@ class ImportNppes(ImportAlgorithm):
     A provider stands inside the polygon of its ZIP, on a spot that its NPI decides: the same in every run, and
     no two on one point. Coordinates in the file come first when it has them. The column located_by tells.
 
+    Weekly files that came out since (CSV or zip, in any order) bring new providers and new addresses, and the
+    deactivation report takes providers out. Of all rows of one NPI the newest counts, also within one file, by
+    the latest of its dates of update, deactivation and reactivation; of equal dates that of the later file or row.
+    Rows come in the order of the files.
+
+    The address holds both lines, with the suite: 100 MEDICAL PLAZA, SUITE 200.
+
     Secondary sites (pl_pfile, or the same zip) become further rows of the same NPI, with a site number. States
     and ZIPs are asked of each site.
 
-    Dropped are deactivated NPIs, wrong check digits, foreign addresses and what the filters exclude. The audit
-    lists records read, kept and dropped, by reason; the totals add up.
+    Dropped are deactivated NPIs, older rows, wrong check digits, foreign addresses and what the filters exclude.
+    The audit lists records read, kept and dropped, by reason, for each file; the totals add up.
     """
 
     def initAlgorithm(self, config=None):
         self.add_file("INPUT", self.tr("NPPES file (npidata_pfile CSV, or the zip of the download)"))
         self.add_file("SITES", self.tr("Secondary sites (pl_pfile CSV, or the same zip; empty: none)"), optional=True)
+        self.addParameter(
+            QgsProcessingParameterMultipleLayers(
+                "UPDATES", self.tr("Weekly NPPES files since then (CSV or zip; empty: none)"),
+                Qgis.ProcessingSourceType.File, optional=True,
+            )
+        )  # fmt: skip
+        self.addParameter(
+            QgsProcessingParameterFeatureSource(
+                "DEACTIVATED", self.tr("NPPES deactivation report (columns NPI and NPPES Deactivation Date)"), [VECTOR],
+                optional=True,
+            )
+        )  # fmt: skip
         self.add_filters("ANY_CODE", self.tr("Secondary taxonomy codes count too"))
         self.addParameter(
             enum("ENTITY", self.tr("Entity type"), {
@@ -71,14 +95,25 @@ class ImportNppes(ImportAlgorithm):
         )  # fmt: skip
         share = 0.85 if self.filtered(wishes) else 0.3  # of the time is reading, the rest is writing
         spool, audits = engine.nppes.scan_providers(
-            self.file("INPUT"), wishes, sites=self.file("SITES") or None, **self.reading(share)
-        )
+            self.file("INPUT"), wishes, updates=self.files("UPDATES"),
+            deactivated=self.report(),
+            sites=self.file("SITES") or None, **self.reading(share),
+        )  # fmt: skip
         audits[0].wishes = self.told_wishes("STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY")
         if not len(spool):
             self.write_books(audits)
-            raise TerritoryError(f"No provider is left. {audits[0].sentence()} Widen the filters, or look at the file.")
+            told = " ".join(audit.sentence() for audit in audits if not audit.beside)
+            raise TerritoryError(f"No provider is left. {told} Widen the filters, or look at the file.")
         with spool:
             return self.write_places(spool, gis.fields.NPPES, keys, audits, part(self.progress, share, 1.0))
+
+    def report(self):
+        """Return the deactivation report, read, or None when none is given."""
+        source = self.source("DEACTIVATED")
+        if source is None:
+            return None
+        layer = self.parameterAsVectorLayer(self.parameters, "DEACTIVATED", self.context)
+        return gis.deactivated.read_report(source, layer, self.feedback)
 
     @staticmethod
     def filtered(wishes) -> bool:

@@ -12,15 +12,18 @@ from .report import STYLE
 
 # why records are dropped
 MALFORMED = "rows that do not have the columns of the header"
+HEADER_AGAIN = "headers repeated between the rows"
 NO_NPI = "NPI is no number of ten digits"
 BAD_DIGIT = "wrong check digit of the NPI"
+LOST_DIGITS = "NPI that a spreadsheet rounded: its last digits are lost"
 DEACTIVATED = "deactivated"
+REPORTED = "deactivated, as the report says"
 FOREIGN = "outside the United States"
 OTHER_ENTITY = "another entity type"
 OTHER_SPECIALTY = "another specialty"
 OTHER_STATE = "another state"
 OTHER_ZIP = "another ZIP"
-TWICE = "NPI that came before in the file"
+TWICE = "older row of an NPI that has a newer one"
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Audit:
         What was assumed or repaired among those kept; records may count several times.
     wishes : dict of str to str
         The filters.
+    beside : bool
+        Whether it is of something else than the records that the whole counts: sites, a report.
     """
 
     title: str
@@ -53,6 +58,7 @@ class Audit:
     kept_as: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     wishes: dict[str, str] = field(default_factory=dict)
+    beside: bool = False
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count records that are dropped for a reason."""

@@ -12,7 +12,7 @@ from .audit import BAD_DIGIT, MALFORMED, NO_NPI, OTHER_SPECIALTY, OTHER_STATE, O
 from .delimited import DelimitedFile, Remembered, need_columns
 from .errors import TerritoryError
 from .npi import has_check_digit, read_npi
-from .nppes import coordinate_columns
+from .nppes_rows import coordinate_columns
 from .progress import IsCancelled, Progress, ignore, never
 from .spool import Spool
 from .states import state_code

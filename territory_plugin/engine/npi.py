@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from functools import lru_cache
 
 import numpy as np
 
 PREFIX_SUM = 24  # what 80840, the prefix of United States health identifiers, adds to the sum
 _TEN_DIGITS = re.compile(r"([0-9]{10})(\.0*)?")
+_EXPONENT = re.compile(r"[+]?[0-9]+([.,][0-9]*)?[eE][+]?[0-9]+")
+ROUNDED_WAY_OUT = (
+    "A spreadsheet has rounded them, and their last digits are lost: take the file as it was downloaded, or format the "
+    "column as text before you open it."
+)
 
 
 @lru_cache(maxsize=1)
@@ -48,22 +52,30 @@ def read_npi(value: object) -> str | None:
     return match.group(1) if match else None
 
 
-class NpiSet:
-    """NPIs that were seen: a bit for each, so that a nation's NPIs take 25 MB.
+def is_rounded(value: object) -> bool:
+    """Answer whether a text is what a spreadsheet makes of a long number: many NPIs look the same so.
 
-    >>> seen = NpiSet()
-    >>> seen.add("1234567893"), seen.add("1234567893"), seen.add("1003000126")
-    (True, False, True)
+    >>> is_rounded("1.23457E+09"), is_rounded("1234567893"), is_rounded(None)
+    (True, False, False)
     """
+    return _EXPONENT.fullmatch(str(value).strip()) is not None
 
-    def __init__(self):
-        self._pages: dict[int, bytearray] = defaultdict(lambda: bytearray(1 << 13))
 
-    def add(self, npi: str | bytes) -> bool:
-        """Add an NPI whose check digit is right, and answer whether it is new."""
-        number = int(npi[:9])
-        page, at, bit = self._pages[number >> 16], number >> 3 & 0x1FFF, 1 << (number & 7)
-        if page[at] & bit:
-            return False
-        page[at] |= bit
-        return True
+def lost_digits(npi: str | bytes) -> bool:
+    """Answer whether ten digits have lost their last ones: zeros stand there, and the check digit is wrong.
+
+    >>> lost_digits("1234570000"), lost_digits("1234567893"), lost_digits(b"1234570008")
+    (True, False, False)
+    """
+    return npi[-4:] in ("0000", b"0000") and not has_check_digit(npi)
+
+
+def with_check_digit(first_nine: np.ndarray) -> np.ndarray:
+    """Return whole NPIs from their first nine digits.
+
+    >>> with_check_digit(np.array([123456789])).tolist()
+    [1234567893]
+    """
+    first, last = (np.frombuffer(half, dtype=np.uint8).astype(int) for half in _halves())
+    nine = np.asarray(first_nine, dtype=np.int64)
+    return nine * 10 + -(first[nine // 10_000] + last[nine % 10_000 * 10]) % 10

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 BLOCK = 10_000  # rows: written in half a second, so that a cancel is heard within one
@@ -43,6 +44,7 @@ class Spool:
     def __init__(self, columns: Sequence[str], block: int = BLOCK):
         self.columns, self.block = list(columns), block
         self.late: dict[str, Sequence] = {}
+        self._keep: np.ndarray | None = None
         self._rows: list[Sequence] = []
         self._sizes: list[int] = []
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -54,7 +56,26 @@ class Spool:
         self._file.close()
 
     def __len__(self):
+        return self.appended if self._keep is None else int(np.count_nonzero(self._keep))
+
+    @property
+    def appended(self) -> int:
+        """How many rows were added, also those that are left out."""
         return len(self._sizes) * self.block + len(self._rows)
+
+    def leave_out(self, rows: np.ndarray) -> None:
+        """Leave out rows, by number, that turned out not to count; they come back no more.
+
+        >>> spool = Spool(["npi"])
+        >>> for npi in ("1234567893", "1003000126"):
+        ...     spool.append([npi])
+        >>> spool.leave_out(np.array([0]))
+        >>> len(spool), spool.whole()["npi"].tolist()
+        (1, ['1003000126'])
+        """
+        if self._keep is None:
+            self._keep = np.ones(self.appended, dtype=bool)
+        self._keep[rows] = False
 
     def append(self, row: Sequence) -> None:
         """Add a row."""
@@ -67,21 +88,26 @@ class Spool:
             self._rows = []
 
     def frames(self) -> Iterator[pd.DataFrame]:
-        """Yield the rows as frames of at most `block` rows."""
+        """Yield the rows as frames of at most `block` rows, none of them empty."""
+        for rows, start in self._blocks():
+            frame = self._frame(rows, start)
+            if len(frame):
+                yield frame
+
+    def _blocks(self):
         at = start = 0
         for size in self._sizes:
             self._file.seek(at)
-            yield self._frame(json.loads(self._file.read(size)), start)
+            yield json.loads(self._file.read(size)), start
             at += size
             start += self.block
-        if self._rows:
-            yield self._frame(self._rows, start)
+        yield self._rows, start
 
     def _frame(self, rows, start) -> pd.DataFrame:
-        frame = as_frame(rows, self.columns)
+        frame, end = as_frame(rows, self.columns), start + len(rows)
         for column, values in self.late.items():
-            frame[column] = pd.Series(list(values[start : start + len(rows)]), dtype=object)
-        return frame
+            frame[column] = pd.Series(list(values[start:end]), dtype=object)
+        return frame if self._keep is None else frame[self._keep[start:end]].reset_index(drop=True)
 
     def whole(self) -> pd.DataFrame:
         """Return all rows as one frame."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sqlite3
+import zipfile
 
 import pandas as pd
 import pytest
@@ -60,9 +61,9 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     algorithm = territories_provider.algorithm("importnppes")
     definitions = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
     assert {
-        "INPUT", "SITES", "STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY", "ACTIVE_ONLY", "ZIPS",
-        "ZIP_FIELD", "CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD",
-        "TAXONOMY", "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT",
+        "INPUT", "UPDATES", "DEACTIVATED", "SITES", "STATES", "ZIP_CODES", "SPECIALTIES", "ANY_CODE", "ENTITY",
+        "ACTIVE_ONLY", "ZIPS", "ZIP_FIELD", "CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD",
+        "CROSSWALK_RATIO_FIELD", "TAXONOMY", "LATITUDE_COLUMN", "LONGITUDE_COLUMN", "OUTPUT", "UNPLACED", "AUDIT",
         "AUDIT_JSON",
     } == definitions.keys()  # fmt: skip
     needed = [
@@ -257,3 +258,82 @@ def test_the_true_sample_in_true_zips(qgis_process, shared_data, unpacked, tmp_p
     assert audit["read"] == 1000
     assert audit["kept"] + audit["dropped_because"].get("no polygon for their ZIP", 0) == 44
     assert audit["kept"] >= 43
+
+
+# several files
+
+
+def plain_row(npi, updated, street, state="CA"):
+    return {
+        "NPI": npi, "Entity Type Code": "1", f"{PRACTICE} State Name": state, f"{PRACTICE} Postal Code": "900010000",
+        "Provider First Line Business Practice Location Address": street, "Last Update Date": updated,
+        "Healthcare Provider Taxonomy Code_1": "207X00000X", "Healthcare Provider Primary Taxonomy Switch_1": "Y",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return a month with three providers, two weeks (the later one zipped) and a report of the third provider."""
+
+    def write(name, *rows):
+        pd.DataFrame(rows, columns=nppes_file.header()).fillna("").to_csv(tmp_path / name, index=False, quoting=1)
+        return str(tmp_path / name)
+
+    one, two, three, new = ("1234567802", "1234567810", "1234567828", "1234567836")
+    month = write("month.csv", *(plain_row(npi, "01/05/2026", "OLD") for npi in (one, two, three)))
+    first = write("npidata_pfile_20260209-20260215.csv", plain_row(one, "02/10/2026", "ONE"))
+    second = write(
+        "npidata_pfile_20260216-20260222.csv", plain_row(one, "02/17/2026", "TWO"), plain_row(new, "02/17/2026", "NEW")
+    )
+    with zipfile.ZipFile(tmp_path / "week.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(second, "npidata_pfile_20260216-20260222.csv")
+    report = tmp_path / "report.csv"
+    report.write_text(
+        f"NPPES Deactivated NPI Report as of Feb 9 2026\nNPI,NPPES Deactivation Date\n{three},02/01/2026\n"
+    )
+    return {"INPUT": month, "UPDATES": [str(tmp_path / "week.zip"), first], "DEACTIVATED": str(report)}
+
+
+@pytest.mark.parametrize("titled", ["csv", "sheet", "table"])
+def test_updates_and_the_report_as_qgis_reads_them(run, files, tmp_path, memory_layer, titled):
+    if titled != "csv":  # a sheet with a title in its first row, whose dates are dates; a table without title
+        names = ["NPPES Deactivated NPI Report", "Field2"] if titled == "sheet" else ["NPI", "NPPES Deactivation Date"]
+        head = [("NPI", "NPPES Deactivation Date")] if titled == "sheet" else []
+        cells = [*head, ("1234567828", "2026-02-01")]
+        files["DEACTIVATED"] = memory_layer(dict(zip(names, zip(*cells))))
+    outcome = run("importnppes", {**files, "OUTPUT": "memory:", "AUDIT_JSON": str(tmp_path / "books.json")})
+    assert [(row["npi"][-2:], row["address"]) for row in outcome.rows()] == [
+        ("10", "OLD"),
+        ("02", "TWO"),
+        ("36", "NEW"),
+    ]
+    books = json.loads((tmp_path / "books.json").read_text())
+    assert [(audit["read"], audit["kept"]) for audit in books] == [(3, 1), (1, 0), (2, 2), (1, 1)]
+    assert books[0]["dropped_because"] == {
+        "deactivated, as the report says": 1, "older row of an NPI that has a newer one": 1,
+    }  # fmt: skip
+    assert (outcome.results["READ"], outcome.results["KEPT"], outcome.results["DROPPED"]) == (6, 3, 3)
+    assert "1 older row of an NPI that has a newer one" in outcome.infos
+
+
+def test_placed_and_unplaced_are_counted_for_each_file(run, files, memory_layer, tmp_path):
+    square = memory_layer({"zip": ["90001"]}, ["POLYGON((0 0,1 0,1 1,0 1,0 0))"])
+    far = tmp_path / "far.csv"
+    rows = [plain_row("1234567844", "02/17/2026", "FAR") | {f"{PRACTICE} Postal Code": "94105"}]
+    pd.DataFrame(rows, columns=nppes_file.header()).fillna("").to_csv(far, index=False, quoting=1)
+    run("importnppes", {
+        **files, "UPDATES": [*files["UPDATES"], str(far)], "ZIPS": square, "OUTPUT": "memory:", "UNPLACED": "memory:",
+        "AUDIT_JSON": str(tmp_path / "books.json"),
+    })  # fmt: skip
+    books = json.loads((tmp_path / "books.json").read_text())
+    assert [(audit["kept"], sum(audit["kept_as"].values())) for audit in books[:4]] == [(1, 1), (2, 2), (0, 0), (0, 0)]
+    assert books[3]["dropped_because"] == {"no polygon for their ZIP": 1}
+
+
+@pytest.mark.parametrize("by_json", [False, True])
+def test_updates_through_qgis_process(qgis_process, files, tmp_path, by_json):
+    if not by_json:
+        files["UPDATES"] = files["UPDATES"][0]
+    done = qgis_process("territories:importnppes", {**files, "OUTPUT": str(tmp_path / "out.gpkg")}, by_json=by_json)
+    assert done.status == 0, done.messages
+    assert done.results["KEPT"] == 3

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from healthcare_territories.benchmarks import nppes_file
-from healthcare_territories.territory_plugin.engine import npi, nppes
+from healthcare_territories.territory_plugin.engine import audit as reasons
+from healthcare_territories.territory_plugin.engine import npi, nppes, nppes_rows
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.nppes import Wishes, read_providers
 from healthcare_territories.territory_plugin.engine.taxonomy import CodeFilter
 from healthcare_territories.territory_plugin.engine.zipcodes import ZipFilter, normalise_zip
 
-PRACTICE = nppes.PRACTICE
+PRACTICE = nppes_rows.PRACTICE
 ROWS = 6000
 
 
@@ -145,14 +146,20 @@ def test_deactivated_and_back_again(tmp_path, off, on, active):
     path = one_row(tmp_path, NPI="1234567893", **{"NPI Deactivation Date": off, "NPI Reactivation Date": on})
     kept, (audit,) = read_providers(path, Wishes())
     assert len(kept) == int(active)
-    assert audit.dropped.get(nppes.DEACTIVATED, 0) == int(not active)
+    assert audit.dropped.get(reasons.DEACTIVATED, 0) == int(not active)
     kept, _ = read_providers(path, Wishes(active_only=False))
     assert kept["active"].tolist() == [active]
 
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [("1234567890", nppes.BAD_DIGIT), ("12345", nppes.NO_NPI), ("", nppes.NO_NPI), ("12345678X3", nppes.NO_NPI)],
+    [
+        ("1234567890", reasons.BAD_DIGIT),
+        ("1234570000.0", reasons.LOST_DIGITS),
+        ("12345", reasons.NO_NPI),
+        ("", reasons.NO_NPI),
+        ("12345678X3", reasons.NO_NPI),
+    ],
 )
 def test_bad_npis_are_counted(tmp_path, number, reason):
     kept, (audit,) = read_providers(one_row(tmp_path, NPI=number), Wishes())
@@ -175,12 +182,12 @@ def test_duplicate_npis_are_dropped_and_counted(made, tmp_path):
     once, _ = read_providers(path, Wishes())
     kept, (audit,) = read_providers(twice, Wishes())
     pd.testing.assert_frame_equal(kept, once)
-    assert audit.dropped[nppes.TWICE] == len(once)
+    assert audit.dropped[reasons.TWICE] == len(once)
 
 
 def sites(rows):
     """Return a file of secondary sites with the irregular header of the true one."""
-    address = nppes.SITE
+    address = nppes_rows.SITE
     names = ["NPI", f"{address}- Address Line 1", f"{address}-  Address Line 2", f"{address} - City Name",
              f"{address} - State Name", f"{address} - Postal Code", f"{address} - Country Code (If outside U.S.)",
              f"{address} - Telephone Number"]  # fmt: skip
@@ -223,7 +230,7 @@ def test_secondary_sites_are_further_rows(made, tmp_path):
     assert first["taxonomy"].nunique() == first["name"].nunique() == 1
     assert audit.kept == len(npis)
     assert (books.read, books.kept) == (6, 3)
-    assert books.dropped == {nppes.OTHER_STATE: 1, nppes.FOREIGN: 1, nppes.NOT_KEPT: 1}
+    assert books.dropped == {reasons.OTHER_STATE: 1, reasons.FOREIGN: 1, nppes.NOT_KEPT: 1}
 
 
 def test_coordinates_of_the_file(tmp_path):
@@ -275,7 +282,7 @@ def test_the_true_sample_agrees_with_pandas(shared_data):
         kept, (audit,) = read_providers(path, wishes)
         npis, primary = plain(frame, **asked)
         assert (kept["npi"].tolist(), kept["taxonomy"].tolist()) == (npis, primary)
-        assert audit.dropped[nppes.DEACTIVATED] == 79
+        assert audit.dropped[reasons.DEACTIVATED] == 79
         assert (kept["zip"].str.len() == 5).all()  # floats in the file
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine import spool
-from healthcare_territories.territory_plugin.engine.npi import NpiSet
 from healthcare_territories.territory_plugin.engine.spool import Spool
 
 COLUMNS = ["npi", "site", "name", "active", "longitude"]
@@ -43,11 +42,15 @@ def test_a_column_that_is_known_only_at_the_end():
         assert [frame["times"].tolist() for frame in held.frames()] == [[5, 4], [3, 2], [1]]
 
 
-def test_npis_seen_before_are_known_again():
-    rng = np.random.default_rng(3)
-    numbers = [f"{number}0" for number in rng.integers(100_000_000, 300_000_000, 2000)]
-    numbers += [*numbers[::3], "1000000000", "2999999990"]
-    seen, known = NpiSet(), set()
-    for number in numbers:
-        assert seen.add(number.encode()) == (number not in known)
-        known.add(number)
+def test_rows_that_are_left_out_come_back_no_more_and_late_columns_stay_with_their_rows():
+    with Spool(["name"], block=2) as held:
+        for name in "abcdefg":
+            held.append([name])
+        held.late["times"] = np.arange(7)
+        held.leave_out(np.array([1, 2, 3]))
+        held.leave_out(np.array([6]))
+        assert (len(held), held.appended) == (3, 7)
+        assert [frame["name"].tolist() for frame in held.frames()] == [["a"], ["e", "f"]]
+        assert held.whole()["times"].tolist() == [0, 4, 5]
+        held.leave_out(np.arange(7))
+        assert (len(held), len(held.whole()), list(held.frames())) == (0, 0, [])
