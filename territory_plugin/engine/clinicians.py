@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from .audit import BAD_DIGIT, MALFORMED, NO_NPI, OTHER_SPECIALTY, OTHER_STATE, OTHER_ZIP, Audit
+from .audit import BAD_DIGIT, LOST_DIGITS, MALFORMED, NO_NPI, OTHER_SPECIALTY, OTHER_STATE, OTHER_ZIP, Audit
 from .delimited import DelimitedFile, Remembered, need_columns
 from .errors import TerritoryError
-from .npi import has_check_digit, read_npi
-from .nppes_rows import coordinate_columns
+from .npi import ROUNDED_WAY_OUT, has_check_digit, is_rounded, lost_digits, read_npi
+from .nppes_rows import MISFIT_ZIP, PADDED_ZIP, address, coordinate_columns, read_place
 from .progress import IsCancelled, Progress, ignore, never
+from .published import NUMBERS_WAY_OUT, PADDED, is_withheld, published_number, read_zip
 from .spool import Spool
 from .states import state_code
 from .taxonomy import CodeFilter, cms_key, from_cms
-from .zipcodes import ZipFilter, zip5
+from .zipcodes import ZipFilter
 
 # the spellings of each column: today's, that of the years before, the oldest; the API's differ by case and lines only
 NPI = ("NPI",)
@@ -159,17 +160,20 @@ def scan_clinicians(
         for fields in file.rows(len(file.names), progress, cancelled, "Reading clinicians"):
             npi = read_npi(file.text(fields[npi_at]))
             if npi is None:
+                if is_rounded(file.text(fields[npi_at])):
+                    file.refuse("NPIs that are no whole numbers", file.text(fields[npi_at]), ROUNDED_WAY_OUT)
                 audit.drop(NO_NPI)
                 continue
             if not has_check_digit(npi):
-                audit.drop(BAD_DIGIT)
+                audit.drop(LOST_DIGITS if lost_digits(npi) else BAD_DIGIT)
                 continue
             name = text(fields, specialty_at)
             others = (text(fields, other_at) or "").split(",") if wishes.any_specialty else ()
             if not fits[name or ""] and not any(fits[other.strip()] for other in others):
                 audit.drop(OTHER_SPECIALTY)
                 continue
-            state, code = state_of[text(fields, state_at)], zip5(file.text(fields[zip_at]))
+            state = state_of[text(fields, state_at)]
+            code, done = read_zip(file.text(fields[zip_at]), state)
             if wishes.states and state not in wishes.states:
                 audit.drop(OTHER_STATE)
                 continue
@@ -179,12 +183,12 @@ def scan_clinicians(
             organisation = text(fields, organisation_at) or (
                 text(fields, named_at) if organisation_at is None else None
             )
-            street = text(fields, street_at)
+            street, second = text(fields, street_at), text(fields, second_at)
             key = (int(npi),)
             if wishes.once_per != "provider":
                 key += (organisations.setdefault(organisation, organisation),)
             if wishes.once_per == "site":
-                key += (text(fields, address_at) or (street, text(fields, second_at), code),)
+                key += (text(fields, address_at) or (street, second, code),)
             if key in row_of:
                 times[row_of[key]] += 1
                 audit.drop(SAME[wishes.once_per])
@@ -196,9 +200,11 @@ def scan_clinicians(
             spool.append([
                 npi, who, text(fields, credential_at), name, specialty.label if specialty else None,
                 specialty.patterns[0] if specialty else None, text(fields, named_at), organisation,
-                _size(text(fields, members_at), organisation, organisation_at, audit), 1, street, text(fields, city_at),
-                state or text(fields, state_at), code, *_place(file, fields, places),
+                _size(file, text(fields, members_at), organisation, organisation_at, audit), 1, address(street, second),
+                text(fields, city_at), state or text(fields, state_at), code, *read_place(file, fields, places),
             ])  # fmt: skip
+            if done:
+                audit.note(f"clinicians {PADDED_ZIP if done == PADDED else MISFIT_ZIP}")
             if specialty is None:
                 audit.note(f"clinicians with a specialty that the plugin does not know: {cms_key(name) or '(none)'}")
         audit.read, audit.kept = file.read, len(spool)
@@ -211,24 +217,15 @@ def scan_clinicians(
     return spool, audit
 
 
-def _size(members, organisation, organisation_at, audit) -> int | None:
-    """Return the practice size of a row."""
+def _size(file, members, organisation, organisation_at, audit) -> int | None:
+    """Return the practice size of a row; what looks like a number and is no whole one refuses the file."""
     if organisation is None and organisation_at is not None:
         audit.note("clinicians who practise alone: size 1")
         return 1
-    digits = (members or "").replace(",", "").split(".")[0]
-    if digits.isdigit() and int(digits) > 0:
-        return int(digits)
+    number = published_number(members or "")
+    if number > 0 and number.is_integer():
+        return int(number)
+    if number > 0 or (number != number and not is_withheld(members or "")):
+        file.refuse("practice sizes that are no whole numbers", members, NUMBERS_WAY_OUT)
     audit.note("clinicians without a practice size")
     return None
-
-
-def _place(file, fields, places) -> tuple[float | None, float | None]:
-    if places is None:
-        return None, None
-    try:
-        lon, lat = (float(file.text(fields[at])) for at in places)
-    except ValueError:
-        return None, None
-    on_earth = -180 <= lon <= 180 and -90 <= lat <= 90 and (lon, lat) != (0, 0)
-    return (lon, lat) if on_earth else (None, None)

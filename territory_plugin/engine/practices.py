@@ -20,6 +20,7 @@ _SHORT = {
     "SOUTHWEST": "SW", "SUITE": "STE", "FLOOR": "FL", "BUILDING": "BLDG", "ROOM": "RM", "FIRST": "1ST",
     "SECOND": "2ND", "THIRD": "3RD", "FOURTH": "4TH", "FIFTH": "5TH",
 }  # fmt: skip
+_NUMBERED = re.compile(r"\s*(?:\d\S*|ONE|TWO|THREE|FOUR|FIVE)\s+[^,]*[A-Z][^,]*,", re.IGNORECASE)
 _ROOM = re.compile(r"\b(?:STE|UNIT|RM|APT|DEPT|FL|BLDG|NO)\b.*$|#.*$|\b\d+(?:ST|ND|RD|TH) FL\b.*$")
 
 
@@ -33,7 +34,11 @@ def address_key(address: str | None, *, rooms: bool = True) -> str | None:
 
     >>> address_key("100 North Main Street, Suite 5"), address_key("100 N. MAIN ST #5", rooms=False)
     ('100 N MAIN ST STE 5', '100 N MAIN ST')
+    >>> address_key("100 North Main Street, Department of Surgery", rooms=False)
+    '100 N MAIN ST'
     """
+    if not rooms and _NUMBERED.match(address or ""):  # the imports write the second line of an address after a comma
+        address = address.partition(",")[0]
     text = re.sub(r"[^A-Z0-9#]+", " ", (address or "").upper().replace(".", ""))
     text = " ".join(_SHORT.get(word, word) for word in text.split())
     if not rooms:
