@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import Count, TerritoryError
+from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..base import VECTOR, enum, flag_advanced
 from ..imports import ImportAlgorithm, complaint_of
@@ -128,16 +128,15 @@ class AddClaimsVolume(ImportAlgorithm):
                 raise TerritoryError(
                     f"The table of procedures needs a column hcpcs or code; it has {', '.join(table.fields.names())}."
                 )
-            wishes = [*wishes, *filter(None, table.texts(names[0]))]
+            cells = (engine.taxonomy.split_codes(text) for text in table.texts(names[0]) if text)
+            wishes = [*wishes, *(code for cell in cells for code in cell)]
         return engine.claims.ProcedureFilter(wishes)
 
     def compute(self):
         self.progress(0.0, self.tr("Reading providers"))
         source = self.source("INPUT")
         layer = gis.frames.read_layer(source, "The provider layer", self.context, self.feedback, geometry="any")
-        npis = [engine.npi.read_npi(text) for text in layer.texts(self.string("NPI_FIELD"))]
-        if not any(npis):
-            raise TerritoryError(f"No value of “{self.string('NPI_FIELD')}” is an NPI: choose the field that holds it.")
+        npis = self.read_npis(layer.texts(self.string("NPI_FIELD")))
         wishes = engine.claims.Wishes(
             codes=self.codes(), place={"all": "all", "office": "O", "facility": "F"}[self.choice("PLACE")],
             drugs=self.choice("DRUGS"), measure=self.choice("MEASURE"),
@@ -174,6 +173,21 @@ class AddClaimsVolume(ImportAlgorithm):
             "OUTPUT": output, "WITH_VOLUME": published, "WITHOUT_VOLUME": len(found) - published,
             "TOTAL_VOLUME": total, "ASSUMED_PCT": 100 * assumed / (total or 1), **self.write_books([audit]),
         }  # fmt: skip
+
+    def read_npis(self, texts):
+        """Return the NPIs of the layer, None where there is none; refuse those that a spreadsheet has rounded."""
+        field = self.string("NPI_FIELD")
+        engine.tables.ids.refuse_damaged(texts, field)
+        npis, lost = engine.npi.read_npis(texts)
+        if lost:
+            self.feedback.pushWarning(
+                self.tr("{:NPI has|NPIs have} lost the last digits to a spreadsheet, and count as none: {}.")
+                .format(Count(len(lost)), name_some(f"row {row + 1} ({texts[row]})" for row in lost))
+                + " " + self.tr("Format the column as text before you open the table there.")
+            )  # fmt: skip
+        if not any(npis):
+            raise TerritoryError(f"No value of “{field}” is an NPI: choose the field that holds it.")
+        return npis
 
     def tell(self, found, npis, audit):
         """Say how many providers have no published volume, what stands in, and how much of the total that is."""

@@ -102,7 +102,7 @@ class AggregatePractices(TerritoriesAlgorithm):
             npis = layer.npis(self.string("NPI_FIELD"))
             frame["npi"] = [npi or text for npi, text in zip(npis, frame["npi"])]
         entity = self.string("ENTITY_FIELD")
-        frame["counts"] = [text != engine.nppes.ORGANISATION for text in layer.texts(entity)] if entity else True
+        frame["counts"] = [text != engine.nppes_rows.ORGANISATION for text in layer.texts(entity)] if entity else True
         names = self.strings("SUM_FIELDS")
         values = np.column_stack([layer.numbers(name) for name in names] or [np.zeros((len(layer), 0))])
         self.progress(0.4, self.tr("Grouping"))

@@ -6,7 +6,6 @@ the two nobody can tell. So a missing volume is never 0 here unless the person s
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +13,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .audit import MALFORMED, Audit
+from .audit import LOST_DIGITS, MALFORMED, Audit
 from .delimited import DelimitedFile, Remembered, need_columns
 from .errors import TerritoryError, name_some
-from .npi import read_npi
+from .npi import ROUNDED_WAY_OUT, is_rounded, lost_digits, read_npi
+from .procedures import OFFICE, ProcedureFilter, is_procedure_code, place_of_service, procedure_code
 from .progress import IsCancelled, Progress, ignore, never
+from .published import NUMBERS_WAY_OUT, is_withheld
+from .tables.missing import is_missing
+from .tables.numbers import published_number
 
 # today's names and those of 2012 and 2013
-NPI = ("Rndrng_NPI", "npi", "National Provider Identifier")
-CODE = ("HCPCS_Cd", "hcpcs_code", "HCPCS Code")
-PLACE = ("Place_Of_Srvc", "place_of_service", "Place of Service")
+# then those of vendors' tables whose meaning is plain
+NPI = ("Rndrng_NPI", "npi", "National Provider Identifier", "rendering_npi", "rendering_provider_npi", "provider_npi")
+CODE = ("HCPCS_Cd", "hcpcs_code", "HCPCS Code", "hcpcs", "cpt", "cpt_code", "procedure_code", "cpt_hcpcs")
+PLACE = ("Place_Of_Srvc", "place_of_service", "Place of Service", "site_of_service", "place_of_service_code", "pos")
 DRUG = ("HCPCS_Drug_Ind", "hcpcs_drug_indicator", "HCPCS Drug Indicator")
-SERVICES = ("Tot_Srvcs", "line_srvc_cnt", "Number of Services")
-BENEFICIARIES = ("Tot_Benes", "bene_unique_cnt", "Number of Medicare Beneficiaries")
+SERVICES = ("Tot_Srvcs", "line_srvc_cnt", "Number of Services", "service_count")
+BENEFICIARIES = ("Tot_Benes", "bene_unique_cnt", "Number of Medicare Beneficiaries", "patient_count", "patients")
 DAYS = ("Tot_Bene_Day_Srvcs", "bene_day_srvc_cnt", "Number of Distinct Medicare Beneficiary/Per Day Services")
 ALLOWED = ("Avg_Mdcr_Alowd_Amt", "average_Medicare_allowed_amt", "Average Medicare Allowed Amount")
 PAID = ("Avg_Mdcr_Pymt_Amt", "average_Medicare_payment_amt", "Average Medicare Payment Amount")
@@ -43,63 +47,15 @@ OTHER_FILES = {
 }
 NOT_ASKED = "providers that are not in the layer"
 OTHER_CODE, OTHER_PLACE, OTHER_KIND = "another procedure", "another place of service", "drugs or not, as not asked"
-NO_NUMBER = "no number in the measure"
+NO_NUMBER, NEGATIVE = "no number in the measure", "a negative number in the measure"
+NO_CODE, NO_SITE = "procedure is no HCPCS code of five characters", "no place of service"
+ROUNDED = "rounded"
+COLUMNS_WAY_OUT = (
+    f"In a table of your own, call the columns {NPI[0]}, {CODE[0]}, {PLACE[0]} (office or facility), and those that "
+    f"count {SERVICES[0]}, {BENEFICIARIES[0]} or {DAYS[0]}."
+)
+PLACE_WAY_OUT = "Write office or facility there, or Medicare's two digits (11, 22, 24)."
 FEWEST = 5  # providers of a specialty whose median can stand in for others
-
-_CODE = re.compile(r"[0-9A-Z]{5}")
-
-
-class ProcedureFilter:
-    """Which procedures are wanted: HCPCS codes, ranges such as ``27440-27447``, beginnings such as ``J*``.
-
-    A range holds codes with digits and letters in the same places: 0001F–9999F holds no 00100.
-
-    Raises
-    ------
-    TerritoryError
-        For a wish that is none of these.
-
-    Examples
-    --------
-    >>> wanted = ProcedureFilter(["27447", "99213 - 99215", "j*"])
-    >>> [wanted(code) for code in ("27447", "99214", "J3301", "99216")]
-    [True, True, True, False]
-    """
-
-    def __init__(self, wishes: Sequence[str] = ()):
-        self.codes, self.ranges, beginnings, wrong = set(), [], set(), []
-        for wish in wishes:
-            text = re.sub(r"\s|\.0*$", "", wish.upper().replace("–", "-"))
-            low, dash, high = text.partition("-")
-            if dash and _CODE.fullmatch(low) and _CODE.fullmatch(high) and _shape(low) == _shape(high) and low <= high:
-                self.ranges.append((low, high, _shape(low)))
-            elif re.fullmatch(r"[0-9A-Z]{0,4}\*", text) and len(text) > 1:
-                beginnings.add(text[:-1])
-            elif text.isdigit() and len(text) <= 5:
-                self.codes.add(text.zfill(5))
-            elif _CODE.fullmatch(text):
-                self.codes.add(text)
-            elif text:
-                wrong.append(wish)
-        if wrong:
-            raise TerritoryError(
-                f"These are no HCPCS codes: {name_some(wrong)}. Write 27447, 99213-99215 or J*, with commas between."
-            )
-        self.beginnings = tuple(sorted(beginnings))
-        self.everything = not (self.codes or self.ranges or self.beginnings)
-
-    def __call__(self, code: str) -> bool:
-        """Answer whether a code is wanted."""
-        return (
-            self.everything
-            or code in self.codes
-            or code.startswith(self.beginnings)
-            or any(low <= code <= high and _shape(code) == shape for low, high, shape in self.ranges)
-        )
-
-
-def _shape(code: str) -> tuple[bool, ...]:
-    return tuple(sign.isdigit() for sign in code)
 
 
 @dataclass
@@ -147,78 +103,139 @@ def read_claims(
         For another file, or a filter that the file has no column for.
     """
     with DelimitedFile(path, "The claims file", lambda name: "readme" not in name.lower()) as file:
-        counted, amount = MEASURES[wishes.measure]
-        npi_at, code_at, place_at, count_at = need_columns(file, [NPI, CODE, PLACE, counted], OTHER_FILES)
-        amount_at = need_columns(file, [amount], {})[0] if amount else None
-        drug_at = file.find(*DRUG)
-        if wishes.drugs != "all" and drug_at is None:
-            raise TerritoryError(
-                f"The claims file ({file.shown}) has no drug indicator, as those of 2012 and 2013 have none: choose "
-                "procedures and drugs together, and name the codes you want (drugs are J*)."
-            )
+        npi_at, code_at, place_at, count_at, amount_at, drug_at = _columns(file, wishes)
         wanted_npis = {npi.encode() for npi in npis}
-        known = Remembered(lambda raw: _known(file.text(raw), wanted_npis))
-        wanted = Remembered(lambda raw: wishes.codes(file.text(raw).upper()))
+        known = Remembered(lambda raw: _known(file, raw, wanted_npis))
+        codes = Remembered(lambda raw: _wish_of(procedure_code(file.text(raw)), wishes.codes))
+        place_of = Remembered(lambda raw: place_of_service(file.text(raw)))
         is_drug = Remembered(lambda raw: file.text(raw).upper().startswith("Y"))
-        dropped, sums, drugs = Counter(), {}, 0
+        dropped, sums, drugs, padded = Counter(), {}, 0, 0
         last = max(at for at in (npi_at, code_at, place_at, count_at, amount_at, drug_at) if at is not None)
         first = wanted_npis if npi_at == 0 else None  # as in every release
         for fields in file.rows(last, progress, cancelled, "Reading claims", first):
             raw = fields[npi_at]
             if raw not in wanted_npis:
-                if len(raw) == 10 or known[raw] is None:
+                if len(raw) == 10 and raw.isdigit():
                     dropped[NOT_ASKED] += 1
                     continue
-                raw = known[raw]
+                raw, reason = known[raw]
+                if reason == ROUNDED:
+                    file.refuse("NPIs that are no whole numbers", file.text(fields[npi_at]), ROUNDED_WAY_OUT)
+                if raw is None:
+                    dropped[reason] += 1
+                    continue
             total = sums.get(raw)
             if total is None:
                 total = sums[raw] = [0.0, 0.0, 0.0, 0]
-            if not wanted[fields[code_at]]:
-                dropped[OTHER_CODE] += 1
+            reason = codes[fields[code_at]]
+            if reason:
+                dropped[reason] += 1
                 continue
-            place = fields[place_at].strip().upper()[:1]
-            if wishes.place != "all" and place != wishes.place.encode():
+            place = place_of[fields[place_at]]
+            if place is None:
+                text = file.text(fields[place_at])
+                if not is_missing(text):
+                    file.refuse("places of service that are not known", text, PLACE_WAY_OUT)
+                dropped[NO_SITE] += 1
+                continue
+            if wishes.place not in ("all", place):
                 dropped[OTHER_PLACE] += 1
                 continue
             drug = is_drug[fields[drug_at]] if drug_at is not None else fields[code_at][:1] == b"J"
             if wishes.drugs != "all" and drug != (wishes.drugs == "only"):
                 dropped[OTHER_KIND] += 1
                 continue
-            value = _number(file.text(fields[count_at]))
+            value = _number(file, fields[count_at])
             if amount_at is not None:
-                value *= _number(file.text(fields[amount_at]))
+                value *= _number(file, fields[amount_at])
             if value != value or value < 0:
-                dropped[NO_NUMBER] += 1
+                dropped[NEGATIVE if value < 0 else NO_NUMBER] += 1
                 continue
             drugs += drug
+            padded += len(fields[code_at]) < 5
             total[0] += value
-            total[1 if place == b"O" else 2] += value
+            total[1 if place == OFFICE else 2] += value
             total[3] += 1
-        audit = Audit("Claims", file.shown, file.read, sum(total[3] for total in sums.values()))
-        if audit.read == 0:
-            raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
-        audit.drop(MALFORMED, file.malformed)
-        dropped[NOT_ASKED] += file.passed_over
-        for reason in (NOT_ASKED, OTHER_CODE, OTHER_PLACE, OTHER_KIND, NO_NUMBER):
-            audit.drop(reason, dropped[reason])
+        dropped[MALFORMED], dropped[NOT_ASKED] = file.malformed, dropped[NOT_ASKED] + file.passed_over
+        audit = _books(file, dropped, sum(total[3] for total in sums.values()))
+        audit.note("rows whose procedure had lost its zeros in front, which are back (142 is 00142)", padded)
+        audit.note("texts that are not in UTF-8, read as Windows-1252", file.odd_bytes)
         if wishes.measure == "services":
             audit.note("rows of drugs, whose services are units: beneficiary-days compare better", drugs)
-        audit.check()
     index = [raw.decode() for raw in sums]
     frame = pd.DataFrame(list(sums.values()), index=index, columns=["volume", "office", "facility", "rows"])
     return frame.astype({"rows": int}), audit
 
 
-def _known(text, wanted):
-    npi = read_npi(text)
-    return npi.encode() if npi and npi.encode() in wanted else None
+def _columns(file: DelimitedFile, wishes: Wishes) -> tuple[int | None, ...]:
+    """Return where NPI, procedure, place, count, amount and the mark of drugs stand.
+
+    Raises
+    ------
+    TerritoryError
+        When one is missing that is needed; the message says what to rename, or which measure the file has.
+    """
+    counted, amount = MEASURES[wishes.measure]
+    npi_at, code_at, place_at = need_columns(file, [NPI, CODE, PLACE], OTHER_FILES, COLUMNS_WAY_OUT)
+    count_at, amount_at = file.find(*counted), file.find(*amount) if amount else None
+    if count_at is None or (amount and amount_at is None):
+        lacking = [names[0] for names in (counted, amount) if names and file.find(*names) is None]
+        there = [
+            name.replace("_", "-") for name, (count, each) in MEASURES.items()
+            if file.find(*count) is not None and (each is None or file.find(*each) is not None)
+        ]  # fmt: skip
+        other = f" It has what is needed for {name_some(there)}: choose that measure." if there else ""
+        raise TerritoryError(
+            f"The claims file ({file.shown}) has no column {name_some(lacking)} for the measure "
+            f"{wishes.measure.replace('_', '-')}.{other} Or rename the column that holds this to {name_some(lacking)}. "
+            f"It has {name_some(file.names, most=8)}."
+        )
+    drug_at = file.find(*DRUG)
+    if wishes.drugs != "all" and drug_at is None:
+        raise TerritoryError(
+            f"The claims file ({file.shown}) has no drug indicator, as those of 2012 and 2013 have none: choose "
+            "procedures and drugs together, and name the codes you want (drugs are J*)."
+        )
+    return npi_at, code_at, place_at, count_at, amount_at, drug_at
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text.replace(",", "").replace("$", ""))
-    except ValueError:
-        return float("nan")
+def _books(file: DelimitedFile, dropped: Counter, kept: int) -> Audit:
+    """Return the books of a claims file, checked."""
+    if file.read == 0:
+        raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
+    audit = Audit("Claims", file.shown, file.read, kept)
+    for reason in (MALFORMED, NOT_ASKED, LOST_DIGITS, NO_CODE, OTHER_CODE, NO_SITE, OTHER_PLACE, OTHER_KIND, NO_NUMBER,
+                   NEGATIVE):  # fmt: skip
+        audit.drop(reason, dropped[reason])
+    audit.check()
+    return audit
+
+
+def _known(file, raw, wanted) -> tuple[bytes | None, str]:
+    """Return the NPI that a field means when it is wanted, else None and why it is not."""
+    text = file.text(raw)
+    npi = (read_npi(text) or "").encode()
+    if npi in wanted:
+        return npi, ""
+    if is_rounded(text):
+        return None, ROUNDED
+    return None, LOST_DIGITS if npi and lost_digits(npi) else NOT_ASKED
+
+
+def _wish_of(code: str, wanted: ProcedureFilter) -> str:
+    """Return why a procedure is dropped; '' when it is wanted."""
+    if wanted(code):
+        return ""
+    return OTHER_CODE if is_procedure_code(code) else NO_CODE
+
+
+def _number(file: DelimitedFile, raw: bytes) -> float:
+    """Return a number, NaN where it is withheld; what looks like a number and is none refuses the file."""
+    text = file.text(raw)
+    number = published_number(text)
+    if number != number and not is_withheld(text):
+        file.refuse("counts or amounts that are no numbers", text, NUMBERS_WAY_OUT)
+    return number
 
 
 def volumes_of(

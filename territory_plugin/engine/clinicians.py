@@ -14,11 +14,12 @@ from .errors import TerritoryError
 from .npi import ROUNDED_WAY_OUT, has_check_digit, is_rounded, lost_digits, read_npi
 from .nppes_rows import MISFIT_ZIP, PADDED_ZIP, address, coordinate_columns, read_place
 from .progress import IsCancelled, Progress, ignore, never
-from .published import NUMBERS_WAY_OUT, PADDED, is_withheld, published_number, read_zip
+from .published import NUMBERS_WAY_OUT, PADDED, is_withheld, read_zip
 from .spool import Spool
 from .states import state_code
+from .tables.numbers import published_number
+from .tables.zips import ZipFilter
 from .taxonomy import CodeFilter, cms_key, from_cms
-from .zipcodes import ZipFilter
 
 # the spellings of each column: today's, that of the years before, the oldest; the API's differ by case and lines only
 NPI = ("NPI",)

@@ -366,13 +366,17 @@ def _cut(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def need_columns(file: DelimitedFile, needed: Sequence[Sequence[str]], hints: dict[str, str]) -> list[int]:
+def need_columns(
+    file: DelimitedFile, needed: Sequence[Sequence[str]], hints: dict[str, str], way_out: str = ""
+) -> list[int]:
     """Return the positions of columns, each given by its spellings.
 
     Parameters
     ----------
     hints : dict
         For the wrong file in the right place: a column that gives it away → what the file is.
+    way_out : str
+        What else can be done, as a sentence.
 
     Raises
     ------
@@ -385,6 +389,6 @@ def need_columns(file: DelimitedFile, needed: Sequence[Sequence[str]], hints: di
         looks = next((f" It looks like {what}." for name, what in hints.items() if file.find(name) is not None), "")
         raise TerritoryError(
             f"{file.called} ({file.shown}) lacks the columns {name_some(missing)}.{looks} "
-            f"It has {name_some(file.names, most=6)}."
+            f"It has {name_some(file.names, most=6)}.{' ' if way_out else ''}{way_out}"
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -17,8 +18,8 @@ ROUNDED_WAY_OUT = (
 
 
 @lru_cache(maxsize=1)
-def _halves() -> tuple[bytes, bytes]:
-    """Return the Luhn sums of all first and all last five digits, modulo 10."""
+def halves() -> tuple[bytes, bytes]:
+    """Return the Luhn sums of all first and all last five digits, modulo 10: of an NPI they add up to 0."""
     digits = np.arange(100_000)[:, None] // 10 ** np.arange(4, -1, -1) % 10
     doubled = np.where(digits > 4, 2 * digits - 9, 2 * digits)
     first = np.where([True, False, True, False, True], doubled, digits).sum(axis=1) + PREFIX_SUM
@@ -36,7 +37,7 @@ def has_check_digit(npi: str | bytes) -> bool:
     ----------
     CMS, Requirements for National Provider Identifier (NPI) and NPI check digit (2004).
     """
-    first, last = _halves()
+    first, last = halves()
     return (first[int(npi[:5])] + last[int(npi[5:])]) % 10 == 0
 
 
@@ -50,6 +51,23 @@ def read_npi(value: object) -> str | None:
         value = f"{value:.0f}"
     match = _TEN_DIGITS.fullmatch(str(value).strip()) if value is not None else None
     return match.group(1) if match else None
+
+
+def read_npis(values: Sequence[object]) -> tuple[list[str | None], list[int]]:
+    """Return the NPIs of a column, None where there is none, and the rows whose NPI has lost its last digits.
+
+    Where some have lost them, all that end in so many zeros have: one in ten has the right check digit by chance.
+
+    >>> read_npis(["1234570000", "1234567893", "x", "1234570000.0"])
+    ([None, '1234567893', None, None], [0, 3])
+    """
+    npis = [read_npi(value) for value in values]
+    if not any(npi is not None and lost_digits(npi) for npi in npis):
+        return npis, []
+    lost = [row for row, npi in enumerate(npis) if npi is not None and npi.endswith("0000")]
+    for row in lost:
+        npis[row] = None
+    return npis, lost
 
 
 def is_rounded(value: object) -> bool:
@@ -76,6 +94,6 @@ def with_check_digit(first_nine: np.ndarray) -> np.ndarray:
     >>> with_check_digit(np.array([123456789])).tolist()
     [1234567893]
     """
-    first, last = (np.frombuffer(half, dtype=np.uint8).astype(int) for half in _halves())
+    first, last = (np.frombuffer(half, dtype=np.uint8).astype(int) for half in halves())
     nine = np.asarray(first_nine, dtype=np.int64)
     return nine * 10 + -(first[nine // 10_000] + last[nine % 10_000 * 10]) % 10

@@ -262,3 +262,53 @@ def test_the_true_file_of_2012_through_qgis_process(qgis_process, shared_data, t
     assert done.results["TOTAL_VOLUME"] == pytest.approx(total)
     assert (done.results["KEPT"], done.results["WITH_VOLUME"]) == (len(rows), rows["npi"].nunique())
     assert done.results["READ"] == len(frame)
+
+
+@pytest.fixture
+def small(tmp_path, memory_layer):
+    """Return a function that runs over providers with these NPIs and claims of three of them."""
+    path = tmp_path / "small.csv"
+    path.write_text(",".join(NEW) + "\n" + "".join(f"{npi},x,O,142,x,1,1,10,1,1\n" for npi in numbers(3)))
+
+    def wish(npis, **more):
+        layer = memory_layer({"npi": npis}, ["POINT(0 0)"] * len(npis), kind="Point")
+        return {"INPUT": layer, "CLAIMS": str(path), "OUTPUT": "memory:", **more}
+
+    return wish
+
+
+def test_npis_of_the_layer_that_a_spreadsheet_rounded_are_refused_by_row(attempt, small):
+    refusal = attempt("addclaimsvolume", small([*numbers(2), "1.23457E+09", "1.23457E+09"])).refusal
+    assert "row 3 (“1.23457E+09”), row 4" in refusal
+    assert "npi" in refusal
+
+
+def test_npis_of_the_layer_that_have_lost_their_last_digits_are_told_and_match_nothing(run, small):
+    outcome = run("addclaimsvolume", small([*numbers(2), "1234570000.0", "1234570000"]))
+    assert [row["volume"] for row in outcome.rows()] == [10, 10, None, None]
+    assert "2 NPIs have lost the last digits to a spreadsheet" in outcome.warnings
+    assert "row 3 (1234570000.0), row 4 (1234570000)" in outcome.warnings
+
+
+@pytest.mark.parametrize("codes", [{"HCPCS": "142"}, {"HCPCS": "140-145"}, "142", "140 - 145", "00142, 27447", 142.0])
+def test_codes_have_their_zeros_also_from_a_table(run, small, memory_layer, codes):
+    if not isinstance(codes, dict):
+        codes = {"HCPCS_TABLE": memory_layer({"cpt": [codes]})}
+    outcome = run("addclaimsvolume", small(list(numbers(3)), **codes))
+    assert outcome.results["TOTAL_VOLUME"] == 30
+    assert "lost its zeros" in outcome.infos
+
+
+def test_a_vendors_table_is_read_or_says_what_to_rename(run, attempt, small, tmp_path):
+    path = tmp_path / "vendor.csv"
+    one, two = numbers(2)
+    path.write_text(
+        "npi,cpt,year,site_of_service,claim_count,patient_count,charges\n"
+        f"{one},27447,2024,ASC,20,18,1000\n{two},27447,2024,OFFICE,21,19,1000\n"
+    )
+    wish = small([one, two], CLAIMS=str(path))
+    refusal = attempt("addclaimsvolume", wish).refusal
+    assert "beneficiaries" in refusal
+    assert "claim_count" in refusal
+    rows = run("addclaimsvolume", {**wish, "MEASURE": "beneficiaries"}).rows()
+    assert [(row["volume"], row["volume_office"], row["volume_facility"]) for row in rows] == [(18, 0, 18), (19, 19, 0)]

@@ -159,3 +159,26 @@ def test_true_clinicians_by_site_through_qgis_process(qgis_process, shared_data,
     assert done.results["ALONE"] == (frame["address"] == "").sum()
     assert done.results["PRACTICES"] == len(groups) + done.results["ALONE"]
     assert done.results["CLINICIANS"] == groups.sum() + done.results["ALONE"]
+
+
+def test_suites_of_the_imports_tell_practices_apart_or_do_not(run, tmp_path):
+    """Six providers in one house: three suites, or one practice; whatever the second line says."""
+    import pandas as pd
+    from healthcare_territories.benchmarks import nppes_file
+
+    lines = ["SUITE 100", "SUITE 100", "STE. 200", "Department of Surgery", "DEPARTMENT OF SURGERY", ""]
+    practice = "Provider Business Practice Location Address"
+    rows = [
+        {
+            "NPI": npi, "Entity Type Code": "1", f"{practice} State Name": "IL", f"{practice} Postal Code": "60601",
+            "Provider First Line Business Practice Location Address": "100 MEDICAL PLAZA",
+            "Provider Second Line Business Practice Location Address": line,
+        }
+        for npi, line in zip((f"12345678{end}" for end in ("02", "10", "28", "36", "44", "51")), lines)
+    ]  # fmt: skip
+    path = tmp_path / "npidata.csv"
+    pd.DataFrame(rows, columns=nppes_file.header()).fillna("").to_csv(path, index=False, quoting=1)
+    providers = run("importnppes", {"INPUT": str(path), "OUTPUT": str(tmp_path / "providers.gpkg")}).results["OUTPUT"]
+    wish = {"INPUT": providers, "ADDRESS_FIELD": "address", "ZIP_FIELD": "zip", "OUTPUT": "memory:"}
+    assert run("aggregatepractices", {**wish, "SUITES": True}).results["PRACTICES"] == 4
+    assert run("aggregatepractices", {**wish, "SUITES": False}).results["PRACTICES"] == 1

@@ -300,3 +300,76 @@ def one_row(tmp_path, **values):
     path = tmp_path / "one.csv"
     pd.DataFrame([row]).to_csv(path, index=False, quoting=1)
     return path
+
+
+# what files and spreadsheets make of values
+
+
+def test_the_second_line_of_the_address_comes_into_it(tmp_path):
+    street, second = (f"Provider {line} Line Business Practice Location Address" for line in ("First", "Second"))
+    for lines, expected in (
+        (("100 MEDICAL PLAZA", "SUITE 200"), "100 MEDICAL PLAZA, SUITE 200"),
+        (("100 MEDICAL PLAZA, Suite 200", "SUITE 200"), "100 MEDICAL PLAZA, Suite 200"),
+        (("", "SUITE 200"), "SUITE 200"),
+        (("", ""), None),
+    ):
+        path = one_row(tmp_path, NPI="1234567893", **dict(zip((street, second), lines)))
+        assert read_providers(path, Wishes())[0]["address"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "read", "notes"),
+    [
+        ("7701", "NJ", "07701", [nppes_rows.ZIP_PADDED]),
+        ("77011234.0", "New Jersey", "07701", [nppes_rows.ZIP_PADDED]),
+        ("7701", "TX", None, [nppes_rows.ZIP_MISFIT, nppes_rows.NO_ZIP]),
+        ("606", "IL", None, [nppes_rows.ZIP_MISFIT, nppes_rows.NO_ZIP]),
+        ("7701", "", "07701", [nppes_rows.ZIP_PADDED]),
+        ("07701", "TX", "07701", []),
+        ("77010", "TX", "77010", []),
+    ],
+)
+def test_short_zips_are_held_against_the_state_and_counted(tmp_path, code, state, read, notes):
+    path = one_row(tmp_path, NPI="1234567893", **{f"{PRACTICE} Postal Code": code, f"{PRACTICE} State Name": state})
+    kept, (audit,) = read_providers(path, Wishes())
+    assert kept["zip"].tolist() == [read]
+    assert audit.notes == {text: 1 for bit, text in enumerate(nppes_rows.NOTES) if 1 << bit in notes}
+    kept, (audit,) = read_providers(path, Wishes(zips=ZipFilter([read or "07701"])))
+    assert audit.kept == (read is not None)
+
+
+def test_short_zips_of_sites_are_held_against_their_state(tmp_path):
+    path, file = one_row(tmp_path, NPI="1234567893"), tmp_path / "pl_pfile_1.csv"
+    file.write_text(sites([("1234567893", "1 A", "FL 2", "", "TX", "7701", "US", ""),
+                           ("1234567893", "2 B", "", "", "NJ", "7701", "US", "")]))  # fmt: skip
+    kept, (_, books) = read_providers(path, Wishes(), sites=file)
+    assert kept[["address", "zip"]].to_numpy().tolist()[1:] == [["1 A, FL 2", None], ["2 B", "07701"]]
+    assert books.notes == {f"sites {nppes_rows.PADDED_ZIP}": 1, f"sites {nppes_rows.MISFIT_ZIP}": 1}
+
+
+@pytest.mark.parametrize("written", ["1.23457E+09", "1.2346E+09"])
+def test_npis_that_a_spreadsheet_rounded_refuse_the_file(tmp_path, written):
+    path = one_row(tmp_path, NPI=written)
+    with pytest.raises(TerritoryError, match=r"NPIs that are no whole numbers: row 1 \(“1\.23.*as it was downloaded"):
+        read_providers(path, Wishes())
+    file = tmp_path / "pl_pfile_1.csv"
+    file.write_text(sites([(written, "1 A", "", "", "NY", "10960", "US", "")]))
+    with pytest.raises(TerritoryError, match=r"file of secondary sites.*no whole numbers"):
+        read_providers(one_row(tmp_path, NPI="1234567893"), Wishes(), sites=file)
+
+
+def test_coordinates_with_a_decimal_comma_refuse_the_file(tmp_path):
+    path = one_row(tmp_path, NPI="1234567893", Latitude="41,09", Longitude="-73.92")
+    with pytest.raises(TerritoryError, match=r"coordinates that are no numbers: row 1 \(“41,09”\)"):
+        read_providers(path, Wishes())
+
+
+def test_accents_of_windows_1252_survive_and_are_told(tmp_path):
+    path = one_row(
+        tmp_path, NPI="1234567893",
+        **{"Provider Last Name (Legal Name)": "Muñoz–Núñez", f"{PRACTICE} City Name": "Cañon City"},
+    )  # fmt: skip
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))
+    kept, (audit,) = read_providers(path, Wishes())
+    assert kept[["name", "city"]].to_numpy().tolist() == [["Muñoz–Núñez", "Cañon City"]]
+    assert audit.notes["texts that are not in UTF-8, read as Windows-1252"] == 2
