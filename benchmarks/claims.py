@@ -1,6 +1,7 @@
 """Volume from a claims file of full size, made for it, beside pandas and ogr2ogr: seconds, peak memory, the sums.
 
 make bench ARGS="claims --rows 1000000"  # the true file has 9.8 million
+make bench ARGS="claims --against OTHER_CHECKOUT --turns 5"  # the sums alone, this checkout and another in turns
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import checkouts
 from .nppes_file import check_digits
 
 HEADER = (
@@ -58,12 +60,11 @@ def asked(rows: int) -> set[str]:
     return set((first * 10 + check_digits(first)).astype(str))
 
 
-def ours(path: str, npis: set[str]) -> dict[str, float]:
-    """Sum with the plugin's engine."""
-    from ..territory_plugin.engine.claims import ProcedureFilter, Wishes, read_claims
-
-    wishes = Wishes(codes=ProcedureFilter(["27447", "99213-99215"]), measure="allowed")
-    volumes, audit = read_claims(path, npis, wishes)
+def ours(path: str, npis: set[str], root: str = checkouts.HERE) -> dict[str, float]:
+    """Sum with the engine of the plugin in a folder."""
+    claims = checkouts.engine(root, "claims")
+    wishes = claims.Wishes(codes=claims.ProcedureFilter(["27447", "99213-99215"]), measure="allowed")
+    volumes, audit = claims.read_claims(path, npis, wishes)
     print(audit.sentence(), file=sys.stderr)
     return volumes.loc[volumes["rows"] > 0, "volume"].to_dict()
 
@@ -104,9 +105,9 @@ def with_ogr2ogr(path: str, npis: set[str]) -> dict[str, float]:
 WAYS = {"ours": ours, "pandas": with_pandas, "ogr2ogr": with_ogr2ogr}
 
 
-def one(name: str, path: str, rows: int) -> None:
+def one(name: str, path: str, rows: int, root: str | None) -> None:
     """Sum, and print providers, volume, CPU seconds and peak memory as JSON."""
-    volume = WAYS[name](path, asked(rows))
+    volume = ours(path, asked(rows), root) if root else WAYS[name](path, asked(rows))
     own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({
         "providers": len(volume), "volume": sum(volume.values()),
@@ -115,37 +116,50 @@ def one(name: str, path: str, rows: int) -> None:
     }))  # fmt: skip
 
 
+def measure(name: str, path: str, rows: int, root: str = "") -> dict:
+    """Sum one way in a process of its own."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name, "--one", name, "--file", path, "--rows", str(rows),
+         *(["--against", root] if root else [])], capture_output=True, text=True,
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1][:100]}
+    return {"seconds": seconds, **json.loads(done.stdout)}
+
+
 def main() -> None:
     """Make the file, measure each way in a process of its own, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--file", help="a file that this module has made with as many rows")
     parser.add_argument("--only", choices=WAYS, nargs="*", default=list(WAYS))
+    parser.add_argument("--against", help="another checkout of the plugin, in turns with this one")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     wishes = parser.parse_args()
     if wishes.one:
-        one(wishes.one, wishes.file, wishes.rows)
+        one(wishes.one, wishes.file, wishes.rows, wishes.against)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = wishes.file or str(Path(folder) / "claims.csv")
         if not wishes.file:
             write(Path(path), wishes.rows)
         print(f"{os.path.getsize(path) / 1e9:.2f} GB, {wishes.rows:,} rows; load {os.getloadavg()[0]:.1f} before")
+        if wishes.against:
+            turns = [[measure("ours", path, wishes.rows, root) for root in (checkouts.HERE, wishes.against)]
+                     for _ in range(wishes.turns)]  # fmt: skip
+            print(checkouts.told(*zip(*turns), "volume"))
+            return
         print(f"{'':10}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'providers':>11}{'volume':>18}")
         for name in wishes.only:
-            start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", __spec__.name, "--one", name, "--file", path, "--rows", str(wishes.rows)],
-                capture_output=True,
-                text=True,
-            )
-            seconds = time.perf_counter() - start
-            if done.returncode:
-                print(f"{name:10}  {done.stderr.strip().splitlines()[-1][:100]}")
+            row = measure(name, path, wishes.rows)
+            if "failed" in row:
+                print(f"{name:10}  {row['failed']}")
                 continue
-            row = json.loads(done.stdout)
             print(
-                f"{name:10}{seconds:9.1f}{row['cpu']:8.1f}{row['peak_mb']:9.0f}{row['providers']:11,}"
+                f"{name:10}{row['seconds']:9.1f}{row['cpu']:8.1f}{row['peak_mb']:9.0f}{row['providers']:11,}"
                 f"{row['volume']:18,.2f}",
                 flush=True,
             )

@@ -3,6 +3,7 @@
 make bench ARGS="nppes --rows 500000"  # makes the file, measures, deletes it
 make bench ARGS="nppes --file npidata.csv --readers"
 make bench ARGS="nppes --file NPPES_Data_Dissemination.zip --only ours"
+make bench ARGS="nppes --against OTHER_CHECKOUT --turns 5"  # the import alone, this checkout and another in turns
 
 Each measurement runs in a process of its own: wall seconds, CPU seconds, peak memory, rows kept.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import checkouts
 from .nppes_file import check_digits, write
 
 STATE, PREFIX = "NY", "207X"
@@ -36,12 +38,11 @@ OGR_FILTER = (
 )
 
 
-def ours(path: str) -> int:
-    """Read with the plugin's engine."""
-    from ..territory_plugin.engine.nppes import Wishes, read_providers
-    from ..territory_plugin.engine.taxonomy import CodeFilter
-
-    kept, (audit,) = read_providers(path, Wishes(states=frozenset({STATE}), codes=CodeFilter([PREFIX])))
+def ours(path: str, root: str = checkouts.HERE) -> int:
+    """Read with the engine of the plugin in a folder."""
+    nppes, taxonomy = (checkouts.engine(root, name) for name in ("nppes", "taxonomy"))
+    wishes = nppes.Wishes(states=frozenset({STATE}), codes=taxonomy.CodeFilter([PREFIX]))
+    kept, (audit,) = nppes.read_providers(path, wishes)
     print(audit.sentence(), file=sys.stderr)
     return len(kept)
 
@@ -135,11 +136,11 @@ READERS = {
 }  # fmt: skip
 
 
-def measure(name: str, path: str) -> dict:
+def measure(name: str, path: str, root: str = "") -> dict:
     """Run one reader in a process of its own."""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, "--one", name, "--file", path],
+        [sys.executable, "-m", __spec__.name, "--one", name, "--file", path, *(["--against", root] if root else [])],
         capture_output=True,
         text=True,
     )
@@ -149,9 +150,9 @@ def measure(name: str, path: str) -> dict:
     return {"reader": name, "seconds": seconds, **json.loads(done.stdout)}
 
 
-def one(name: str, path: str) -> None:
+def one(name: str, path: str, root: str | None) -> None:
     """Read, and print rows kept, CPU seconds and peak memory as JSON."""
-    kept = READERS[name](path)
+    kept = ours(path, root) if root else READERS[name](path)
     own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in (own, child))
     print(json.dumps({"kept": kept, "cpu": cpu, "peak_mb": max(own.ru_maxrss, child.ru_maxrss) / 1024}))
@@ -205,10 +206,12 @@ def main() -> None:
     parser.add_argument("--file", help="an existing file, instead of making one")
     parser.add_argument("--readers", action="store_true", help="all candidates that are installed, not only ogr2ogr")
     parser.add_argument("--only", choices=READERS, nargs="*", help="these readers; a zip only ours can read")
+    parser.add_argument("--against", help="another checkout of the plugin, in turns with this one")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--one", choices=READERS, help=argparse.SUPPRESS)
     wishes = parser.parse_args()
     if wishes.one:
-        one(wishes.one, wishes.file)
+        one(wishes.one, wishes.file, wishes.against)
         return
     folder = None
     path = wishes.file
@@ -220,6 +223,11 @@ def main() -> None:
         size = os.path.getsize(path)
         print(f"{size / 1e9:.2f} GB, one state and one specialty; load {os.getloadavg()[0]:.1f} before")
         print(f"{'reader':10}{'seconds':>9}{'MB/s':>7}{'CPU s':>8}{'peak MB':>9}{'kept':>7}")
+        if wishes.against:
+            turns = [[measure("ours", path, root) for root in (checkouts.HERE, wishes.against)]
+                     for _ in range(wishes.turns)]  # fmt: skip
+            print(checkouts.told(*zip(*turns), "kept"))
+            return
         kept = {}
         for name in READERS if wishes.readers else wishes.only or ("ours", "ogr2ogr"):
             row = measure(name, path)

@@ -15,14 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from .errors import TerritoryError, name_some
-from .opening import DAMAGE, Opened, what_begins
+from .opening import DAMAGE, LONGEST_LINE, Opened, what_begins
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 
-LONGEST_LINE = 1 << 20  # bytes: a line of NPPES has about a thousand
 LONGEST_FIELD = 1 << 17
 MOST_COLUMNS = 1 << 14  # as many as a sheet of Excel has
 MOST_REFUSED = 8  # values: they tell what is wrong with a file
-_EVERY = 8192
+_BLOCK = 1 << 18  # bytes of lines
 DELIMITERS = ",\t;|"
 
 
@@ -219,43 +218,47 @@ class DelimitedFile:
         stream, content, counter = self._opened.stream, self._opened.content, self._opened.counter
         slow = _Slow(stream, self.delimiter)
         read = 0
-        for line in slow.lines():
-            self.read = read = read + 1
-            if read % _EVERY == 0:
-                stop_if(cancelled)
-                progress(min(counter.count / self._opened.size, 1.0), f"{text}, {read:,} rows")
-            if len(line) >= LONGEST_LINE:
-                raise TerritoryError(
-                    f"{self.called} ({self.shown}) has no line break in {LONGEST_LINE >> 20} MB after row "
-                    f"{read - 1:,}: it is no table, or damaged. Download it again, or choose another file."
-                )
-            if content.nul and b"\0" in line:  # blocks that a broken download has left empty
-                self._is_malformed(read)
-                continue
-            if wanted is not None:
-                quoted = line[:1] == b'"'
-                first = line[1:11] if quoted else line[:10]
-                ends = line[11:13] == closing if quoted else line[10:11] == mark
-                # an odd number of quotes is a record that goes on in the next line
-                if ends and first not in wanted and first.isdigit() and line.count(b'"') % 2 == 0:
-                    self.passed_over += 1
-                    continue
-            if line[:1] == b'"' and line.count(between) in widths:
-                fields = line.rstrip(b"\r\n")
-                if fields[-1:] == b'"':
-                    yield fields[1:-1].split(between, cuts)
-                    continue
-            elif b'"' not in line and line.count(mark) in widths:
-                yield line.rstrip(b"\r\n").split(mark, cuts)
-                continue
-            if not line.strip():
-                read -= 1  # a blank line is no record
-                continue
-            fields = slow.record(line)
-            if len(fields) - 1 not in widths:
-                self._is_malformed(read)
-                continue
-            yield fields
+        # by lists of lines, so that little is asked at each line
+        for block in iter(partial(stream.readlines, _BLOCK), []):
+            stop_if(cancelled)
+            progress(min(counter.count / self._opened.size, 1.0), f"{text}, {read:,} rows")
+            lines, holes = iter(block), content.nul
+            while lines is not None:
+                for line in lines:
+                    read += 1
+                    if wanted is not None:
+                        quoted = line[:1] == b'"'
+                        first = line[1:11] if quoted else line[:10]
+                        ends = line[11:13] == closing if quoted else line[10:11] == mark
+                        # an odd number of quotes is a record that goes on in the next line
+                        if ends and first not in wanted and first.isdigit() and line.count(b'"') % 2 == 0:
+                            self.passed_over += 1
+                            continue
+                    self.read = read
+                    if holes and b"\0" in line:  # blocks that a broken download has left empty
+                        self._is_malformed(read)
+                        continue
+                    if line[:1] == b'"' and line.count(between) in widths:
+                        fields = line.rstrip(b"\r\n")
+                        if fields[-1:] == b'"':
+                            yield fields[1:-1].split(between, cuts)
+                            continue
+                    elif b'"' not in line and line.count(mark) in widths:
+                        yield line.rstrip(b"\r\n").split(mark, cuts)
+                        continue
+                    if not line.strip():
+                        read -= 1  # a blank line is no record
+                        continue
+                    fields, given_back = slow.record(line, lines)
+                    if len(fields) - 1 in widths:
+                        yield fields
+                    else:
+                        self._is_malformed(read)
+                    if given_back:  # lines that a failed record has looked at are records of their own
+                        lines = iter([*given_back, *lines])
+                        break
+                else:
+                    lines = None
         self.read = read
         if not stream.closed:
             progress(1.0, f"{text}, {read:,} rows")
@@ -319,23 +322,23 @@ class _Slow:
     """Records that need the whole of CSV's grammar: line breaks and delimiters inside quotes."""
 
     def __init__(self, stream, delimiter: str):
-        self.stream, self.delimiter, self.waiting = stream, delimiter, []
+        self.stream, self.delimiter = stream, delimiter
 
-    def lines(self):
-        """Yield the lines of the stream, and those that a failed record gave back before the next."""
-        # a limit, as a file without line breaks is one line of any size
-        for line in iter(partial(self.stream.readline, LONGEST_LINE), b""):
-            yield line
-            while self.waiting:
-                yield self.waiting.pop()
+    def record(self, first: bytes, lines: Iterator[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Return the fields of the record that starts with a line, and lines that are given back.
 
-    def record(self, first: bytes) -> list[bytes]:
-        """Return the fields of the record that starts with a line, none when its quotes are never closed."""
+        A record whose quotes are never closed has no fields, and gives back all lines but its first.
+
+        Parameters
+        ----------
+        lines : iterator of bytes
+            The lines that follow; where they end the stream goes on.
+        """
         if first.count(b'"') % 2 == 0:  # nearly always: one line is one record
             fields = _cut(first.decode("latin-1"), self.delimiter)
             if b'""' not in first:
-                return [field.encode("latin-1") for field in fields]
-            return [field.replace('"', '""').encode("latin-1") for field in fields]
+                return [field.encode("latin-1") for field in fields], []
+            return [field.replace('"', '""').encode("latin-1") for field in fields], []
         taken = []
 
         def feed():
@@ -343,19 +346,18 @@ class _Slow:
             while line:
                 taken.append(line)
                 size += len(line)
-                if size > LONGEST_FIELD:
+                if size > LONGEST_FIELD or b"\0" in line:
                     return
                 yield line.decode("latin-1")  # byte for byte; `decode` reads it later
-                line = self.waiting.pop() if self.waiting else self.stream.readline(LONGEST_LINE)
+                line = next(lines, b"") or self.stream.readline()
 
         try:
             fields = next(csv.reader(feed(), delimiter=self.delimiter, strict=True), None)
         except csv.Error:
             fields = None
         if fields is None:
-            self.waiting.extend(reversed(taken[1:]))  # the lines after it are records of their own
-            fields = []
-        return [field.replace('"', '""').encode("latin-1") for field in fields]
+            return [], taken[1:]
+        return [field.replace('"', '""').encode("latin-1") for field in fields], []
 
 
 def _cut(line: str, delimiter: str) -> list[str]:

@@ -17,6 +17,7 @@ except ImportError:  # a Python that was built without it cannot meet the error 
     LZMAError = zlib.error
 
 BUFFER = 1 << 20
+LONGEST_LINE = 1 << 20  # bytes: a line of NPPES has about a thousand
 LARGE = 1 << 26  # bytes; less than that can be unpacked whatever it is
 MOST_TIMES = 200  # an NPPES file unpacks to ten to twenty times its size
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, LZMAError)
@@ -46,19 +47,50 @@ def what_begins(head: bytes) -> str | None:
     return next((what for start, what in BEGINNINGS if head.startswith(start) or bare.startswith(start)), None)
 
 
+class _Counted(io.RawIOBase):
+    """A raw stream that counts its bytes."""
+
+    def __init__(self, stream):
+        self.stream, self.count = stream, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.count += len(data)
+        return len(data)
+
+
 class Watched(io.RawIOBase):
-    """A raw stream that counts its bytes, sees whether any is NUL, and ends what unpacks without end.
+    """A raw stream that counts its bytes, sees whether any is NUL, and ends what is no table before it fills memory.
+
+    It looks at a megabyte at a time, so that nothing needs to be asked of each line.
+
+    Parameters
+    ----------
+    stream : file
+    named : str
+        The file, for messages.
+    packed : _Counted, optional
+        What the stream is unpacked from.
 
     Attributes
     ----------
     count : int
     nul : bool
         Whether a NUL byte has come by.
+
+    Raises
+    ------
+    TerritoryError
+        While it is read: where no line ends for `LONGEST_LINE` bytes and more, or it unpacks out of all measure.
     """
 
-    def __init__(self, stream, packed: Watched | None = None, complaint: str = ""):
-        self.stream, self.packed, self.complaint = stream, packed, complaint
-        self.count, self.nul = 0, False
+    def __init__(self, stream, named: str = "The file", packed: _Counted | None = None):
+        self.stream, self.named, self.packed = stream, named, packed
+        self.count, self.nul, self._since = 0, False, 0
 
     def readable(self):
         return True
@@ -69,14 +101,29 @@ class Watched(io.RawIOBase):
         self.count += len(data)
         if not self.nul and b"\0" in data:
             self.nul = True
+        first = data.find(b"\n")
+        if self._since + (len(data) if first < 0 else first) > LONGEST_LINE:
+            raise TerritoryError(
+                f"{self.named} has no line break in {LONGEST_LINE >> 20} MB: it is no table, or damaged. Download it "
+                "again, or choose another file."
+            )
+        self._since = self._since + len(data) if first < 0 else len(data) - 1 - data.rfind(b"\n")
         if self.packed is not None and swells(self.count, self.packed.count):
-            raise TerritoryError(self.complaint)
+            raise TerritoryError(swollen(self.named))
         return len(data)
 
 
 def swells(size: int, packed: int) -> bool:
     """Answer whether so much from so few bytes is no table but a file made to fill memory and time."""
     return size > LARGE and size > MOST_TIMES * max(packed, 1)
+
+
+def swollen(named: str) -> str:
+    """Return what to say of such a file."""
+    return (
+        f"{named} would unpack to more than {MOST_TIMES} times its size, as no table does: look at where it comes "
+        "from, or unpack it, and choose the CSV in it."
+    )
 
 
 def _first_of(packed) -> tuple[int, int]:
@@ -105,8 +152,10 @@ class Opened:
     ----------
     stream : io.BufferedReader
         The bytes of the table.
-    content, counter : Watched
-        What has been read of the table, and of what `size` measures.
+    content : Watched
+        What has been read of the table.
+    counter : Watched or _Counted
+        What has been read of what `size` measures.
     size : int
         Bytes, for the progress.
     shown : str
@@ -135,8 +184,13 @@ class Opened:
         elif magic.startswith(b"\x1f\x8b"):
             self._open_gzip(plain)
         else:
-            self.counter = self.content = Watched(plain)
+            self.counter = self.content = Watched(plain, self.named)
         self.stream = io.BufferedReader(self.content, BUFFER)
+
+    @property
+    def named(self) -> str:
+        """The file, for messages."""
+        return f"{self.called} ({self.shown})"
 
     def _keep(self, file):
         self._files.append(file)
@@ -148,13 +202,12 @@ class Opened:
             self._files.pop().close()
 
     def _open_gzip(self, plain) -> None:
-        complaint = self._swollen()
         if swells(*_first_of(plain)):  # a fifth of a second; the size that gzip notes at its end may be anything
-            raise TerritoryError(complaint)
+            raise TerritoryError(swollen(self.named))
         plain.seek(0)
-        self.counter = Watched(plain)
+        self.counter = _Counted(plain)
         stream = self._keep(gzip.GzipFile(fileobj=io.BufferedReader(self.counter, BUFFER)))
-        self.content = Watched(stream, self.counter, complaint)
+        self.content = Watched(stream, self.named, self.counter)
 
     def _open_zip(self, plain, member) -> None:
         archive = self._keep(zipfile.ZipFile(plain))
@@ -165,7 +218,7 @@ class Opened:
         if chosen.flag_bits & 1:
             raise TerritoryError(f"{self.called}: {self.path.name} has a password; unpack it, and choose {name}.")
         if swells(chosen.file_size, chosen.compress_size):
-            raise TerritoryError(self._swollen())
+            raise TerritoryError(swollen(self.named))
         try:
             if chosen.compress_type not in READABLE:
                 raise NotImplementedError
@@ -179,13 +232,7 @@ class Opened:
                 f"Unpack it (in Windows: right click, “Extract all”), and choose {name}."
             ) from error
         self.size, self.shown = chosen.file_size, f"{chosen.filename} in {self.path.name}"
-        self.counter = self.content = Watched(stream)
-
-    def _swollen(self) -> str:
-        return (
-            f"{self.called} ({self.path.name}) would unpack to more than {MOST_TIMES} times its size, as no table "
-            "does: look at where it comes from, or unpack it, and choose the CSV in it."
-        )
+        self.counter = self.content = Watched(stream, self.named)
 
     def _choose(self, archive, member):
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
