@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from .errors import TerritoryError, name_some
+from .errors import Count, TerritoryError, name_some
 from .opening import DAMAGE, LONGEST_LINE, Opened, what_begins
 from .progress import IsCancelled, Progress, ignore, never, stop_if
 
@@ -160,8 +160,8 @@ class DelimitedFile:
             )
         if len(names) > MOST_COLUMNS:
             raise TerritoryError(
-                f"{self.called} ({self.shown}) has {len(names):,} columns in its first line, as no table of providers "
-                f"has; it starts with “{text[:60]}”."
+                f"{self.called} ({self.shown}) has {Count(len(names)):column|columns} in its first line, as no table "
+                f"of providers has; it starts with “{text[:60]}”."
             )
         self._by_key = {}
         for at, name in enumerate(names):

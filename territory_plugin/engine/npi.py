@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from .tables.cells import cell_text
+
 PREFIX_SUM = 24  # what 80840, the prefix of United States health identifiers, adds to the sum
 _TEN_DIGITS = re.compile(r"([0-9]{10})(\.0*)?")
 _EXPONENT = re.compile(r"[+]?[0-9]+([.,][0-9]*)?[eE][+]?[0-9]+")
@@ -42,14 +44,12 @@ def has_check_digit(npi: str | bytes) -> bool:
 
 
 def read_npi(value: object) -> str | None:
-    """Return ten digits from what a file holds, also from a float; None when it is no NPI.
+    """Return ten digits from what a file holds, also from a float or a formula; None when it is no NPI.
 
-    >>> read_npi(" 1234567893.0"), read_npi(1234567893), read_npi("12345")
-    ('1234567893', '1234567893', None)
+    >>> read_npi(" 1234567893.0"), read_npi(1234567893), read_npi('="1234567893"'), read_npi("1.23457E+09")
+    ('1234567893', '1234567893', '1234567893', None)
     """
-    if isinstance(value, (float, np.floating)):
-        value = f"{value:.0f}"
-    match = _TEN_DIGITS.fullmatch(str(value).strip()) if value is not None else None
+    match = _TEN_DIGITS.fullmatch(cell_text(value) or "")
     return match.group(1) if match else None
 
 
@@ -76,7 +76,7 @@ def is_rounded(value: object) -> bool:
     >>> is_rounded("1.23457E+09"), is_rounded("1234567893"), is_rounded(None)
     (True, False, False)
     """
-    return _EXPONENT.fullmatch(str(value).strip()) is not None
+    return _EXPONENT.fullmatch(cell_text(value) or "") is not None
 
 
 def lost_digits(npi: str | bytes) -> bool:

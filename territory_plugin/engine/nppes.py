@@ -70,7 +70,8 @@ def scan_providers(
 ) -> tuple[Spool, list[Audit]]:
     """Read an ``npidata_pfile``, the weekly ones after it and the secondary sites when asked; keep what is wanted.
 
-    Each file is read from its start to its end, in memory that grows by four bytes for each row. Of all rows of
+    Each file is read from its start to its end, in memory that grows by four bytes for
+    each row that is read, and nine for each that is kept. Of all rows of
     one NPI the newest counts, by the latest of its dates of update, deactivation and reactivation; of equal or
     missing dates that of the later file, or the later row. The others are dropped, whatever the filters say of
     the newest. The rows that are kept come in the order of the files: the month's, then the updates.

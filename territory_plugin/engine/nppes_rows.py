@@ -137,7 +137,7 @@ class Reader:
     deactivated : dict
         NPI → day, from the report.
     loose : bool
-        Whether the file may lack the columns of the coordinates that were named: weekly files are not geocoded.
+        Whether it is a weekly file, which may have no rows, nor the columns of coordinates that were named.
     """
 
     def __init__(self, file: DelimitedFile, wishes: Wishes, latitude="", longitude="", sites=None, deactivated=None,
@@ -165,7 +165,7 @@ class Reader:
         lacks = loose and latitude and longitude and None in (file.find(latitude), file.find(longitude))
         self.places = None if lacks else coordinate_columns(file, latitude, longitude)
         self.days = Remembered(lambda raw: day_number(file.text(raw)))
-        self.audit = Audit("Providers", file.shown)
+        self.loose, self.audit = loose, Audit(f"Providers of {file.shown}" if loose else "Providers", file.shown)
         self.start = self.end = 0
 
     def keep(self, kept: Kept, progress, cancelled) -> None:
@@ -242,7 +242,7 @@ class Reader:
                 mark = IS_SITE | (ONLY_SITES if reason and number == 1 else 0)
                 kept.append((npi, number, *row[2:8], street, city, state, code, *row[12:15], None, None), mark)
         self.end = len(history)
-        if file.read == 0:
+        if file.read == 0 and not self.loose:
             raise TerritoryError(f"{file.called} ({file.shown}) has a header and no rows.")
         self.audit.read = file.read
         self.audit.drop(MALFORMED, file.malformed)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from .errors import TerritoryError, name_some
+from .tables.cells import cell_text
 
 _CODE = re.compile(r"[0-9A-Z]{5}")
 _DIGITS = re.compile(r"[0-9]{1,5}")
@@ -44,7 +45,7 @@ def procedure_code(text: str) -> str:
     >>> procedure_code("142"), procedure_code("j3301 "), procedure_code("99213.0"), procedure_code("0001F")
     ('00142', 'J3301', '99213', '0001F')
     """
-    bare = re.sub(r"\.0*$", "", text.strip().upper())
+    bare = re.sub(r"\.0*$", "", (cell_text(text) or "").upper())
     return bare.zfill(5) if _DIGITS.fullmatch(bare) else bare
 
 

@@ -9,7 +9,8 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt
 
 from ..engine import deactivated
 from ..engine.progress import stop_if
-from .frames import as_text, plain
+from ..engine.tables.cells import cell_text
+from .frames import plain
 
 
 def read_report(source, layer, feedback):
@@ -41,4 +42,4 @@ def _cell(value):
     value = plain(value)
     if isinstance(value, (QDate, QDateTime)):
         return value.toString(Qt.DateFormat.ISODate) or None
-    return as_text(value)
+    return cell_text(value)

@@ -25,7 +25,7 @@ def read(path, npis=(A, B), **wishes):
 
 
 @pytest.mark.parametrize("asked", [["142"], ["00142"], ["140-145"], ["00140-00145"], ["00140.0-145"], ["0014*"]])
-@pytest.mark.parametrize("written", ["142", "00142", "142.0", " 00142 "])
+@pytest.mark.parametrize("written", ["142", "00142", "142.0", " 00142 ", "'00142"])
 def test_anaesthesia_codes_have_their_zeros_whoever_lost_them(tmp_path, asked, written):
     path = save(tmp_path, [f"{A},{written},O,20,12,15,9.5", f"{A},14200,O,1000,1,1,1", f"{B},27447,F,20,12,15,9.5"])
     volumes, audit = read(path, codes=asked)

@@ -358,6 +358,11 @@ def test_npis_that_a_spreadsheet_rounded_refuse_the_file(tmp_path, written):
         read_providers(one_row(tmp_path, NPI="1234567893"), Wishes(), sites=file)
 
 
+@pytest.mark.parametrize("written", ['="1234567893"', "'1234567893", "1234567893.0", " 1234567893\u00a0"])
+def test_npis_that_a_spreadsheet_has_wrapped_are_read(tmp_path, written):
+    assert read_providers(one_row(tmp_path, NPI=written), Wishes())[0]["npi"].tolist() == ["1234567893"]
+
+
 def test_coordinates_with_a_decimal_comma_refuse_the_file(tmp_path):
     path = one_row(tmp_path, NPI="1234567893", Latitude="41,09", Longitude="-73.92")
     with pytest.raises(TerritoryError, match=r"coordinates that are no numbers: row 1 \(“41,09”\)"):

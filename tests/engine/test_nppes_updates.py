@@ -198,6 +198,12 @@ def test_a_wrong_update_is_told_before_the_large_file_is_read(month, tmp_path):
     assert not heard
 
 
+def test_a_week_without_rows_is_no_mistake(month, tmp_path):
+    empty = write(tmp_path / "npidata_pfile_20260209-20260215.csv", [])
+    kept, audits = read_providers(month, Wishes(), updates=[empty])
+    assert (len(kept), audits[1].read, audits[1].title) == (4, 0, f"Providers of {empty.name}")
+
+
 def test_a_geocoded_month_takes_updates_that_are_not(month, week_1, tmp_path):
     frame = pd.read_csv(month, dtype=str).fillna("").assign(north="41.5", east="-73.5")
     frame.to_csv(tmp_path / "geocoded.csv", index=False, quoting=1)
