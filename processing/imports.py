@@ -146,7 +146,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
 
     def zip_filter(self):
         """Return the ZIPs asked for."""
-        return engine.zipcodes.ZipFilter(engine.taxonomy.split_codes(self.string("ZIP_CODES")))
+        return engine.tables.zip_lists.ZipFilter([self.string("ZIP_CODES")])
 
     def code_filter(self):
         """Return the specialties asked for, by code, by our names, and by those of the user's table."""

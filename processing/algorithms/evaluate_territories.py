@@ -90,7 +90,7 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
     def compute(self):
         market = self.read_market(part(self.progress, 0.0, 0.6))
         field = self.string("TERRITORY_FIELD")
-        territory = market.layer.texts(field)
+        territory = gis.alignment.territories(market.layer.column(field), self.feedback)
         missing = [unit for unit, name in zip(market.units, territory) if name is None]
         if len(missing) == len(territory):
             raise TerritoryError(f"No unit has a territory in “{field}”: choose the field that holds the alignment.")

@@ -18,7 +18,7 @@ from .published import NUMBERS_WAY_OUT, PADDED, is_withheld, read_zip
 from .spool import Spool
 from .states import state_code
 from .tables.numbers import published_number
-from .tables.zips import ZipFilter
+from .tables.zip_lists import ZipFilter
 from .taxonomy import CodeFilter, cms_key, from_cms
 
 # the spellings of each column: today's, that of the years before, the oldest; the API's differ by case and lines only

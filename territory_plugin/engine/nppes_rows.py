@@ -33,7 +33,7 @@ from .published import MISFIT, NUMBERS_WAY_OUT, PADDED, is_withheld, read_zip
 from .spool import Spool
 from .states import COUNTRIES, state_code
 from .tables.numbers import published_number
-from .tables.zips import ZipFilter
+from .tables.zip_lists import ZipFilter
 from .taxonomy import CodeFilter, label_of
 
 PERSON, ORGANISATION = "person", "organisation"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .states import FIPS, state_code
 from .tables.headers import plain_header
+from .tables.zip_lists import read_zip_list
 from .tables.zips import state_of, zip5
 
 CODED = frozenset({"fips", "geoid", "cbsa", "csa", "msa", "county"})
@@ -67,7 +68,7 @@ class UnitNames:
                 found |= here
             elif re.fullmatch(r"\d{3}", word) or self.is_county(word):
                 strange.append(word)
-            elif zip5(word) or re.fullmatch(r"\d{1,4}\*", word) or state_code(word):
+            elif zip5(word) or self.spans(word) or state_code(word):
                 outside.append(word)
             else:
                 strange.append(word)
@@ -91,6 +92,14 @@ class UnitNames:
                 words += blanks if apart else [part]
         return words
 
+    @staticmethod
+    def spans(word: str) -> tuple[tuple[str, str], ...]:
+        """Return the lowest and highest ZIP of a range (60602-60612) or beginning (606*); none for anything else."""
+        entries = read_zip_list(word).entries
+        if len(entries) != 1 or len(entries[0].readings) != 1 or entries[0].code is not None:
+            return ()
+        return entries[0].readings[0]
+
     def one(self, word: str) -> set[str]:
         """Return the units that one word means."""
         word = word.strip()
@@ -101,4 +110,6 @@ class UnitNames:
             return {unit}
         if pieces:
             return set(pieces)
+        if spans := self.spans(word):
+            return {unit for unit in self.listed if any(low <= unit[:5] <= high for low, high in spans)}
         return set().union(*(self.regions.get(key, set()) for key in self.region_keys(word)))

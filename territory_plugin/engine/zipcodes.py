@@ -10,7 +10,6 @@ import shapely
 
 from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
-from .tables.zips import ZipFilter, normalise_zip, zip5  # noqa: F401
 
 
 def locate_providers(

@@ -61,30 +61,36 @@ def _dated(value):
     return date(value.year(), value.month(), value.day()) if isinstance(value, QDate) else value
 
 
-def today(territory: Sequence[object], units: Sequence[str], feedback) -> list[str | None]:
-    """Return today's territories under one spelling each; say what was unified, and who has none.
+def territories(territory: Sequence[object], feedback) -> list[str | None]:
+    """Return the territories of units under one spelling each, None where nobody has the unit; say what was unified.
 
     Parameters
     ----------
     territory : sequence of length n
         As written: None, and words that mean nobody (#N/A, Unassigned), are no territory.
-
-    Raises
-    ------
-    TerritoryError
-        When no unit has a territory.
     """
     written = [cell_text(name) for name in territory]
     nobody = Counter(name for name in written if name is not None and is_unassigned(name))
     for name, count in nobody.most_common():
         have = "it has" if count == 1 else "they have"
         feedback.pushWarning(f"{Count(count):unit says|units say} “{name}”: {have} no territory today.")
-    names = [None if is_unassigned(name) else name for name in written]
-    if all(name is None for name in names):
-        raise TerritoryError("No unit has a territory today: choose the field or the table that holds the alignment.")
-    names, spellings = unify_names(names)
+    names, spellings = unify_names([None if is_unassigned(name) else name for name in written])
     for kept, *others in spellings:
         feedback.pushWarning(f"{name_some(f'“{name}”' for name in others)} counts as “{' '.join(kept.split())}”.")
+    return names
+
+
+def today(territory: Sequence[object], units: Sequence[str], feedback) -> list[str | None]:
+    """Return today's territories as `territories` does, and say who has none.
+
+    Raises
+    ------
+    TerritoryError
+        When no unit has a territory.
+    """
+    names = territories(territory, feedback)
+    if all(name is None for name in names):
+        raise TerritoryError("No unit has a territory today: choose the field or the table that holds the alignment.")
     missing = [unit for unit, name in zip(units, names) if name is None]
     if missing:
         feedback.pushWarning(

@@ -121,6 +121,15 @@ def test_units_without_a_territory_are_a_row_of_their_own(run, alignment):
     assert outcome.results["TERRITORY_COUNT"] == 2
 
 
+def test_spellings_of_one_territory_are_one_and_words_for_nobody_are_none(run, board):
+    names = ["North", "NORTH ", "North", "Unassigned", "#N/A", "Re\u0301my", "R\u00e9my", "South"]
+    outcome = run("evaluateterritories", asked(board(" ".join("1" * 8), rep=names)))
+    assert Counter(row["territory"] for row in outcome.rows()).keys() == {"North", "Re\u0301my", "South", None}
+    assert outcome.results["UNASSIGNED"] == 2
+    assert "1 unit says “#N/A”" in outcome.warnings
+    assert "“NORTH” counts as “North”" in outcome.warnings
+
+
 def test_names_sort_as_people_count(run, board):
     layer = board("1 1 1", rep=["T10", "T2", "T1"])
     assert [row["territory"] for row in run("evaluateterritories", asked(layer)).rows()] == ["T1", "T2", "T10"]

@@ -5,7 +5,7 @@ from healthcare_territories.territory_plugin.engine import audit as reasons
 from healthcare_territories.territory_plugin.engine.clinicians import Wishes, read_clinicians
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.nppes_rows import MISFIT_ZIP, PADDED_ZIP
-from healthcare_territories.territory_plugin.engine.tables.zips import ZipFilter
+from healthcare_territories.territory_plugin.engine.tables.zip_lists import ZipFilter
 
 A, B, C = ("1234567802", "1234567810", "1234567828")
 NAMES = [

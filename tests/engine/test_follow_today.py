@@ -84,6 +84,8 @@ NAMES = UnitNames(UNITS, {"county": ["Cook", "Cook", "McLean"], "county_fips": [
         ("17099", set(), ["17099"], []),  # a number in another column is none
         ("10001", set(), [], ["10001"]),
         ("Cook", {"60601", "60602"}, [], []),
+        ("60601-60699, 61701", {"60601", "60602", "61701"}, [], []),
+        ("60602 - 60612; 10001-10003", {"60602"}, [], ["10001-10003"]),
     ],
 )
 def test_what_digits_mean_in_a_list_of_zips(text, found, strange, outside):

@@ -11,8 +11,9 @@ from healthcare_territories.territory_plugin.engine import audit as reasons
 from healthcare_territories.territory_plugin.engine import npi, nppes, nppes_rows
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.nppes import Wishes, read_providers
+from healthcare_territories.territory_plugin.engine.tables.zip_lists import ZipFilter
+from healthcare_territories.territory_plugin.engine.tables.zips import normalise_zip
 from healthcare_territories.territory_plugin.engine.taxonomy import CodeFilter
-from healthcare_territories.territory_plugin.engine.zipcodes import ZipFilter, normalise_zip
 
 PRACTICE = nppes_rows.PRACTICE
 ROWS = 6000

@@ -9,6 +9,7 @@ import shapely
 from healthcare_territories.territory_plugin.engine import zipcodes
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
 from healthcare_territories.territory_plugin.engine.progress import Cancelled
+from healthcare_territories.territory_plugin.engine.tables.zips import normalise_zip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ KM_NORTH = 1 / 110.574  # degrees of latitude per km at the equator
 
 
 def one(value):
-    return zipcodes.normalise_zip([value])[0]
+    return normalise_zip([value])[0]
 
 
 @pytest.mark.parametrize(
@@ -102,19 +103,19 @@ def test_what_is_no_zip_is_none(found):
     ids=["object", "float", "Int64", "string", "category", "float64", "float32", "str", "tuple"],
 )
 def test_columns_of_pandas_and_numpy(column):
-    found = zipcodes.normalise_zip(column)
+    found = normalise_zip(column)
     assert isinstance(found, np.ndarray)
     assert found.tolist() == ["02139", None, "19104"]
 
 
 @pytest.mark.parametrize("column", [[], [None], [None, float("nan")], np.array([]), pd.Series([], dtype=object)])
 def test_columns_without_any_zip(column):
-    assert zipcodes.normalise_zip(column).tolist() == [None] * len(column)
+    assert normalise_zip(column).tolist() == [None] * len(column)
 
 
 def test_whole_numbers_of_numpy_and_pandas():
     for dtype in (np.int32, np.int64, np.uint64, "Int64", "Int32"):
-        assert zipcodes.normalise_zip(pd.Series([501, 21394307], dtype=dtype)).tolist() == ["00501", "02139"]
+        assert normalise_zip(pd.Series([501, 21394307], dtype=dtype)).tolist() == ["00501", "02139"]
 
 
 @given(st.integers(501, 99999), st.integers(0, 9999))
@@ -132,18 +133,18 @@ def test_every_way_to_write_a_zip_is_read_alike(number, plus4):
         float(whole),
     ]
     ways += [f" {whole}.0", f"{number}-{plus4:04d}", np.int64(whole), np.float64(whole)]
-    assert set(zipcodes.normalise_zip(ways)) == {zip5}
+    assert set(normalise_zip(ways)) == {zip5}
 
 
 @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans())))
 def test_whatever_comes_in_a_zip_or_none_comes_out(values):
-    found = zipcodes.normalise_zip(values)
+    found = normalise_zip(values)
     assert len(found) == len(values)
     for zip_code in found:
         assert zip_code is None or (
             len(zip_code) == 5 and zip_code.isascii() and zip_code.isdigit() and zip_code >= "00501"
         )
-    again = zipcodes.normalise_zip(found)
+    again = normalise_zip(found)
     assert again.tolist() == found.tolist()  # a ZIP that has been read stays what it is
 
 

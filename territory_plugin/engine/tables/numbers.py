@@ -289,5 +289,7 @@ def typed_numbers(text: str, called: str, example: str = "60, 10, 30") -> list[f
     found = read_numbers(items)
     if found.contradiction or found.unread:
         wrong = found.contradiction or name_some(f"“{items[row]}”" for row in found.unread)
-        raise TerritoryError(f"{called} must be numbers with commas between them, as in {example}; look at {wrong}.")
+        raise TerritoryError(
+            f"{called} must be numbers with commas between them, as in {example}; not “{text}”: {wrong}."
+        )
     return found.floats.tolist()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..errors import TerritoryError, name_some
 from .cells import cell_text
 from .missing import is_missing
 from .names import plain_name
@@ -223,6 +224,40 @@ def _range_readings(word: str, low: str, high: str, three_digits: bool) -> tuple
 
 def _beginning(digits: str) -> tuple[str, str]:
     return digits.ljust(5, "0"), digits.ljust(5, "9")
+
+
+class ZipFilter:
+    """Which ZIPs are wanted: whole ones, ranges and beginnings such as ``112*``; none given wants all.
+
+    Raises
+    ------
+    TerritoryError
+        For a wish that is no ZIP. Three digits alone are none: they may be a beginning, or a ZIP without its zeros.
+
+    Examples
+    --------
+    >>> wanted = ZipFilter(["112*", "60601-60605", "00501"])
+    >>> [wanted(code) for code in ("11201", "60603", "00501", "60606", None)]
+    [True, True, True, False, False]
+    """
+
+    def __init__(self, wishes: Sequence[str] = ()):
+        read = [entry for wish in wishes for entry in read_zip_list(wish).entries]
+        wrong = [entry.text for entry in read if len(entry.readings) != 1 or not entry.readings[0][0][0].isdigit()]
+        if wrong:
+            raise TerritoryError(
+                f"These are no ZIP codes: {name_some(wrong)}. Write 10001, 10001-10010, or 112* for all that begin so."
+            )
+        spans = [span for entry in read for span in entry.readings[0]]
+        self.codes = frozenset(low for low, high in spans if low == high)
+        self.spans = tuple((low, high) for low, high in spans if low < high)
+        self.everything = not spans
+
+    def __call__(self, code: str | None) -> bool:
+        """Answer whether a ZIP of five digits is wanted."""
+        if self.everything or code in self.codes:
+            return True
+        return code is not None and any(low <= code <= high for low, high in self.spans)
 
 
 class UnitIndex:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from ..errors import Count, TerritoryError, name_some
+from ..errors import Count, name_some
 from ..states import state_code
 from .cells import cell_text
 
@@ -223,32 +223,3 @@ def unit_codes(units: Sequence[str]) -> list[str]:
     ['00501', '60601', 'North', '10001-2']
     """
     return [code or unit for code, unit in zip(normalise_zip(units), units)]
-
-
-class ZipFilter:
-    """Which ZIPs are wanted: whole ones and beginnings such as ``112*``; none given wants all.
-
-    Raises
-    ------
-    TerritoryError
-        For a wish that is no ZIP. Three digits alone are none: they may be a beginning, or a ZIP without its zeros.
-    """
-
-    def __init__(self, wishes: Sequence[str] = ()):
-        beginnings = {wish.rstrip("*") for wish in wishes if wish.endswith("*")}
-        whole = [wish for wish in wishes if not wish.endswith("*")]
-        found = normalise_zip(whole)
-        wrong = [wish for wish, code in zip(whole, found) if code is None or len(wish) == 3]
-        wrong += [f"{text}*" for text in beginnings if not (text.isdigit() and len(text) < 5)]
-        if wrong:
-            raise TerritoryError(
-                f"These are no ZIP codes: {name_some(wrong)}. Write 10001, or 112* for all that begin so."
-            )
-        self.codes, self.beginnings = frozenset(found), tuple(sorted(beginnings))
-        self.everything = not (self.codes or self.beginnings)
-
-    def __call__(self, code: str | None) -> bool:
-        """Answer whether a ZIP of five digits is wanted."""
-        if self.everything:
-            return True
-        return code is not None and (code in self.codes or code.startswith(self.beginnings))

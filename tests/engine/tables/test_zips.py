@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
+from healthcare_territories.territory_plugin.engine.tables.zip_lists import ZipFilter
 from healthcare_territories.territory_plugin.engine.tables.zips import (
-    ZipFilter,
     fits_state,
     match_units,
     normalise_zip,
@@ -78,3 +78,12 @@ def test_three_digits_typed_are_refused_with_the_way_out():
     with pytest.raises(TerritoryError, match=r"606.*112\*"):
         ZipFilter(["606"])
     assert ZipFilter(["606*"])("60601")
+
+
+def test_a_filter_takes_ranges_and_lists():
+    wanted = ZipFilter(["10001 10003-10005; 112*\n20001-1234"])
+    assert [code for code in ("10001", "10002", "10004", "11201", "20001", "20002") if wanted(code)] == [
+        "10001", "10004", "11201", "20001",
+    ]  # fmt: skip
+    assert not wanted(None)
+    assert ZipFilter(())("anything")
