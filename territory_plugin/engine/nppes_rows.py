@@ -359,18 +359,15 @@ class Reader:
             name = person or name
         code, done = read_zip(file.text(fields[self.zip]), state)
         mark |= {PADDED: ZIP_PADDED, MISFIT: ZIP_MISFIT | NO_ZIP}.get(done, 0 if code else NO_ZIP)
-        place = self.place(fields)
-        if self.places is not None and place[0] is None:
-            mark |= NO_PLACE
+        place = (None, None)
+        if self.places is not None:
+            place = read_place(file, fields, self.places)
+            mark |= NO_PLACE if place[0] is None else 0
         return (
             npi, 0, entity, name, text(self.credential), primary, label_of(primary),
             ";".join(ordered) or None, address(text(self.street), text(self.street_2)), text(self.city),
             state or text(self.state), code, _yes_no(text(self.sole)), _yes_no(text(self.subpart)), active, *place,
         ), mark  # fmt: skip
-
-    def place(self, fields) -> tuple[float | None, float | None]:
-        """Return longitude and latitude where the file has them and they are on the earth."""
-        return read_place(self.file, fields, self.places)
 
 
 def address(line_1: str | None, line_2: str | None) -> str | None:
