@@ -193,3 +193,90 @@ def test_a_trace_is_seen():
     assert traces("cd /" + "work/main") == ["/" + "work/"]
     assert traces("https://" + "pypi." + "org/simple") == ["pypi." + "org"]
     assert traces("import work, tmp; a/work.py") == []
+
+
+# --- one way of reading what people write
+
+ENGINE = ROOT / "territory_plugin" / "engine"
+COMPUTING = {"alignment", "borders", "contiguity", "dissolve", "geodesy", "measures", "pieces", "report"}
+READERS = [
+    *sorted(file for file in ENGINE.glob("*.py") if file.stem not in COMPUTING),
+    *sorted((ROOT / "territory_plugin" / "gis").glob("*.py")),
+    *sorted((ROOT / "processing").rglob("*.py")),
+]
+COMPUTES = {
+    "sum", "nansum", "max", "nanmax", "min", "mean", "nanmean", "median", "percentile", "argmin", "argmax", "ceil",
+    "floor", "rint", "bit_length", "searchsorted", "len", "timestamp", "number", "integer", "nan_to_num",
+    "published_number", "count_nonzero",
+}  # fmt: skip
+"""Calls that give numbers, whatever they are given."""
+NUMBERS = {
+    "engine/apportionment.py": {"workload[region]", "quota[at]", "needs[at]", "shared_quota[at]", "seats[at]"},
+    "engine/claims.py": {"floor", "count"},
+    "engine/clinicians.py": {"npi", "number"},
+    "engine/errors.py": {"self"},
+    "engine/travel.py": {"inside[np.argmin(np.einsum('uh,u->h', np.square(minutes), weight).round(6))]"},
+    "engine/workload.py": {"heavy[0]"},
+    "algorithms/split_heavy_zips.py": {"shared[name][row]", "after"},
+    "algorithms/sum_providers_to_zips.py": {"count"},
+    "algorithms/travel_times.py": {"minutes[unit]", "km[unit]"},
+    "processing/base.py": {"index"},
+    "processing/imports.py": {"value"},
+    "processing/territory_outputs.py": {"total[row.territory]"},
+    "engine/newest.py": {"npi[:9]"},
+    "engine/nppes_rows.py": {"raw"},
+    "engine/npi.py": {"npi[:5]", "npi[5:]", "npi[:9]"},  # digits that were checked; this is the hot loop
+    "engine/reps.py": {"value"},
+    "gis/styles.py": {"value"},
+}
+"""What is a number already, by file: an array's element, or digits that were looked at."""
+
+
+def parsed_text(source, path):
+    """Return where code outside `engine/tables` may make numbers or ids of text."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in ("to_numeric", "zfill") or (called in ("float", "int") and isinstance(node.func, ast.Name)
+                                                 and node.args and not is_number(node.args[0], path)):  # fmt: skip
+            found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
+    return found
+
+
+def is_number(node, path):
+    """Answer whether an expression is one of numbers, as far as its form tells."""
+    if isinstance(node, (ast.Constant, ast.Compare)):
+        return True
+    if isinstance(node, ast.UnaryOp):
+        return is_number(node.operand, path)
+    if isinstance(node, ast.BinOp):
+        return is_number(node.left, path) or is_number(node.right, path)
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in ("min", "max", "round", "abs"):
+            return True
+        return called in COMPUTES
+    return any(path.endswith(file) and ast.unparse(node) in names for file, names in NUMBERS.items())
+
+
+def test_only_the_tables_room_reads_numbers_ids_and_zips_from_text():
+    assert [
+        complaint
+        for file in READERS
+        for complaint in parsed_text(file.read_text(encoding="utf-8"), file.relative_to(ROOT).as_posix())
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source", ["pd.to_numeric(column)", "text.zfill(5)", "float(text)", "int(row['zip'])", "int(match.group(1))",
+               "float(text.replace(',', ''))", "[float(share) for share in shares]"]
+)  # fmt: skip
+def test_a_reader_of_its_own_is_seen(source):
+    assert parsed_text(source, "territory_plugin/gis/frames.py")
+
+
+@pytest.mark.parametrize("source", ["float(x.sum())", "int((~lost).sum())", "float('inf')", "int(np.argmin(far))"])
+def test_arithmetic_is_none(source):
+    assert parsed_text(source, "territory_plugin/gis/frames.py") == []

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from datetime import date, timedelta
 from pathlib import Path
 
 from .audit import NO_NPI, Audit
 from .delimited import DELIMITERS, decode, header_key
 from .errors import Count, TerritoryError, name_some
-from .newest import day_number
 from .npi import ROUNDED_WAY_OUT, is_rounded, read_npi
+from .tables.dates import spreadsheet_day
 
 DATES = ("nppesdeactivationdate", "npideactivationdate", "deactivationdate")
 TITLE_ROWS = 10  # rows above the header, at most
 ALWAYS = 99_999_999  # the date of a deactivation without a date: no reactivation is later
-_FIRST_SERIAL, _LAST_SERIAL = 38_000, 80_000  # days since 1899-12-30 that a spreadsheet may show for a date: 2004 …
 
 
 def read_deactivated(
     names: Sequence[str], rows: Sequence[Sequence[object]], shown: str
 ) -> tuple[dict[bytes, int], Audit]:
-    """Return NPI → day of its deactivation, as `newest.day_number` has it, and the books.
+    """Return NPI → day of its deactivation, as `tables.dates.day_number` has it, and the books.
 
     Parameters
     ----------
@@ -123,7 +121,4 @@ def _day(value) -> int | None:
     text = "" if value is None else str(value).strip()
     if not text:
         return ALWAYS
-    whole = text.partition(".")[0]
-    if whole.isdigit() and _FIRST_SERIAL <= int(whole) <= _LAST_SERIAL:
-        return int((date(1899, 12, 30) + timedelta(days=int(whole))).strftime("%Y%m%d"))
-    return day_number(text) or None
+    return spreadsheet_day(text) or None

@@ -6,7 +6,6 @@ row is nine digits; dates are kept of the NPIs that are known to come again, or 
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Collection
 
@@ -16,26 +15,6 @@ from .npi import with_check_digit
 
 MOST_WATCHED = 1_000_000  # NPIs that are held as a set
 _STEP = 1 << 20
-_MONTH_FIRST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})(?!\d)")
-_YEAR_FIRST = re.compile(r"(\d{4})[/-]?(\d{1,2})[/-]?(\d{1,2})(?!\d)")
-
-
-def day_number(text: str) -> int:
-    """Return a date as a number that grows with it, 20200131; 0 where there is none that can be read.
-
-    >>> day_number("01/31/2020"), day_number("2020-01-31"), day_number("1/31/20"), day_number("soon"), day_number("")
-    (20200131, 20200131, 20200131, 0, 0)
-    """
-    match = _MONTH_FIRST.match(text)
-    if match:
-        month, day, year = (int(number) for number in match.groups())
-        year += 2000 if year < 100 else 0  # NPIs are given since 2005
-    else:
-        match = _YEAR_FIRST.match(text)
-        if not match:
-            return 0
-        year, month, day = (int(number) for number in match.groups())
-    return year * 10_000 + month * 100 + day if 1 <= month <= 12 and 1 <= day <= 31 else 0
 
 
 class History:

@@ -27,11 +27,12 @@ from .audit import (
 )  # fmt: skip
 from .delimited import DelimitedFile, Remembered, header_key, need_columns
 from .errors import TerritoryError
-from .newest import History, day_number
+from .newest import History
 from .npi import ROUNDED_WAY_OUT, halves, has_check_digit, is_rounded, lost_digits, read_npi
 from .published import MISFIT, NUMBERS_WAY_OUT, PADDED, is_withheld, read_zip
 from .spool import Spool
 from .states import COUNTRIES, state_code
+from .tables.dates import day_number
 from .tables.numbers import published_number
 from .tables.zip_lists import ZipFilter
 from .taxonomy import CodeFilter, label_of

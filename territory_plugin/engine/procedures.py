@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from .errors import TerritoryError, name_some
 from .tables.cells import cell_text
+from .tables.ids import with_zeros
 
 _CODE = re.compile(r"[0-9A-Z]{5}")
-_DIGITS = re.compile(r"[0-9]{1,5}")
 
 OFFICE, FACILITY = "O", "F"
 # Medicare's places of service that are paid at the facility rate; all others count as an office
-_FACILITY_CODES = frozenset((2, 19, 21, 22, 23, 24, 26, 31, 34, 41, 42, 51, 52, 53, 56, 61))
-_OFFICE_CODES = frozenset((*range(1, 21), 25, 27, 32, 33, 49, 50, 54, 55, 57, 58, 60, 62, 65, 66, 71, 72, 81, 99))
+_FACILITY = "02 19 21 22 23 24 26 31 34 41 42 51 52 53 56 61"
+_OFFICE = "01 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 20 25 27 32 33 49 50 54 55 57 58 60 62 65 66 71 72 81 99"
 _PLACES = {
     **dict.fromkeys(("o", "office", "officebased", "physicianoffice", "physiciansoffice", "doctorsoffice", "clinic",
                      "nonfacility", "independentclinic"), OFFICE),
@@ -34,8 +34,8 @@ def place_of_service(text: str) -> str | None:
     """
     code = re.match(r"\s*([0-9]{1,2})(?:\.0*)?\s*(?:[-–:].*)?$", text)
     if code:
-        two = int(code.group(1))
-        return FACILITY if two in _FACILITY_CODES else OFFICE if two in _OFFICE_CODES else None
+        two = with_zeros(code.group(1), 2)
+        return FACILITY if two in _FACILITY.split() else OFFICE if two in _OFFICE.split() else None
     return _PLACES.get(re.sub(r"[^a-z]", "", text.lower()))
 
 
@@ -46,7 +46,7 @@ def procedure_code(text: str) -> str:
     ('00142', 'J3301', '99213', '0001F')
     """
     bare = re.sub(r"\.0*$", "", (cell_text(text) or "").upper())
-    return bare.zfill(5) if _DIGITS.fullmatch(bare) else bare
+    return with_zeros(bare, 5)
 
 
 def is_procedure_code(code: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from ..errors import TerritoryError, name_some
 from .cells import cell_text
@@ -25,6 +25,10 @@ _NAMED = (
 )
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4}|\d{2})")
 _EITHER = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})")
+
+_PUBLISHED_MONTH_FIRST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})(?!\d)")
+_PUBLISHED_YEAR_FIRST = re.compile(r"(\d{4})[/-]?(\d{1,2})[/-]?(\d{1,2})(?!\d)")
+_FIRST_SERIAL, _LAST_SERIAL = 38_000, 80_000  # days since 1899-12-30 that a spreadsheet shows for a date: 2004 …
 
 
 def read_dates(values: Sequence[object], called: str) -> list[date | None]:
@@ -124,3 +128,34 @@ def _all_dates(either, month: int, day: int) -> dict[int, date] | None:
     """Return the dates of rows whose numbers stand in some order, or None where one is no date then."""
     found = {row: _date(numbers[2], numbers[month], numbers[day]) for row, numbers in either.items()}
     return None if None in found.values() else found
+
+
+def day_number(text: str) -> int:
+    """Return a date as a number that grows with it, 20200131; 0 where there is none that can be read.
+
+    >>> day_number("01/31/2020"), day_number("2020-01-31"), day_number("1/31/20"), day_number("soon"), day_number("")
+    (20200131, 20200131, 20200131, 0, 0)
+    """
+    match = _PUBLISHED_MONTH_FIRST.match(text)
+    if match:
+        month, day, year = (int(number) for number in match.groups())
+        year += 2000 if year < 100 else 0  # NPIs are given since 2005
+    else:
+        match = _PUBLISHED_YEAR_FIRST.match(text)
+        if not match:
+            return 0
+        year, month, day = (int(number) for number in match.groups())
+    return year * 10_000 + month * 100 + day if 1 <= month <= 12 and 1 <= day <= 31 else 0
+
+
+def spreadsheet_day(text: str) -> int:
+    """Return a day as `day_number` does; a spreadsheet's count of days since 1899 is one, too.
+
+    >>> spreadsheet_day("45678"), spreadsheet_day("45678.0"), spreadsheet_day("1/21/2025")
+    (20250121, 20250121, 20250121)
+    """
+    whole = text.partition(".")[0]
+    if whole.isdigit() and _FIRST_SERIAL <= int(whole) <= _LAST_SERIAL:
+        found = date(1899, 12, 30) + timedelta(days=int(whole))
+        return found.year * 10_000 + found.month * 100 + found.day
+    return day_number(text)

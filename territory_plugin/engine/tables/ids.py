@@ -118,6 +118,15 @@ def _by_key(names, key) -> dict[str, list[str]]:
     return groups
 
 
+def with_zeros(text: str, width: int) -> str:
+    """Return digits with the zeros in front that a spreadsheet has taken away; anything else as it is.
+
+    >>> with_zeros("142", 5), with_zeros("J3301", 5)
+    ('00142', 'J3301')
+    """
+    return text.zfill(width) if text.isascii() and text.isdigit() else text
+
+
 def one_value_each(keys: Sequence[str | None], values: Sequence[object], called: str) -> dict[str, object]:
     """Return value by key; a key may come twice with one value, never with two.
 
