@@ -226,7 +226,7 @@ NUMBERS = {
     "engine/newest.py": {"npi[:9]"},
     "engine/nppes_rows.py": {"raw"},
     "engine/npi.py": {"npi[:5]", "npi[5:]", "npi[:9]"},  # digits that were checked; this is the hot loop
-    "engine/reps.py": {"value"},
+    "engine/reps_table.py": {"value"},
     "gis/styles.py": {"value"},
 }
 """What is a number already, by file: an array's element, or digits that were looked at."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
-from healthcare_territories.territory_plugin.engine.reps import Rep, follow_today, read_reps
+from healthcare_territories.territory_plugin.engine.reps import Rep, follow_today
+from healthcare_territories.territory_plugin.engine.reps_table import read_reps
 from healthcare_territories.territory_plugin.engine.unit_names import UnitNames
 
 TODAY = {"60601": "0101", "60602": "0102", "60603": "0103", "60604": None}

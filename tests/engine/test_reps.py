@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import shapely
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
-from healthcare_territories.territory_plugin.engine.reps import Rep, find_columns, read_reps
+from healthcare_territories.territory_plugin.engine.reps import Rep
+from healthcare_territories.territory_plugin.engine.reps_table import find_columns, read_reps
 from healthcare_territories.tests.engine.pictures import squares
 
 POLYGONS, LETTERS = squares("ABCD\nEFGH")
