@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import time
 from dataclasses import dataclass, replace
@@ -12,14 +11,12 @@ from pathlib import Path
 
 from qgis.core import (
     Qgis,
-    QgsDataSourceUri,
     QgsFeature,
     QgsFeatureSink,
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDistance,
     QgsProcessingParameterEnum,
     QgsProcessingParameterNumber,
@@ -32,6 +29,8 @@ from qgis.PyQt.QtGui import QIcon
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, stop_if
+from . import unforeseen
+from .files import DATABASES, FilePlace, changed, file_behind, remove, sink_of, writable
 
 VECTOR = QgsProcessing.SourceType.TypeVector
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
@@ -134,6 +133,16 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters, context):
         """Say everything that is wrong with the parameters at once, before anything runs."""
+        try:
+            return self.check(parameters, context)
+        except TerritoryError as error:
+            return False, str(error)
+        except Exception as error:  # QGIS has nothing that catches it here: qgis_process would abort
+            step = self.tr("Checking the parameters")
+            return False, unforeseen.message(error, self, step, self.tr("Nothing was written."))
+
+    def check(self, parameters, context):
+        """Return whether the parameters are fine, and everything that is wrong with them."""
         self.parameters, self.context, self.feedback, self.kept = dict(parameters), context, None, {}
         complaints = []
         for definition in self.parameterDefinitions():
@@ -271,8 +280,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = dict(parameters), context, feedback
         self.kept = {}  # layers that sources of our own stand on
-        self.outputs, self.begun, self.writing = {}, [], False
-        self.text, self.told = "", 0.0
+        self.outputs, self.begun, self.pages, self.writing = {}, [], [], False
+        self.text, self.step, self.told = "", "", 0.0
         try:
             results = self.compute()
             for output in self.begun:
@@ -281,9 +290,15 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         except Cancelled:
             self.discard()
             return {}
-        except TerritoryError as error:
-            self.discard()
-            raise QgsProcessingException(str(error)) from error
+        except (TerritoryError, QgsProcessingException) as error:
+            raise QgsProcessingException("\n".join([str(error), *self.discard()])) from error
+        except Exception as error:  # a person gets words, whatever happened; the traceback is in QGIS's log
+            left = self.discard()
+            became = " ".join(left) or self.tr("Nothing was written, or what was begun is taken back.")
+            told = unforeseen.message(error, self, self.step, became)
+            if feedback.isCanceled():  # what works on after a cancel may stumble over the half that it was given
+                return {}
+            raise QgsProcessingException(told) from error
 
     def compute(self) -> dict:
         """Compute and write; return the outputs."""
@@ -292,6 +307,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def progress(self, fraction: float, text: str = "") -> None:
         """Move the progress bar and say what is being done: each new phase, and news of it every other second."""
         self.feedback.setProgress(100 * fraction)
+        self.step = text or self.step
         now, is_other_phase = time.monotonic(), text.partition(",")[0] != self.text.partition(",")[0]
         if text and text != self.text and (is_other_phase or now - self.told > 2):
             self.text, self.told = text, now
@@ -330,17 +346,48 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         self.begun.append(OutputLayer(name, sink, destination, fields))
         return self.begun[-1]
 
-    def discard(self):
-        """Take back what was written of outputs that will not be finished: a part would pass for the whole."""
-        self.outputs = {}
+    def page(self, name) -> str:
+        """Return the file asked for in a parameter for a page, which is taken back if the run fails; "" for none."""
+        path = self.parameterAsFileOutput(self.parameters, name, self.context)
+        if path:
+            self.pages.append((name, Path(path), changed(Path(path))))
+        return path
+
+    def discard(self) -> list[str]:
+        """Take back what was written of outputs that will not be finished: a part would pass for the whole.
+
+        Returns
+        -------
+        list of str
+            What could not be taken back, a sentence each.
+        """
+        self.outputs, left = {}, []
         for output in self.begun:
             output.close()
-            place = file_behind(self.parameters.get(output.name))
-            if place is not None and place.table:
-                ogr = QgsProviderRegistry.instance().providerMetadata("ogr")
-                ogr.createConnection(str(place.path), {}).dropVectorTable("", place.table)
-            elif place is not None:
-                place.path.unlink(missing_ok=True)
+            given = file_behind(self.parameters.get(output.name))
+            # QGIS adds an extension to a name without a known one: what it has written is what goes
+            place = given if given is None or given.table else file_behind(output.destination.partition("|")[0])
+            if place is not None:
+                left += self.take_back(output.name, place)
+            elif given is None and self.is_in_database(output.name):
+                left.append(self.tr("The table of {} is not complete: delete it.").format(output.name))
+        for name, path, before in self.pages:
+            if changed(path) != before:
+                left += self.take_back(name, FilePlace(path))
+        return left
+
+    def take_back(self, name, place) -> list[str]:
+        """Delete what was written of an output; return a sentence when it stays."""
+        try:
+            remove(place)
+        except Exception as error:  # another program may hold the file: that must not hide why the run failed
+            unforeseen.log(error, self, self.step)
+            return [self.tr("{} is not complete and could not be deleted: {}.").format(name, place.path)]
+        return []
+
+    def is_in_database(self, name) -> bool:
+        """Answer whether an output goes to a table of a database."""
+        return str(sink_of(self.parameters.get(name)) or "").startswith(DATABASES)
 
     def beside(self, own, added):
         """Return the layer's own fields and the added ones; tell under which name an own one that clashes is kept."""
@@ -350,14 +397,26 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return fields, renamed
 
     def postProcessAlgorithm(self, context, feedback):
-        """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now."""
-        for destination, style in self.outputs.values():
+        """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now.
+
+        The layers are complete by now: one that cannot be styled stays, and that is told.
+        """
+        for name, (destination, style) in self.outputs.items():
+            self.style(name, destination, style, context, feedback)
+        return {}
+
+    def style(self, name, destination, style, context, feedback):
+        """Style one output; tell when that fails."""
+        try:
             layer = QgsProcessingUtils.mapLayerFromString(destination, context)
             if layer is not None:
                 gis.styles.keep(layer, style)
             if context.willLoadLayerOnCompletion(destination):
                 gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(destination), style)
-        return {}
+        except Exception as error:
+            step = self.tr("Styling {}").format(name)
+            became = self.tr("All layers are written and complete; {} has no style.").format(name)
+            feedback.reportError(unforeseen.message(error, self, step, became))
 
 
 @dataclass
@@ -478,45 +537,6 @@ def with_widget(parameter, kind):
     """Return the parameter, with a widget that `territory_plugin.gui` registers for it in the desktop."""
     parameter.setMetadata({**parameter.metadata(), "widget_wrapper": {"widget_type": f"territories:{kind}"}})
     return parameter
-
-
-@dataclass(frozen=True)
-class FilePlace:
-    """A file, or one table in it.
-
-    Attributes
-    ----------
-    path : Path
-    table : str, optional
-        None is the whole file: what is written there replaces all tables.
-    """
-
-    path: Path
-    table: str | None = None
-
-    def replaces(self, other: FilePlace) -> bool:
-        """Answer whether writing here destroys what lies at the other place."""
-        same = self.path.resolve() == other.path.resolve()
-        return same and (None in (self.table, other.table) or self.table.lower() == other.table.lower())
-
-
-def file_behind(destination) -> FilePlace | None:
-    """Return the file that an output parameter's value means, or None when it is none."""
-    if isinstance(destination, QgsProcessingOutputLayerDefinition):
-        destination = destination.sink.staticValue()
-    text = str(destination or "")
-    if text.startswith("ogr:"):
-        uri = QgsDataSourceUri(text[len("ogr:") :])
-        return FilePlace(Path(uri.database()), uri.table()) if uri.database() else None
-    outside = (QgsProcessing.TEMPORARY_OUTPUT, "memory:", "postgres:", "spatialite:", "mssql:")
-    return None if not text or text.startswith(outside) else FilePlace(Path(text))
-
-
-def writable(path: Path) -> bool:
-    """Answer whether a file can be written there."""
-    if path.exists():
-        return path.is_file() and os.access(path, os.W_OK)
-    return path.parent.is_dir() and os.access(path.parent, os.W_OK)
 
 
 def shares_of(text: str) -> list[float]:

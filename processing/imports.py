@@ -290,11 +290,11 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             self.feedback.pushInfo(audit.sentence())
             for text, count in audit.notes.items():
                 self.feedback.pushInfo(f"{audit.title}: {count:,} {text}.")
-        page = self.parameterAsFileOutput(self.parameters, "AUDIT", self.context)
+        page = self.page("AUDIT")
         if page:
             engine.audit.write_html(page, audits, self.displayName())
             results["AUDIT"] = page
-        plain = self.parameterAsFileOutput(self.parameters, "AUDIT_JSON", self.context)
+        plain = self.page("AUDIT_JSON")
         if plain:
             engine.audit.write_json(plain, audits)
             results["AUDIT_JSON"] = plain

@@ -26,6 +26,22 @@ MODELS = Path(__file__).resolve().parent / "models"
 class TerritoriesProvider(QgsProcessingProvider):
     """Offers the algorithms and the shipped models."""
 
+    ALGORITHMS = (
+        ImportNppes,
+        ImportClinicians,
+        AddClaimsVolume,
+        JoinAccounts,
+        AggregatePractices,
+        WeightProviders,
+        SumProvidersToZips,
+        SplitHeavyZips,
+        BuildAdjacencyGraph,
+        TravelTimes,
+        BalanceTerritories,
+        RebalanceTerritories,
+        EvaluateTerritories,
+    )
+
     def id(self):
         return "territories"
 
@@ -36,21 +52,7 @@ class TerritoriesProvider(QgsProcessingProvider):
         return QIcon(str(ROOT / "icons" / "territories.svg"))
 
     def loadAlgorithms(self):
-        for algorithm in (
-            ImportNppes,
-            ImportClinicians,
-            AddClaimsVolume,
-            JoinAccounts,
-            AggregatePractices,
-            WeightProviders,
-            SumProvidersToZips,
-            SplitHeavyZips,
-            BuildAdjacencyGraph,
-            TravelTimes,
-            BalanceTerritories,
-            RebalanceTerritories,
-            EvaluateTerritories,
-        ):
+        for algorithm in self.ALGORITHMS:
             self.addAlgorithm(algorithm())
         for path in sorted(MODELS.glob("*.model3")):
             model = QgsProcessingModelAlgorithm()

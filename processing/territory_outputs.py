@@ -190,7 +190,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         results = {"OUTPUT": self.write_polygons(market, territory, full, shapes, colours, also or {})}
         if self.parameterDefinition("ASSIGNMENT") is not None:
             results["ASSIGNMENT"] = self.write_units(market, territory, colours)
-        report = self.parameterAsFileOutput(self.parameters, "REPORT", self.context)
+        report = self.page("REPORT")
         if report:
             engine.report.write_report(report, full, asdict(overall), tolerance, sections=sections)
             results["REPORT"] = report

@@ -421,7 +421,7 @@ class WeightProviders(TerritoriesAlgorithm):
             )
         )
         results = {"TOP_1_PCT": spread.top_1_pct}
-        page = self.parameterAsFileOutput(self.parameters, "SUMMARY", self.context)
+        page = self.page("SUMMARY")
         if page:
             field = self.string("NAME_FIELD")
             names = layer.texts(field) if field else [None] * len(layer)
