@@ -8,7 +8,7 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
-from qgis.core import Qgis, QgsMessageLog
+from qgis.core import Qgis, QgsApplication, QgsMessageLog
 from qgis.PyQt.QtCore import QT_VERSION_STR
 
 METADATA = Path(__file__).resolve().parent.parent / "metadata.txt"
@@ -41,9 +41,17 @@ def message(error: Exception, algorithm, step: str, became: str) -> str:
 
 def log(error: Exception, algorithm, step: str) -> None:
     """Write the traceback of an error into QGIS's message log."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    told = f"{algorithm.id()}, at “{step or 'the beginning'}” ({versions()})\n{text}"
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if QgsApplication.platform() == "qgis_process":  # which prints its log among what it tells: the places will do
+        trace = f"{in_a_line(error)} {places(error)}"
+    told = f"{algorithm.id()}, at “{step or 'the beginning'}” ({versions()})\n{trace}"
     QgsMessageLog.logMessage(told, TAG, Qgis.MessageLevel.Critical)
+
+
+def places(error: Exception) -> str:
+    """Return where an error rose, the innermost place first, in a line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
 
 
 def in_a_line(error: Exception) -> str:

@@ -184,4 +184,6 @@ def test_qgis_process_says_it_in_words(qgis_profile, tmp_path, sample):
     })  # fmt: skip
     assert done.status == 1
     assert "ZeroDivisionError: division by zero." in done.messages and "Please report it" in done.messages
+    assert "Traceback" not in done.messages
+    assert "contiguity.py" in done.messages  # the message log is printed, too: with the places, in a line
     assert not output.exists()
