@@ -12,6 +12,40 @@ from .errors import Count, TerritoryError, name_some
 from .tables.numbers import read_numbers
 
 SIZE_SCALES = ("none", "linear", "sqrt", "log", "bands")
+MOST, LEAST = 1e290, 1e-290
+"""Sums that still can be squared over a map, and divided among its units."""
+
+
+def refuse_extremes(values: np.ndarray, name: str, labels: Sequence[object]) -> None:
+    """Raise an error where numbers are too large to be added up, or so small that nothing is left when divided.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float, shape (n,)
+        NaN is passed over.
+    name : str
+        Of the field, for the message.
+    labels : sequence, shape (n,)
+        What the message calls the features.
+
+    Raises
+    ------
+    TerritoryError
+    """
+    size = np.where(np.isnan(values), 0.0, np.abs(values))
+    largest = float(size.max(initial=0.0))
+    if largest > MOST / max(len(size), 1):
+        worst = np.argsort(-size, kind="stable")[: int((size > largest / 1e6).sum())]
+        named = name_some(f"{labels[at]} ({values[at]:.6g})" for at in worst.tolist())
+        raise TerritoryError(
+            f"“{name}” holds numbers too large to be added up, at {named}. Correct them, or use a larger unit."
+        )
+    if 0 < largest < LEAST:
+        named = name_some(f"{labels[at]} ({values[at]:.6g})" for at in np.flatnonzero(size).tolist())
+        raise TerritoryError(
+            f"“{name}” holds nothing but numbers too small to be divided, at {named}. Use a smaller unit, such as a "
+            "millionth."
+        )
 
 
 def specialty_weights(

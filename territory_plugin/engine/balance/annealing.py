@@ -202,7 +202,8 @@ def _sweep(
         source_square = pull[source] * (sx * sx + sy * sy + sz * sz) / source_weight if source_weight > 1e-12 else 0.0
         sink_weight = weight[sink] + m
         tx, ty, tz = sum_x[sink] + m * x, sum_y[sink] + m * y, sum_z[sink] + m * z
-        sink_square = pull[sink] * (tx * tx + ty * ty + tz * tz) / sink_weight
+        # nothing weighs anything where travel does not count
+        sink_square = pull[sink] * (tx * tx + ty * ty + tz * tz) / sink_weight if sink_weight > 0.0 else 0.0
         change += square[source] + square[sink] - source_square - sink_square
         for term in terms:
             change += term.change((unit,), source, sink)

@@ -19,6 +19,7 @@ from .objective import Weights
 from .passing import solve_in_reach
 from .plan import Plan
 from .rules import NO_RULES, Rules
+from .scaling import in_usual_units, plan_in_units, proof_in_units
 from .travel_bound import travel_bound
 from .watch import Watch
 
@@ -47,7 +48,8 @@ def certificates(
     TerritoryError
         As `balance_territories`.
     """
-    return case_of(graph, territories, workload, tolerance, rules).proof
+    graph, rules = in_usual_units(graph, workload, rules)
+    return proof_in_units(case_of(graph, territories, workload, tolerance, rules).proof, rules.unit)
 
 
 def balance_territories(
@@ -124,9 +126,10 @@ def balance_territories(
         raise TerritoryError(f"Effort '{effort}' is not known: choose one of {', '.join(EFFORTS)}.")
     watch = Watch(time_limit, progress, cancelled, keeps=on_cancel == "best")
     progress(0.0, "Checking what is possible")
+    given, (graph, rules) = graph, in_usual_units(graph, workload, rules)
     case = case_of(graph, territories, workload, tolerance, rules)
     if certified is not None:
-        certified(case.proof)
+        certified(proof_in_units(case.proof, rules.unit))
     problems = [case.problem(at) for at in range(len(case.regions))]
     weights = Weights(boundary=Weights.boundary * boundary)
 
@@ -160,5 +163,7 @@ def balance_territories(
             graph, plan, workload=workload, progress=watch.part(0.85, 1.0).progress, cancelled=cancelled
         )
         plan = replace(plan, travel_bound=bound)
+    if graph is not given:
+        plan = plan_in_units(plan, given, workload, rules.unit)
     progress(1.0, "Balanced")
     return plan

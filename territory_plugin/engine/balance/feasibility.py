@@ -158,7 +158,8 @@ def duties(
         for at in np.flatnonzero(frozen).tolist()
         if not (fixed == at).any()
     ]
-    wrong += _limits_that_clash(names, loads, fixed, least, most)
+    unit = rules.unit
+    wrong += _limits_that_clash(names, loads * unit, fixed, least * unit, most * unit)
 
     barred, gave = _barred(rules, position, nodes, k, distance, wrong, fixed, names)
     if wrong:

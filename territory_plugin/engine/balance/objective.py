@@ -180,7 +180,7 @@ class WorkingPartition:
         """
         before = after = 0.0
         for territory, sign in ((source, -1.0), (sink, 1.0)):
-            if not self.pull[territory]:
+            if not self.pull[territory] or not self.weight[territory] > 0.0:  # 0 where travel does not count
                 continue
             x, y, z = self.sum_x[territory], self.sum_y[territory], self.sum_z[territory]
             before += (x * x + y * y + z * z) / self.weight[territory]

@@ -174,25 +174,30 @@ def reach_text(case: Case, problem: Problem, shares: Shares, names: Sequence[str
     out = "Raise the limit, or move homes or locks." if limit else "Take bans back, or move homes or locks."
     if not some:
         return f"No plan that keeps {_kept(case)} has all territories nearer to their targets than {off}. {out}"
-    part = shares.workload / float(problem.target[some].sum())
+    part, workload = shares.workload / float(problem.target[some].sum()), amount(shares.workload * case.rules.unit)
     who = name_some(names[at] for at in some) + (" together" if len(some) > 1 else "")
     verb, their = ("have", "their targets") if len(some) > 1 else ("has", "its target")
     if shares.crowded:
-        why = f"{who} {verb} to take {shares.workload:,.0f}, {part:.2f} times {their}, which nobody else reaches"
+        why = f"{who} {verb} to take {workload}, {part:.2f} times {their}, which nobody else reaches"
     else:
         verb = "reach" if len(some) > 1 else "reaches"
-        why = f"{who} {verb} no more than {shares.workload:,.0f}, {part:.2f} times {their}"
+        why = f"{who} {verb} no more than {workload}, {part:.2f} times {their}"
     return f"{why}: every plan that keeps {_kept(case)} leaves a territory {off} off. {out}"
+
+
+def amount(workload: float) -> str:
+    """Return a workload as text, with decimals where they are all that there is."""
+    return f"{workload:,.0f}" if workload >= 100 else f"{workload:,.3g}"
 
 
 def minima_out_of_reach(case: Case, problem: Problem, names: Sequence[str]) -> list[str]:
     """Return the reps whose minimum is more than they reach, in sentences."""
     if problem.least is None:
         return []
-    reached = np.einsum("ut,u->t", reachable(problem), problem.workload)
+    reached, unit = np.einsum("ut,u->t", reachable(problem), problem.workload), case.rules.unit
     return [
-        f"{names[at]} reaches {reached[at]:,.6g}, its minimum is {problem.least[at]:,.6g}: no plan that keeps "
-        f"{_kept(case)} holds it. Lower it, or move the home."
+        f"{names[at]} reaches {reached[at] * unit:,.6g}, its minimum is {problem.least[at] * unit:,.6g}: no plan that "
+        f"keeps {_kept(case)} holds it. Lower it, or move the home."
         for at in np.flatnonzero(reached < problem.least * (1 - 1e-9)).tolist()
     ]
 

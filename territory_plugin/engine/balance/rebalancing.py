@@ -27,6 +27,7 @@ from .plan import Plan, is_nearer
 from .problem import Problem
 from .reshaping import COMPACTNESS, FOUNDINGS, reshape, starting_assignment
 from .rules import NO_RULES, Rules
+from .scaling import in_usual_units, plan_in_units
 from .search import MANY_UNITS
 from .solve import solve
 from .watch import Silent, Watch
@@ -171,6 +172,8 @@ def rebalance_territories(
         raise TerritoryError(f"Effort '{effort}' is not known: choose one of {', '.join(EFFORTS)}.")
     watch = Watch(time_limit, progress, cancelled)
     progress(0.0, "Checking what is possible")
+    given, (graph, rules) = graph, in_usual_units(graph, workload, rules, weight)
+    unit = rules.unit
     remove, told, searching = tuple(remove), [], watch.part(0.0, 0.85 if bound_disruption else 1.0)
 
     def wanted(gone: Sequence[str]) -> _Today:
@@ -207,6 +210,8 @@ def rebalance_territories(
     if bound_disruption:
         result = replace(result, whole_bound=job.whole_bound(found, tolerance, watch.part(0.85, 1.0)))
     result.messages.extend(job.beside_flow(result))
+    if graph is not given:
+        result = replace(result, plan=plan_in_units(result.plan, given, workload, unit))
     progress(1.0, "Rebalanced")
     return result
 
@@ -251,6 +256,7 @@ def trade_off(
         `disruption` (what that plan uses), as shares.
     """
     watch = Watch(None, progress, cancelled)
+    graph, rules = in_usual_units(graph, workload, rules, weight)
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, "quick")
     rules, _, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.2))
@@ -303,6 +309,8 @@ class _Today:
         Territories that are new.
     donor : dict of str to str
         New territories that are split off from a named one.
+    unit : float
+        As `Rules.unit`.
     """
 
     def __init__(self, graph, current, workload, add, remove, merge, split, rules) -> None:
@@ -312,7 +320,7 @@ class _Today:
         load: dict[str, float] = {}
         for unit, name in self.was.items():
             load[name] = load.get(name, 0.0) + float(graph.nodes[unit].get(workload) or 0.0)
-        self.load, self.messages, self.donor = load, [], {}
+        self.load, self.messages, self.donor, self.unit = load, [], {}, rules.unit
         existing = sorted(load, key=natural)
         asked = [*remove, *split, *(name for group in merge for name in group)]
         unknown = [name for name in asked if name not in load]
@@ -814,25 +822,26 @@ class _Job:
     def _why(self, plan: Plan, was, new, moved, low, high, elsewhere) -> dict:
         """Return why each unit changes hands."""
         locked = {unit for rep in self.today.reps for unit in rep.must_have} | {rep.home for rep in self.today.reps}
-        wanted, load = set(plan.names), self.today.load
+        wanted, load, unit = set(plan.names), self.today.load, self.today.unit
         why = {}
-        for unit, old, now, moves in zip(plan.units, was, new, moved):
+        for node, old, now, moves in zip(plan.units, was, new, moved):
             if not moves:
                 continue
             if old is None:
-                why[unit] = "had no territory"
-            elif unit in locked:
-                why[unit] = f"{now} must have it"
+                why[node] = "had no territory"
+            elif node in locked:
+                why[node] = f"{now} must have it"
             elif old not in wanted:
-                why[unit] = f"{old} is given up"
+                why[node] = f"{old} is given up"
             elif old in elsewhere:
-                why[unit] = f"{old} lies elsewhere now"
+                why[node] = f"{old} lies elsewhere now"
             elif now in self.today.fresh:
-                why[unit] = f"{now} is new"
+                why[node] = f"{now} is new"
             elif load[old] > high[old] > 0:
-                why[unit] = f"{old} holds {load[old]:,.6g}, and may hold {high[old]:,.6g}"
+                why[node] = f"{old} holds {load[old] * unit:,.6g}, and may hold {high[old] * unit:,.6g}"
             elif load.get(now, 0.0) < low[now]:
-                why[unit] = f"{now} holds {load.get(now, 0.0):,.6g}, and should hold {low[now]:,.6g}"
+                held, least = load.get(now, 0.0) * unit, low[now] * unit
+                why[node] = f"{now} holds {held:,.6g}, and should hold {least:,.6g}"
             else:
-                why[unit] = f"{old} passes on to {now} what others need"
+                why[node] = f"{old} passes on to {now} what others need"
         return why

@@ -66,6 +66,8 @@ class Rules:
         What becomes of a unit that outweighs a territory: one of its own, or a part of one that is over target.
     bridge : bool
         Whether parts of a region whose borders are closed are bridged when only others' land joins them.
+    unit : float
+        What 1 of the workload is in the unit that the person knows: messages multiply by it.
     """
 
     reps: tuple[Rep, ...] = ()
@@ -77,6 +79,7 @@ class Rules:
     most_travel: float | None = None
     oversize: str = "own"
     bridge: bool = True
+    unit: float = 1.0
 
 
 NO_RULES = Rules()
