@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from qgis.core import (
     Qgis,
     QgsFeature,
@@ -240,6 +241,15 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def read(self, name, called, geometry=None):
         """Return the layer given for a parameter, read; `called` is its name in messages."""
         return gis.frames.read_layer(self.source(name), called, self.context, self.feedback, geometry=geometry)
+
+    def summable(self, layer, names, labels=None):
+        """Return columns of numbers that can be added up, shape (n, m); NaN where there is none."""
+        labels = [f"row {row + 1}" for row in range(len(layer))] if labels is None else labels
+        values = np.zeros((len(layer), len(names)))
+        for at, name in enumerate(names):
+            values[:, at] = layer.numbers(name, labels)
+            engine.workload.refuse_extremes(values[:, at], name, labels)
+        return values
 
     def string(self, name) -> str:
         return self.parameterAsString(self.parameters, name, self.context)

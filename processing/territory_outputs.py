@@ -127,7 +127,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         """Return the workload of each unit: the field's own, or the composite index of several."""
         columns = []
         for name in names:
-            column = layer.numbers(name, units)
+            column = self.summable(layer, [name], units)[:, 0]
             absent = np.isnan(column)
             if absent.any():
                 self.feedback.pushWarning(
@@ -263,7 +263,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             field = gis.fields.PROVIDERS.name
         if not field:
             return None
-        return engine.measures.sum_by_territory(np.nan_to_num(layer.numbers(field)), territory)
+        return engine.measures.sum_by_territory(np.nan_to_num(self.summable(layer, [field])[:, 0]), territory)
 
     def tell(self, full, overall):
         """Say in the log how the plan came out and which territories need a look."""

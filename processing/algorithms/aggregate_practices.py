@@ -104,7 +104,7 @@ class AggregatePractices(TerritoriesAlgorithm):
         entity = self.string("ENTITY_FIELD")
         frame["counts"] = [text != engine.nppes_rows.ORGANISATION for text in layer.texts(entity)] if entity else True
         names = self.strings("SUM_FIELDS")
-        values = np.column_stack([layer.numbers(name) for name in names] or [np.zeros((len(layer), 0))])
+        values = self.summable(layer, names)
         self.progress(0.4, self.tr("Grouping"))
         practice, alone = engine.practices.practice_keys(
             frame["organisation"], frame["address"], frame["zip"], by=self.choice("GROUP_BY"),

@@ -129,10 +129,11 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
                     Count(outside), len(own)
                 )
             )
+        measures = self.strings("BREAKDOWN_MEASURES")
         table = engine.breakdown.break_down(
             own,
             {name: providers.texts(name) for name in self.strings("BREAKDOWN_FIELDS")},
-            {name: providers.numbers(name) for name in self.strings("BREAKDOWN_MEASURES")},
+            dict(zip(measures, self.summable(providers, measures).T)),
         )
         return self.write(
             "BREAKDOWN", gis.fields.columns(*gis.fields.BREAKDOWN), gis.fields.NO_GEOMETRY, market.layer.crs,

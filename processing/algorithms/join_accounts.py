@@ -120,7 +120,7 @@ class JoinAccounts(TerritoriesAlgorithm):
         accounts = gis.frames.read_layer(account_source, "The account layer", self.context, self.feedback,
                                          geometry="any", keys=keys)  # fmt: skip
         names = self.strings("SUM_FIELDS")
-        values = np.column_stack([accounts.numbers(name) for name in names] or [np.zeros((len(accounts), 0))])
+        values = self.summable(accounts, names)
         self.progress(0.3, self.tr("Matching"))
         if by == "location":
             account, target, reason = self.by_location(layer, accounts, polygons)

@@ -264,7 +264,7 @@ class RebalanceTerritories(RulesAlgorithm):
         field = self.accounts_field(market.layer)
         if not field:
             return None
-        accounts = np.nan_to_num(market.layer.numbers(field, market.units))
+        accounts = np.nan_to_num(self.summable(market.layer, [field], market.units)[:, 0])
         if (accounts < 0).any():
             raise TerritoryError(
                 f"“{field}” is negative at units {name_some(np.array(market.units, dtype=object)[accounts < 0])}: "

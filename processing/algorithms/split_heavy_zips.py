@@ -131,7 +131,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
 
     def amounts(self, layer, field, labels=None):
         """Return a column of numbers of at least 0; NULL counts as 0."""
-        values = np.nan_to_num(layer.numbers(field, labels))
+        values = np.nan_to_num(self.summable(layer, [field], labels)[:, 0])
         if (values < 0).any():
             names = labels or [f"row {row + 1}" for row in range(len(values))]
             raise TerritoryError(
@@ -201,7 +201,8 @@ class SplitHeavyZips(TerritoriesAlgorithm):
     def unit_rows(self, layer, units, workload, unit, weights, division):
         """Return the fields and the rows of the units, pieces in the place of their ZIP."""
         zip_field, workload_field = self.string("ZIP_FIELD"), self.string("WORKLOAD_FIELD")
-        shared = {name: layer.numbers(name, units) for name in (workload_field, *self.strings("SHARED_FIELDS"))}
+        names = (workload_field, *self.strings("SHARED_FIELDS"))
+        shared = dict(zip(names, self.summable(layer, names, units).T))
         counted = {
             name for name in shared
             if name != workload_field and layer.fields.field(name).isNumeric()

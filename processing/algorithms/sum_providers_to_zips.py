@@ -90,7 +90,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         points = gis.frames.points_of(providers, self.context)
         raw = providers.texts(zip_field) if zip_field else None
         sums = self.strings("WORKLOAD_FIELDS")
-        values = np.column_stack([providers.numbers(name) for name in sums] or [np.zeros((len(providers), 0))])
+        values = self.summable(providers, sums)
         self.warn_of_gaps(values, sums)
         self.progress(0.3, self.tr("Reading ZIP polygons"))
         zip_source = self.source("ZIPS")

@@ -230,7 +230,8 @@ class WeightProviders(TerritoriesAlgorithm):
         patterns, specialty = self.specialty(layer, notes)
         size, missing_sizes = self.size(layer, notes)
         value = self.value(layer, notes)
-        workload = specialty * size * value
+        with np.errstate(over="ignore"):  # refused below
+            workload = specialty * size * value
         calls = self.choice("WORKLOAD_IS") == "calls"
         plan = [[] for _ in layer.features]
         if calls:
@@ -242,6 +243,7 @@ class WeightProviders(TerritoriesAlgorithm):
         expression = self.string("WORKLOAD_EXPRESSION")
         if expression:
             workload = self.by_expression(expression, source, layer, factors)
+        engine.workload.refuse_extremes(workload, "workload", [f"row {row + 1}" for row in range(len(layer))])
         self.progress(0.8, self.tr("Writing"))
         rows = (
             ([*feature.attributes(), *factor, load, "; ".join(note) or None, *call], feature.geometry())
@@ -342,7 +344,7 @@ class WeightProviders(TerritoriesAlgorithm):
         field = self.string("SIZE_FIELD")
         if not field:
             return np.ones(len(layer)), 0
-        sizes = layer.numbers(field)
+        sizes = self.summable(layer, [field])[:, 0]
         matrix, _ = engine.tables.numbers.require_numbers(self.matrix("SIZE_BANDS"), self.tr("“Size bands”"))
         cap = self.number("SIZE_CAP") if self.parameters.get("SIZE_CAP") is not None else None
         missing = self.choice("MISSING_SIZE")
@@ -368,7 +370,7 @@ class WeightProviders(TerritoriesAlgorithm):
         names = self.strings("VALUE_FIELDS")
         if not names:
             return np.ones(len(layer))
-        values = np.column_stack([layer.numbers(name) for name in names])
+        values = self.summable(layer, names)
         shares = shares_of(self.string("VALUE_SHARES"))
         missing = self.choice("MISSING_VALUE")
         cap = self.number("VALUE_CAP") if self.parameters.get("VALUE_CAP") is not None else None

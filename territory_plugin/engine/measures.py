@@ -91,7 +91,8 @@ def territory_measures(
     deviation = 100 * (load - target) / np.where(target > 0, target, np.nan)
     # a territory without workload has its centre where its units are
     mass = inside.astype(float)
-    mass[inside] = np.where((load > 0)[code[inside]], workload[inside] / np.where(load > 0, load, 1.0)[code[inside]], 1.0)
+    heavy = np.where(load > 0, load, 1.0)
+    mass[inside] = np.where((load > 0)[code[inside]], (workload / heavy[code])[inside], 1.0)
     centre = np.column_stack([total(mass * axis) for axis in positions.T]) / np.maximum(total(mass), 1e-300)[:, None]
     squared = np.zeros(len(code))
     squared[inside] = ((positions[inside] - centre[code[inside]]) ** 2).sum(axis=1)

@@ -163,7 +163,7 @@ def test_extremes_are_balanced_or_refused(loads, door):
 @pytest.mark.parametrize("name", ["one large", "all large", "sum overflows", "all tiny", "one tiny"])
 def test_what_no_number_can_hold_is_refused(name):
     graph = grid(3, 3, lambda row, column: EXTREMES[name][3 * row + column])
-    with pytest.raises(TerritoryError, match="too large|too small"):
+    with pytest.raises(TerritoryError, match=r"too large|too small"):
         balance_territories(graph, 3)
 
 

@@ -24,9 +24,7 @@ NOTHING = 1e-15
 """Share of the largest value that no sum of floats with it can tell."""
 
 
-def in_usual_units(
-    graph: nx.Graph, workload: str, rules: Rules, further: str | None = None
-) -> tuple[nx.Graph, Rules]:
+def in_usual_units(graph: nx.Graph, workload: str, rules: Rules, further: str | None = None) -> tuple[nx.Graph, Rules]:
     """Return the graph and the rules with the largest workload from 1 to below a million.
 
     Parameters
