@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from qgis.core import (
     Qgis,
+    QgsExpressionContextUtils,
     QgsFeature,
     QgsFeatureSink,
     QgsProcessing,
@@ -203,12 +204,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """Return what each input layer that lies in a file is called, and where it lies."""
         found = []
         for definition in self.parameterDefinitions():
-            given = self.parameters.get(definition.name())
-            if definition.type() != "source" or given is None:
+            if definition.type() != "source" or self.parameters.get(definition.name()) is None:
                 continue
-            if isinstance(given, QgsProcessingFeatureSourceDefinition):
-                given = given.source.staticValue()
-            layer = self.parameterAsVectorLayer({definition.name(): given}, definition.name(), self.context)
+            layer = self.layer_given(definition.name())
             if layer is not None and layer.providerType() == "ogr":
                 uri = QgsProviderRegistry.instance().decodeUri("ogr", layer.source())
                 if uri.get("path"):
@@ -224,11 +222,11 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         given = self.parameters.get(name)
         if given is None or given == "":
             return None
-        behind = given.source if isinstance(given, QgsProcessingFeatureSourceDefinition) else given
-        layer = self.parameterAsVectorLayer({name: behind}, name, self.context)
+        layer = self.layer_given(name)
         older = gis.tables.in_its_encoding(layer)
         if older is None:
-            return self.parameterAsSource(self.parameters, name, self.context)
+            source = self.parameterAsSource(self.parameters, name, self.context)
+            return None if source is None else gis.polygons.with_crs(source, layer)
         if self.feedback is not None and name not in self.kept:
             self.feedback.pushWarning(
                 self.tr(
@@ -237,6 +235,19 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             )
         source, self.kept[name] = gis.tables.source_of(older, given, self.context)
         return source
+
+    def layer_given(self, name):
+        """Return the layer given for a source parameter, or None."""
+        given = self.parameters.get(name)
+        behind = given.source if isinstance(given, QgsProcessingFeatureSourceDefinition) else given
+        return self.parameterAsVectorLayer({name: behind}, name, self.context)
+
+    def expression_context(self, name):
+        """Return what an expression over the layer given for a parameter may refer to, besides its fields."""
+        source = self.parameterAsSource(self.parameters, name, self.context)
+        scope = self.createExpressionContext(self.parameters, self.context, source)
+        scope.appendScope(QgsExpressionContextUtils.globalScope())
+        return scope
 
     def read(self, name, called, geometry=None):
         """Return the layer given for a parameter, read; `called` is its name in messages."""

@@ -86,7 +86,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         )  # fmt: skip
         return {
             "OUTPUT": output,
-            "ISOLATES": self.write_isolates(source, layer, units, isolates, parts, edges),
+            "ISOLATES": self.write_isolates(layer, units, isolates, parts, edges),
             "UNIT_COUNT": len(units), "EDGE_COUNT": len(edges), "BRIDGE_COUNT": int((edges["kind"] == "bridge").sum()),
             "CLOSED_COUNT": int((~edges["open"]).sum()), "ISOLATE_COUNT": len(isolates), "COMPONENT_COUNT": len(parts),
         }  # fmt: skip
@@ -122,7 +122,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
                 )
             )
 
-    def write_isolates(self, source, layer, units, isolates, parts, edges):
+    def write_isolates(self, layer, units, isolates, parts, edges):
         """Write the units that touch no other, with the units that bridges join them to."""
         alone = set(isolates)
         number = {unit: at + 1 for at, members in enumerate(parts) for unit in members}
@@ -137,6 +137,6 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
             for feature, unit in zip(layer.features, units)
             if unit in alone
         )
-        return self.write("ISOLATES", gis.fields.beside(layer.fields, added)[0], source.wkbType(),
+        return self.write("ISOLATES", gis.fields.beside(layer.fields, added)[0], layer.wkb_type,
             layer.crs, rows, gis.styles.isolates(),
         )  # fmt: skip

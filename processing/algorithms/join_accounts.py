@@ -8,7 +8,6 @@ import numpy as np
 from qgis.core import (
     Qgis,
     QgsExpression,
-    QgsExpressionContextUtils,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDistance,
     QgsProcessingParameterExpression,
@@ -112,7 +111,7 @@ class JoinAccounts(TerritoriesAlgorithm):
     def compute(self):
         self.progress(0.0, self.tr("Reading"))
         source, account_source = self.source("INPUT"), self.source("ACCOUNTS")
-        polygons = QgsWkbTypes.geometryType(source.wkbType()) == Qgis.GeometryType.Polygon
+        polygons = gis.polygons.holds_polygons(source)
         by = self.choice("JOIN_BY")
         layer = gis.frames.read_layer(source, "The layer", self.context, self.feedback,
                                       geometry="polygon" if polygons and by == "location" else "any")  # fmt: skip
@@ -149,7 +148,7 @@ class JoinAccounts(TerritoriesAlgorithm):
             added.append(gis.fields.PENETRATION_PCT)
             columns.append(engine.accounts.penetration(part.to_numpy(), layer.numbers(potential)))
         fields, _ = self.beside(layer.fields, gis.fields.columns(*added))
-        output = self.write("OUTPUT", fields, source.wkbType(), source.sourceCrs(),
+        output = self.write("OUTPUT", fields, layer.wkb_type, source.sourceCrs(),
             (([*feature.attributes(), *gis.territories.attributes(row)], feature.geometry())
              for feature, row in zip(layer.features, zip(*columns))),
             gis.styles.accounts(),
@@ -251,8 +250,7 @@ class JoinAccounts(TerritoriesAlgorithm):
         if not text:
             return None
         expression = QgsExpression(text)
-        scope = self.createExpressionContext(self.parameters, self.context, source)
-        scope.appendScope(QgsExpressionContextUtils.globalScope())
+        scope = self.expression_context("ACCOUNTS")
         scope.setFields(accounts.fields)
         expression.prepare(scope)
         found = np.zeros(len(accounts), dtype=bool)

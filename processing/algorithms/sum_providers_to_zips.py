@@ -114,7 +114,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             gis.fields.PROVIDERS, *(gis.fields.Column(name, gis.fields.REAL, name) for name in sums)
         )
         zip_fields, _ = self.beside(layer.fields, added)
-        output = self.write("OUTPUT", zip_fields, zip_source.wkbType(), layer.crs,
+        output = self.write("OUTPUT", zip_fields, layer.wkb_type, layer.crs,
             (([*feature.attributes(), int(count), *total], feature.geometry())
              for feature, count, total in zip(layer.features, counts, totals.tolist())),
             gis.styles.workload_zips(float(totals[:, 0].max()) if sums else float(counts.max()),

@@ -13,7 +13,6 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterString,
-    QgsWkbTypes,
 )
 
 from ...territory_plugin import engine, gis
@@ -161,7 +160,7 @@ class TravelTimes(TerritoriesAlgorithm):
     def places(self, name, field, called):
         """Return the ids of a layer's features and their centres in degrees."""
         source = self.source(name)
-        if QgsWkbTypes.geometryType(source.wkbType()) == Qgis.GeometryType.Polygon:
+        if gis.polygons.holds_polygons(source):
             layer, ids = gis.frames.read_units(source, self.string(field), self.context, self.feedback, called)
             return ids, engine.contiguity.unit_centres(layer.lonlat)
         layer = gis.frames.read_layer(source, called, self.context, self.feedback, geometry="any")

@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 from qgis.core import (
     QgsExpression,
-    QgsExpressionContextUtils,
     QgsFeature,
     QgsProcessing,
     QgsProcessingOutputNumber,
@@ -440,8 +439,7 @@ class WeightProviders(TerritoriesAlgorithm):
         factor_fields = gis.fields.columns(*gis.fields.WEIGHTING[:4])
         both, _ = gis.fields.beside(layer.fields, factor_fields)
         expression = QgsExpression(text)
-        scope = self.createExpressionContext(self.parameters, self.context, source)
-        scope.appendScope(QgsExpressionContextUtils.globalScope())
+        scope = self.expression_context("INPUT")
         scope.setFields(both)
         expression.prepare(scope)
         workload, wrong = np.zeros(len(layer)), []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
+    QgsCsException,
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
@@ -26,7 +28,7 @@ from ..engine.progress import stop_if
 from ..engine.tables import headers, ids, zips
 from ..engine.tables.missing import known_texts
 from ..engine.tables.numbers import require_numbers
-from . import tables
+from . import polygons, tables
 from .tables import plain
 
 STATE_NAMES = frozenset({"state", "st", "state_code", "state_abbr", "stusps", "province"})
@@ -246,7 +248,7 @@ def read_layer(
                 f"{name_features(layer, missing)}. "
                 "Give them a shape, or take them out with “Remove null geometries”."
             )
-        read_shapes(layer, context, feedback, polygons=geometry == "polygon")
+        read_shapes(layer, context, feedback, areas=geometry == "polygon")
     return layer
 
 
@@ -268,7 +270,7 @@ def check_geometry(source, name: str, geometry: str) -> None:
         "point": Qgis.GeometryType.Point,
     }[geometry]
     found = QgsWkbTypes.geometryType(source.wkbType())
-    if found != wanted and source.wkbType() != Qgis.WkbType.Unknown:
+    if found != wanted and QgsWkbTypes.flatType(source.wkbType()) not in polygons.MIXED:
         raise TerritoryError(
             f"{name} must be a {geometry} layer, but is of type {QgsWkbTypes.displayString(source.wkbType())}."
             + (" Sum points to ZIP polygons first with “Sum providers to ZIPs”." if geometry == "polygon" else "")
@@ -282,19 +284,104 @@ def name_features(layer: Layer, ids: Sequence[int]) -> str:
     return name_some(f"feature {fid}" for fid in ids)
 
 
-def read_shapes(layer: Layer, context, feedback, *, polygons: bool) -> None:
-    """Fill in the shapes of a layer, in its own CRS and in degrees; repair invalid polygons."""
-    layer.shapes = shapely.force_2d(shapely.from_wkb([straight_wkb(f.geometry()) for f in layer.features]))
-    if polygons:
+def read_shapes(layer: Layer, context, feedback, *, areas: bool) -> None:
+    """Fill in the shapes of a layer, in its own CRS and in degrees; with `areas`, only valid polygons."""
+    taken = take_polygons(layer, feedback) if areas else {}
+    rest = [row for row in range(len(layer)) if row not in taken]
+    layer.shapes = np.full(len(layer), None, dtype=object)
+    layer.shapes[rest] = shapely.from_wkb([straight_wkb(layer.features[row].geometry()) for row in rest])
+    layer.shapes[list(taken)] = list(taken.values())
+    layer.shapes = shapely.force_2d(layer.shapes)
+    refuse_no_numbers(layer)
+    if areas:
         bad = invalid_rows(layer.shapes, feedback.isCanceled)
         for row in bad:
-            layer.shapes[row] = polygonal(shapely.make_valid(layer.shapes[row]))
+            layer.shapes[row] = polygons.repaired(layer.shapes[row])
             layer.features[row].setGeometry(from_shape(layer.shapes[row]))
         layer.repaired = bad.tolist()
+        flat = [layer.features[row].id() for row in np.flatnonzero(shapely.is_empty(layer.shapes))]
+        if flat:
+            raise TerritoryError(
+                f"{layer.name}: {Count(len(flat)):feature covers|features cover} no area: "
+                f"{name_features(layer, flat)}. Draw them anew, or take them out."
+            )
+        make_multi(layer)
     stop_if(feedback.isCanceled)
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
     layer.lonlat = layer.shapes if transform.isShortCircuited() else reproject(layer.shapes, transform, layer.name)
     stop_if(feedback.isCanceled)
+
+
+def take_polygons(layer: Layer, feedback) -> dict[int, object]:
+    """Return the polygons of features that are none themselves, by row; tell what is left out of them.
+
+    Raises
+    ------
+    TerritoryError
+        Features that hold no polygon.
+    """
+    taken, without, others = {}, [], Counter()
+    mixed = 0
+    for row, feature in enumerate(layer.features):
+        geometry = feature.geometry()
+        if QgsWkbTypes.flatType(geometry.wkbType()) in polygons.PLAIN:
+            continue
+        shape, more = polygons.plain_polygons(geometry)
+        if shape is None:
+            without.append(row)
+            continue
+        taken[row] = shape
+        feature.setGeometry(from_shape(shapely.force_2d(shape)))
+        others += more
+        mixed += bool(more)
+    if without:
+        ids = [layer.features[row].id() for row in without]
+        hint = " Sum points to ZIP polygons first with “Sum providers to ZIPs”." if not taken else ""
+        raise TerritoryError(
+            f"{layer.name}: {Count(len(ids)):feature holds|features hold} no polygon: {name_features(layer, ids)}. "
+            f"Draw their areas, or take them out (“Extract by expression”).{hint}"
+        )
+    if taken:
+        what = "feature is a collection or a surface|features are collections or surfaces"
+        told = format(Count(len(taken)), what)
+        feedback.pushInfo(f"{layer.name}: {told} of triangles; their polygons are used.")
+    if mixed:
+        feedback.pushWarning(
+            f"{layer.name}: {polygons.told_left_out(others)} beside the polygons of "
+            f"{Count(mixed):feature|features} {'is' if sum(others.values()) == 1 else 'are'} left out."
+        )
+    return taken
+
+
+def make_multi(layer: Layer) -> None:
+    """Make the layer one of multipolygons where its type no longer fits what was taken or repaired."""
+    kind = layer.wkb_type
+    several = any(layer.shapes[row].geom_type == "MultiPolygon" for row in layer.repaired)
+    if QgsWkbTypes.flatType(kind) in polygons.PLAIN:
+        if not several or QgsWkbTypes.isMultiType(kind):
+            return
+        layer.wkb_type = QgsWkbTypes.multiType(kind)
+    else:
+        layer.wkb_type = Qgis.WkbType.MultiPolygon
+    for feature, shape in zip(layer.features, layer.shapes):
+        if QgsWkbTypes.flatType(kind) in polygons.PLAIN:
+            geometry = feature.geometry()
+            geometry.convertToMultiType()
+        else:
+            geometry = from_multi(shape)
+        feature.setGeometry(geometry)
+
+
+def refuse_no_numbers(layer: Layer) -> None:
+    """Raise where a coordinate is no number."""
+    xy, row = shapely.get_coordinates(layer.shapes, return_index=True)
+    bad = np.unique(row[~np.isfinite(xy).all(axis=1)])
+    if len(bad):
+        ids = [layer.features[at].id() for at in bad]
+        raise TerritoryError(
+            f"{layer.name}: {Count(len(ids)):feature has|features have} coordinates that are no numbers: "
+            f"{name_features(layer, ids)}. Draw them anew, or take them out."
+        )
 
 
 def invalid_rows(shapes: np.ndarray, cancelled) -> np.ndarray:
@@ -319,19 +406,39 @@ def points_of(layer: Layer, context) -> np.ndarray | None:
         )
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
     points = np.full(len(layer), None, dtype=object)
+    lost = []
     for row, feature in enumerate(layer.features):
         if not feature.geometry().isEmpty():
-            point = transform.transform(feature.geometry().centroid().asPoint())
-            points[row] = shapely.Point(point.x(), point.y())
+            point = moved(middle_of(feature.geometry()), transform)
+            if point is None:
+                lost.append(feature.id())
+            else:
+                points[row] = shapely.Point(point.asPoint().x(), point.asPoint().y())
+    if lost:
+        raise TerritoryError(
+            f"{layer.name}: {Count(len(lost)):feature has|features have} no place in longitude and latitude: "
+            f"{name_features(layer, lost)}. Check their coordinates, and the layer's CRS."
+        )
     return points
 
 
-def polygonal(shape):
-    """Return the polygons of a repaired geometry; lines and points that a repair leaves over are dropped."""
-    if shape.geom_type in ("Polygon", "MultiPolygon"):
-        return shape
-    parts = shapely.get_parts(shapely.get_parts(shape))
-    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])
+def middle_of(geometry: QgsGeometry) -> QgsGeometry:
+    """Return the centroid of a geometry; of a surface of triangles that of its polygons."""
+    if QgsWkbTypes.geometryType(geometry.wkbType()) == Qgis.GeometryType.Polygon and (
+        QgsWkbTypes.flatType(geometry.wkbType()) not in polygons.PLAIN
+    ):
+        shape, _ = polygons.plain_polygons(geometry)
+        geometry = geometry if shape is None else from_shape(shape)
+    return geometry.centroid()
+
+
+def moved(geometry: QgsGeometry, transform: QgsCoordinateTransform) -> QgsGeometry | None:
+    """Return a geometry in another CRS; None where there is nothing, or no place there."""
+    try:
+        placed = geometry.transform(transform) == Qgis.GeometryOperationResult.Success
+    except QgsCsException:
+        return None
+    return geometry if placed and not geometry.isEmpty() and geometry.boundingBox().isFinite() else None
 
 
 def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str) -> np.ndarray:
@@ -339,18 +446,20 @@ def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str) 
 
     The same vertex always lands on the same spot, so borders that are shared stay shared exactly.
     """
-    moved = []
+    found = []
     for row, shape in enumerate(shapes):
-        geometry = from_shape(shape)
-        placed = geometry.transform(transform) == Qgis.GeometryOperationResult.Success
-        if not placed or not geometry.boundingBox().isFinite():
+        geometry = moved(from_shape(shape), transform)
+        if geometry is None:
             raise TerritoryError(f"{name}: row {row + 1} cannot be brought to longitude and latitude; check its CRS.")
-        moved.append(bytes(geometry.asWkb()))
-    return shapely.from_wkb(moved)
+        found.append(bytes(geometry.asWkb()))
+    return shapely.from_wkb(found)
 
 
 def straight_wkb(geometry: QgsGeometry) -> bytes:
     """Return a geometry as WKB for shapely, its arcs as chains of short lines."""
+    if QgsWkbTypes.isCurvedType(geometry.wkbType()) and polygons.is_polygonal(geometry.wkbType()):
+        parts, _ = polygons.polygon_parts(geometry)
+        return shapely.to_wkb(parts[0] if len(parts) == 1 else shapely.multipolygons(parts))
     if QgsWkbTypes.isCurvedType(geometry.wkbType()):
         geometry = QgsGeometry(geometry.constGet().segmentize())
     return bytes(geometry.asWkb())
