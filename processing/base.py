@@ -15,6 +15,7 @@ from qgis.core import (
     QgsExpressionContextUtils,
     QgsFeature,
     QgsFeatureSink,
+    QgsFields,
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
@@ -31,7 +32,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, stop_if
-from . import unforeseen
+from . import checks, unforeseen
 from .files import DATABASES, FilePlace, changed, file_behind, remove, sink_of, writable
 
 VECTOR = QgsProcessing.SourceType.TypeVector
@@ -158,12 +159,43 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         fine, message = super().checkParameterValues(self.parameters, context)
         if not fine:
             return False, message
-        complaints = [*self.unknown_fields(), *self.unwritable_outputs(), *self.complaints()]
+        complaints = [*self.strange_numbers(), *self.unknown_fields(), *self.wrong_expressions()]
+        complaints += [*self.unwritable_outputs(), *self.complaints()]
         return not complaints, "\n".join(complaints)
 
     def complaints(self) -> list[str]:
         """Return what is wrong with the parameters beyond the checks of QGIS."""
         return []
+
+    def strange_numbers(self) -> list[str]:
+        """Return a complaint for each number that QGIS would read as another one, or that is none."""
+        numbers = [each for each in self.parameterDefinitions() if each.type() in checks.NUMBERS]
+        found = [checks.number_complaint(each, self.parameters.get(each.name())) for each in numbers]
+        return list(filter(None, found))
+
+    def wrong_expressions(self) -> list[str]:
+        """Return a complaint for each expression, also one that filters a layer, that cannot be right."""
+        complaints = []
+        for definition in self.parameterDefinitions():
+            name, called, value = definition.name(), definition.description(), self.parameters.get(definition.name())
+            complaints += filter(None, [checks.property_complaint(definition, value)])
+            if definition.type() == "expression":
+                # as text: QGIS gives the default in place of an expression that it cannot read
+                complaints += checks.expression_complaints(called, self.string(name), self.expression_fields(name))
+            if definition.type() == "source" and checks.filter_of(value):
+                layer = self.layer_given(name)
+                if layer is not None:
+                    told = self.tr("{}, filter").format(called)
+                    complaints += checks.expression_complaints(told, checks.filter_of(value), layer.fields())
+        return complaints
+
+    def expression_fields(self, name):
+        """Return the fields that an expression parameter may name: those of its layer, by the names in its header."""
+        source = self.source(self.parameterDefinition(name).parentLayerParameterName())
+        if source is None:
+            return QgsFields()
+        header = gis.tables.header_of(source)
+        return source.fields() if header is None else gis.tables.named_fields(source.fields(), header[1])
 
     def unknown_fields(self) -> list[str]:
         """Return a complaint for each field parameter that names a field its layer lacks."""
@@ -175,11 +207,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             known = source.fields()
             header = gis.tables.header_of(source)
             named = set(header[1]) if header else set()
-            complaints += [
-                f"{definition.description()}: the layer has no field “{field}”; it has {', '.join(known.names())}."
-                for field in self.strings(definition.name())
-                if known.lookupField(field) < 0 and field not in named
-            ]
+            wanted = [field for field in self.strings(definition.name()) if field not in named]
+            told = [checks.field_complaint(field, known) for field in wanted]
+            complaints += [f"{definition.description()}: {each}" for each in told if each]
         return complaints
 
     def unwritable_outputs(self) -> list[str]:
@@ -491,9 +521,10 @@ def choices(definition, value):
     labels = [option.lower() for option in definition.options()]
     if text in labels:
         return labels.index(text)
-    index = engine.tables.numbers.published_number(text)
-    if text.isdigit() and index < len(keys):
-        return int(index)
+    if text.isdecimal() and text.isascii():
+        index = int(engine.tables.numbers.published_number(text))
+        if index < len(keys):
+            return index
     raise TerritoryError(f"{definition.description()}: there is no option “{value}”; choose one of {', '.join(keys)}.")
 
 

@@ -103,9 +103,6 @@ class JoinAccounts(TerritoriesAlgorithm):
                             self.parameterDefinition(name).description()
                         )
                     )
-        expression = QgsExpression(self.string("COMPETITOR"))  # what is no expression reads as none otherwise
-        if expression.expression() and expression.hasParserError():
-            complaints.append(self.tr("Competitors: ") + expression.parserErrorString())
         return complaints
 
     def compute(self):

@@ -212,13 +212,13 @@ class WeightProviders(TerritoriesAlgorithm):
             complaints.append(
                 self.tr("A specialty field is given, but no specialty weights: give a table or type them in.")
             )
-        # as text: QGIS gives the default in place of an expression that it cannot read
-        expression = QgsExpression(self.string("WORKLOAD_EXPRESSION"))
-        if expression.expression() and expression.hasParserError():
-            complaints.append(self.tr("Workload expression: ") + expression.parserErrorString())
-        if expression.expression() and self.choice("WORKLOAD_IS") == "calls":
+        if self.string("WORKLOAD_EXPRESSION") and self.choice("WORKLOAD_IS") == "calls":
             complaints.append(self.tr("Workload is either the hours of calls or an expression: choose one."))
         return complaints
+
+    def expression_fields(self, name):
+        """Return the fields of the providers beside the factors, which the expression may name, too."""
+        return gis.fields.beside(super().expression_fields(name), gis.fields.columns(*gis.fields.WEIGHTING[:4]))[0]
 
     def compute(self):
         source = self.source("INPUT")

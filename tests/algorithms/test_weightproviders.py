@@ -276,7 +276,7 @@ def test_values_by_rank_and_capped(run, memory_layer):
         ({"SIZE_FIELD": "size", "SIZE_SCALE": "bands", "SIZE_BANDS": [5, 1, 1, 2]}, ["rise"]),
         ({"VALUE_FIELDS": ["volume"], "VALUE_SHARES": "60, 40"}, ["volume", "one share"]),
         ({"VALUE_FIELDS": ["volume"], "VALUE_SHARES": "half"}, ["half", "numbers"]),
-        ({"WORKLOAD_EXPRESSION": "1 +"}, ["Workload expression"]),
+        ({"WORKLOAD_EXPRESSION": "1 +"}, ["Workload by an expression"]),
         ({"WORKLOAD_EXPRESSION": "1", "WORKLOAD_IS": "calls"}, ["hours of calls or an expression"]),
         ({"WORKLOAD_IS": "calls", "SEGMENT_FIELD": "kind"}, ["Orthopaedic Surgery", "A, B, C"]),
         ({"WORKLOAD_EXPRESSION": '"volume" / 2'}, ["row 4", "coalesce"]),
