@@ -33,7 +33,7 @@ from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, stop_if
 from . import checks, unforeseen
-from .files import DATABASES, FilePlace, changed, file_behind, remove, sink_of, writable
+from .files import DATABASES, FilePlace, changed, file_behind, is_geopackage, remove, sink_of, writable
 
 VECTOR = QgsProcessing.SourceType.TypeVector
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
@@ -146,7 +146,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def check(self, parameters, context):
         """Return whether the parameters are fine, and everything that is wrong with them."""
-        self.parameters, self.context, self.feedback, self.kept = dict(parameters), context, None, {}
+        self.parameters, self.context, self.feedback, self.kept = self.given(parameters), context, None, {}
         complaints = []
         for definition in self.parameterDefinitions():
             if isinstance(definition, QgsProcessingParameterEnum) and parameters.get(definition.name()) is not None:
@@ -163,14 +163,27 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         complaints += [*self.unwritable_outputs(), *self.complaints()]
         return not complaints, "\n".join(complaints)
 
+    def given(self, parameters) -> dict:
+        """Return the parameters as given, with a number that is left blank as one that is not given."""
+        blank = [
+            each.name() for each in self.parameterDefinitions()
+            if each.type() in checks.NUMBERS and each.flags() & each.Flag.FlagOptional
+            and isinstance(parameters.get(each.name()), str) and not parameters[each.name()].strip()
+        ]  # fmt: skip
+        return {**parameters, **dict.fromkeys(blank)}
+
     def complaints(self) -> list[str]:
         """Return what is wrong with the parameters beyond the checks of QGIS."""
         return []
 
     def strange_numbers(self) -> list[str]:
-        """Return a complaint for each number that QGIS would read as another one, or that is none."""
-        numbers = [each for each in self.parameterDefinitions() if each.type() in checks.NUMBERS]
-        found = [checks.number_complaint(each, self.parameters.get(each.name())) for each in numbers]
+        """Return a complaint for each number that QGIS would read as another one, and for each table of odd length."""
+        found = []
+        for each in self.parameterDefinitions():
+            if each.type() in checks.NUMBERS:
+                found.append(checks.number_complaint(each, self.parameters.get(each.name())))
+            if each.type() == "matrix":
+                found.append(checks.matrix_complaint(each, self.matrix(each.name())))
         return list(filter(None, found))
 
     def wrong_expressions(self) -> list[str]:
@@ -329,7 +342,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     # ---------------------------------------------------------------- running
 
     def processAlgorithm(self, parameters, context, feedback):
-        self.parameters, self.context, self.feedback = dict(parameters), context, feedback
+        self.parameters, self.context, self.feedback = self.given(parameters), context, feedback
         self.kept = {}  # layers that sources of our own stand on
         self.outputs, self.begun, self.pages, self.writing = {}, [], [], False
         self.text, self.step, self.told = "", "", 0.0
@@ -387,6 +400,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def begin(self, name, fields, wkb_type, crs, style=None):
         """Begin an output layer and note how it is styled; return its `OutputLayer` or None when not wanted."""
         fields, aliases = gis.fields.without_aliases(fields)
+        if is_geopackage(self.parameters.get(name)):
+            fields, renamed = gis.fields.fit_for_geopackage(fields, bool(file_behind(self.parameters[name]).table))
+            self.tell_renamed(renamed)
         sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
         if sink is None:
             if not self.parameters.get(name):
@@ -443,9 +459,13 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def beside(self, own, added):
         """Return the layer's own fields and the added ones; tell under which name an own one that clashes is kept."""
         fields, renamed = gis.fields.beside(own, added)
+        self.tell_renamed(renamed)
+        return fields, renamed
+
+    def tell_renamed(self, renamed):
+        """Tell under which name columns of a layer are kept."""
         for old, new in renamed.items():
             self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
-        return fields, renamed
 
     def postProcessAlgorithm(self, context, feedback):
         """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now.

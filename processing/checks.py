@@ -48,6 +48,16 @@ def number_complaint(definition, value) -> str:
     return ""
 
 
+def matrix_complaint(definition, cells: list) -> str:
+    """Return that a table lacks cells at its end; empty when it does not."""
+    headers = definition.headers()
+    if len(cells) % len(headers) == 0:
+        return ""
+    return (
+        f"{definition.description()}: {len(cells)} values do not fill rows of {', '.join(headers)}. Fill the last row."
+    )
+
+
 def field_complaint(name: str, fields: QgsFields) -> str:
     """Return that a layer lacks a field, with what it may be; empty when it has it."""
     if fields.lookupField(name) >= 0:

@@ -47,6 +47,15 @@ def file_behind(destination) -> FilePlace | None:
     return None if not text or text.startswith(outside) else FilePlace(Path(text))
 
 
+def is_geopackage(destination) -> bool:
+    """Answer whether an output goes to a GeoPackage, as it does where its name has no known extension."""
+    place = file_behind(destination)
+    if place is None:
+        return False
+    suffix = place.path.suffix.lower()
+    return suffix == ".gpkg" or bool(place.table) or suffix[1:] not in QgsVectorFileWriter.supportedFormatExtensions()
+
+
 def sink_of(destination):
     """Return where an output goes, as scripts or as dialogs give it."""
     if isinstance(destination, QgsProcessingOutputLayerDefinition):

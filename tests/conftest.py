@@ -52,6 +52,9 @@ class RefuseQgis(importlib.abc.MetaPathFinder):
 
 def pytest_addoption(parser):
     parser.addoption("--without-qgis", action="store_true", help="make any import of QGIS, Qt or GDAL fail")
+    parser.addoption(
+        "--long", action="store_true", help="also what takes long: see tests/algorithms/test_parameter_ends"
+    )
 
 
 def pytest_configure(config):

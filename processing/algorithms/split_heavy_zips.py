@@ -155,6 +155,11 @@ class SplitHeavyZips(TerritoriesAlgorithm):
     def place(self, providers, layer, units):
         """Return the unit of each provider, -1 for none, and the providers' points."""
         points = gis.frames.points_of(providers, self.context)
+        if points is None:
+            raise TerritoryError(
+                "No provider has a place: the layer is one of points, but none of them is drawn. Pieces are drawn "
+                "around providers' places: geocode them, or take another layer."
+            )
         field = self.string("PROVIDER_ZIP_FIELD")
         codes = engine.tables.zips.unit_codes(units)
         placed = engine.zipcodes.locate_providers(

@@ -88,6 +88,11 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             source, "The provider layer", self.context, self.feedback, geometry="any", keys=[zip_field, "npi"]
         )
         points = gis.frames.points_of(providers, self.context)
+        if points is None and not zip_field:
+            raise TerritoryError(
+                "No provider has a place: the layer is one of points, but none of them is drawn. Choose the field of "
+                "their ZIP (“ZIP of the provider”), or geocode them."
+            )
         raw = providers.texts(zip_field) if zip_field else None
         sums = self.strings("WORKLOAD_FIELDS")
         values = self.summable(providers, sums)

@@ -34,6 +34,9 @@ class Column:
         return field
 
 
+KEYS = (QMetaType.Type.Int, QMetaType.Type.UInt, QMetaType.Type.LongLong, QMetaType.Type.ULongLong)
+"""Types of whole numbers, which can be the key of a GeoPackage."""
+
 # providers
 SPECIALTY_PATTERN = Column("specialty_pattern", TEXT, "Specialty pattern that matched")
 SPECIALTY_WEIGHT = Column("specialty_weight", REAL, "Specialty weight")
@@ -257,3 +260,26 @@ def without_repeated_key(fields: QgsFields, rows: Sequence[list]) -> QgsFields:
             kept.setName(name)
         renamed.append(kept)
     return renamed
+
+
+def fit_for_geopackage(fields: QgsFields, numbers_anew: bool = False) -> tuple[QgsFields, dict[str, str]]:
+    """Return fields under names that a GeoPackage takes, and which ones were renamed.
+
+    It keeps its own key in ``fid``, which holds whole numbers, and the geometry in ``geom``: columns of a layer with
+    these names would stop the run at its end, or lose every row. With `numbers_anew` whole numbers in ``fid`` would be
+    lost, too, as they are where QGIS writes one table of several.
+    """
+    kept, renamed = QgsFields(), {}
+    taken = {field.name().lower() for field in fields}
+    for field in fields:
+        own = QgsField(field)
+        is_key = own.name().lower() == "fid" and (numbers_anew or own.type() not in KEYS)
+        if is_key or own.name().lower() == "geom":
+            name = f"{own.name()}_before"
+            while name.lower() in taken:
+                name += "_before"
+            taken.add(name.lower())
+            renamed[own.name()] = name
+            own.setName(name)
+        kept.append(own)
+    return kept, renamed

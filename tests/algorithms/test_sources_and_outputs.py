@@ -439,3 +439,32 @@ def test_news_of_a_phase_is_told_once_and_not_too_often(territories_provider, mo
     ):
         algorithm.progress(0.5, text)
     assert told == ["Balancing, worst 9 %", "Balancing, worst 4 %", "Done"]
+
+
+# --- columns with names that a file format keeps for itself
+
+
+@pytest.mark.parametrize("output", ["zips.gpkg", "zips", "zips.shp", "zips.geojson", "memory:", "table"])
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("fid", ["a0", "a1"]), ("FID", [0.5, 1.5]), ("fid", [True, False]), ("geom", ["a0", "a1"]), ("GEOM", [7, 8]),
+     ("fid", [7, 8]), ("fid", [7, 7])],
+)  # fmt: skip
+def test_columns_named_fid_or_geom_are_kept(run, board, tmp_path, read_rows, output, column, values):
+    path = tmp_path / output
+    place = {"memory:": output, "table": f"ogr:dbname='{tmp_path / 'all.gpkg'}' table=\"zips\" (geom)"}.get(output)
+    layer = board("1 1", **{column: values})
+    outcome = run("sumproviderstozips", {
+        "PROVIDERS": board("1 1"), "PROVIDER_ZIP_FIELD": "zip", "ZIPS": layer, "ZIP_FIELD": "zip",
+        "OUTPUT": place or str(path),
+    })  # fmt: skip
+    rows = outcome.rows()
+    kept = [
+        [row[name] for row in rows] for name in rows[0]
+        if name.lower() in (column.lower(), f"{column}_before".lower(), f"{column}_befo".lower())
+    ]  # fmt: skip
+    assert values in kept
+    assert [row["zip"] for row in rows] == ["00000", "00001"]
+    assert all(row["geometry"] is not None for row in rows)
+    if output.startswith("zips.g") and output.endswith("kg") and (column.lower() == "geom" or values[0] != 7):
+        assert f"The column “{column}” that the layer had is kept as “{column}_before”" in outcome.infos

@@ -14,7 +14,7 @@ import pandas as pd
 from ..contiguity import bridge_edges
 from ..errors import Count, TerritoryError, name_some
 from ..geodesy import geocentric
-from .certificates import Certificates, Region, certify
+from .certificates import Certificates, Region, certify, refuse_too_many
 from .contiguity import NotJoined, components, join_fixed, repair_contiguity
 from .exact import Proof
 from .feasibility import Duties, duties, region_codes, within_reach
@@ -407,6 +407,7 @@ def case_of(
             raise TerritoryError("Say how many territories to make, or give the reps.")
         territories = len(rules.reps)
     nodes, loads, location, neighbours = _arrays(graph, workload)
+    refuse_too_many(territories, len(nodes))
     ids = [str(node) for node in nodes]
     region_of, joined, bridges = None, (), ()
     closed = [border.attribute for border in rules.borders if border.price is None]

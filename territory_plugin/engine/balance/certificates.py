@@ -157,6 +157,15 @@ class Certificates:
         return said
 
 
+def refuse_too_many(territories: int, units: int) -> None:
+    """Raise when there are more territories than units, before anything is made for each of them."""
+    if territories > units:
+        raise TerritoryError(
+            f"{Count(territories):territory|territories} cannot be made of {Count(units):unit|units}: ask "
+            f"for fewer or use smaller units."
+        )
+
+
 def apportion(workload: Sequence[float], units: Sequence[int], territories: int, least: Sequence[int]) -> list[int]:
     """Return how many territories each component carries: Huntington–Hill, at least `least`, at most its
     units.
@@ -442,11 +451,7 @@ def certify(
     """
     if territories < 1:
         raise TerritoryError(f"{territories} territories make no plan: ask for at least one.")
-    if territories > len(ids):
-        raise TerritoryError(
-            f"{Count(territories):territory|territories} cannot be made of {Count(len(ids)):unit|units}: ask "
-            f"for fewer or use smaller units."
-        )
+    refuse_too_many(territories, len(ids))
     total = float(workload.sum())
     if total <= 0:
         raise TerritoryError(

@@ -180,6 +180,10 @@ def rebalance_territories(
         return _Today(graph, current, workload, add, gone, merge, split, rules)
 
     job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
+    if fewer and fewer >= len(job.today.reps):
+        raise TerritoryError(
+            f"{fewer:,} territories cannot go of {len(job.today.reps)}. No territory would be left: keep one at least."
+        )
     for at in range(fewer):
         stretch = searching.part(CHOOSING * at / fewer, CHOOSING * (at + 1) / fewer)
         goes, why, job = job.who_goes(wanted, remove, tolerance, rules, stretch)
@@ -322,6 +326,11 @@ class _Today:
             load[name] = load.get(name, 0.0) + float(graph.nodes[unit].get(workload) or 0.0)
         self.load, self.messages, self.donor, self.unit = load, [], {}, rules.unit
         existing = sorted(load, key=natural)
+        if add > len(graph):
+            raise TerritoryError(
+                f"{add:,} territories cannot be added to {Count(len(graph)):unit|units}: each takes one at least. Add "
+                "fewer."
+            )
         asked = [*remove, *split, *(name for group in merge for name in group)]
         unknown = [name for name in asked if name not in load]
         if unknown:
