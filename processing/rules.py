@@ -122,6 +122,10 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
             )
         if self.parameters.get("MAX_TRAVEL") is not None and self.source("REPS") is None:
             complaints.append(self.tr("The farthest travel is measured from reps' homes: give the reps."))
+        if self.parameters.get("MAX_TRAVEL") is not None and not self.number("MAX_TRAVEL") > 0:
+            complaints.append(
+                self.tr("The farthest travel must be above 0: nobody could leave home. Leave it empty for no limit.")
+            )
         return complaints
 
     # ---------------------------------------------------------------- reading

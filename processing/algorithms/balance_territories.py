@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from ...territory_plugin import engine, gis
-from ...territory_plugin.engine.errors import Count
+from ...territory_plugin.engine.errors import Count, TerritoryError
 from ...territory_plugin.engine.progress import part
 from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -237,22 +237,28 @@ class BalanceTerritories(RulesAlgorithm):
     def wish(self, workload, reps):
         """Return the number of territories and the tolerance, from the number given, the reps or the capacity."""
         tolerance = self.number("TOLERANCE") / 100
-        if reps and all(self.parameters.get(name) is None for name in ("TERRITORIES", "CAPACITY")):
-            return len(reps), tolerance
-        if self.parameters.get("TERRITORIES") is not None:
-            wanted = self.integer("TERRITORIES")
-            if reps:
-                engine.reps.require_one_each(reps, wanted)
-            return wanted, tolerance
-        limits = [self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS]
-        capacity = engine.capacity.Capacity(*limits)
-        territories = capacity.territories(workload)
-        tolerance = capacity.tolerance(workload / territories, tolerance)
-        self.feedback.pushInfo(
-            self.tr("{:territory holds|territories hold} {:,.1f} each on average; the tolerance is ±{:.1f} %.").format(
-                Count(territories), workload / territories, 100 * tolerance
+        target, least, most = (self.number(name) if self.parameters.get(name) is not None else None for name in LIMITS)
+        if target is not None:
+            capacity = engine.capacity.Capacity(target, least, most)
+            territories = capacity.territories(workload)
+            wished, tolerance = tolerance, capacity.tolerance(workload / territories, tolerance)
+            if not tolerance > 0 and wished > 0:
+                raise TerritoryError(
+                    f"{territories} territories hold {workload / territories:,.6g} each on average, which is the "
+                    "least or the most that each may hold: no unit fits so well. Widen the limits."
+                )
+        else:
+            territories = len(reps) if self.parameters.get("TERRITORIES") is None else self.integer("TERRITORIES")
+            alike = len({rep.share for rep in reps}) < 2
+            tolerance = engine.capacity.within(workload, territories, tolerance, least, most, alike)
+        if reps:
+            engine.reps.require_one_each(reps, territories)
+        if target is not None or least is not None or most is not None:
+            self.feedback.pushInfo(
+                self.tr(
+                    "{:territory holds|territories hold} {:,.6g} each on average; the tolerance is ±{:.1f} %."
+                ).format(Count(territories), workload / territories, 100 * tolerance)
             )
-        )
         return territories, tolerance
 
 

@@ -72,5 +72,74 @@ class Capacity:
         return max(min(margins), 0.0)
 
 
+def within(
+    workload: float,
+    territories: int,
+    tolerance: float,
+    minimum: float | None,
+    maximum: float | None,
+    alike: bool = True,
+) -> float:
+    """Return the tolerance that keeps a number of territories, which is given, within limits of workload.
+
+    Parameters
+    ----------
+    workload : float
+        Total workload of the market.
+    territories : int
+    tolerance : float
+        The one wished for.
+    minimum, maximum : float or None
+        Limits that each territory should keep; None for none.
+    alike : bool
+        Whether all territories should hold the same.
+
+    Raises
+    ------
+    TerritoryError
+        When the average itself is outside the limits, or is one of them; when territories are not alike.
+
+    Examples
+    --------
+    >>> within(100, 10, 0.2, 9, None)
+    0.1
+    """
+    if minimum is None and maximum is None:
+        return tolerance
+    if not alike:
+        raise TerritoryError(
+            "Reps of different capacity cannot share one least or most workload of a territory: give each rep's in the "
+            "reps' table, in the columns min and max."
+        )
+    average = workload / max(territories, 1)
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise TerritoryError(f"The least workload of a territory, {minimum:g}, is above the most, {maximum:g}.")
+    if minimum is not None and not average > minimum:
+        raise TerritoryError(
+            f"{territories} territories hold {average:,.6g} each on average: not all can hold {minimum:g} or more. "
+            f"Ask for {_fewer(workload, minimum)}, or lower the least workload of a territory."
+        )
+    if maximum is not None and not average < maximum:
+        raise TerritoryError(
+            f"{territories} territories hold {average:,.6g} each on average: not all can hold {maximum:g} or less. "
+            f"{_more(workload, maximum)} the most workload of a territory."
+        )
+    least = 0.0 if minimum is None else minimum
+    most = math.inf if maximum is None else maximum
+    return min(tolerance, 1 - least / average, most / average - 1)
+
+
+def _fewer(workload: float, minimum: float) -> str:
+    """Return how many territories hold more than a minimum each."""
+    return f"{max(1, math.ceil(workload / minimum) - 1):,} or fewer"
+
+
+def _more(workload: float, maximum: float) -> str:
+    """Return how many territories hold less than a maximum each, as the start of an advice."""
+    if not maximum > 0:
+        return "Raise"
+    return f"Ask for {math.floor(workload / maximum) + 1:,} or more, or raise"
+
+
 def _average(workload, territories) -> str:
     return f"{workload / territories:,.1f}" if territories else "nothing"

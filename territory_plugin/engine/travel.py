@@ -256,7 +256,7 @@ def read_travel(
     Raises
     ------
     TerritoryError
-        When no row leads from unit to unit.
+        When no row leads from unit to unit; minutes below 0 (but -1: no way), or all of them 0.
     """
     position = pd.Series(np.arange(len(units)), index=pd.Index(units, dtype=object))
     alias = {name: unit for name, unit in (aliases or {}).items() if unit in position.index}
@@ -272,6 +272,7 @@ def read_travel(
 
     origin, destination = locate(table["origin"]), locate(table["destination"])
     minutes = read_numbers(table["minutes"].to_numpy()).floats
+    refuse_negative(table, minutes)
     strange = (origin < 0) | (destination < 0)
     unread = ~strange & ~(np.isfinite(minutes) & (minutes >= 0))
     own = ~strange & ~unread & (origin == destination)
@@ -287,6 +288,11 @@ def read_travel(
     first = np.r_[True, (np.diff(origin[order]) != 0) | (np.diff(destination[order]) != 0)]
     pair = order[first]
     origin, destination, kept = origin[pair], destination[pair], minutes[pair]
+    if not kept.any():
+        raise TerritoryError(
+            "All minutes of the travel table are 0, as if all units lay in one place: choose the column that holds the "
+            "times, or leave the table out."
+        )
     lonlat = np.asarray(lonlat, dtype=float)
     own_median = minutes_per_km is None
     if own_median:
@@ -297,13 +303,24 @@ def read_travel(
             raise TerritoryError(
                 "The travel table has no pair of units that lie apart; state the minutes per km for missing pairs."
             )
-        minutes_per_km = float(np.median(kept[far] / straight[far]))
+        # where most pairs take no time, the median would put all that are missing in one place, too
+        minutes_per_km = float(np.median(kept[far] / straight[far])) or float(kept.sum() / straight.sum())
     report = TravelReport(
         rows=len(table), used=len(pair), unknown=tuple(unknown), unknown_rows=int(strange.sum()),
         own_rows=int(own.sum()), repeated_rows=len(good) - len(pair), unread_rows=int(unread.sum()),
         minutes_per_km=minutes_per_km, from_table=own_median,
     )  # fmt: skip
     return TravelTimes(lonlat, report, origin, destination, kept, beyond)
+
+
+def refuse_negative(table: pd.DataFrame, minutes: np.ndarray) -> None:
+    """Raise where minutes are below 0, with the rows; -1 is how routing tools say that there is no way."""
+    below = np.flatnonzero((minutes < 0) & (minutes != -1))
+    if len(below):
+        rows = (f"row {at + 1} ({table['origin'].iloc[at]} to {table['destination'].iloc[at]})" for at in below)
+        raise TerritoryError(
+            f"The travel table: minutes are below 0 at {name_some(rows)}. Correct these rows, or take them out."
+        )
 
 
 @dataclass(frozen=True)

@@ -424,3 +424,44 @@ def test_travel_is_bounded_on_request(run, board):
     outcome = run("balanceterritories", asked(layer, 3, BOUND_TRAVEL=True))
     assert 0 < outcome.results["RMS_BOUND_KM"] <= outcome.results["RMS_KM"]
     assert "No plan balanced like this one" in outcome.infos
+
+
+# --- limits of a territory beside a number of territories
+
+
+LIMITED = "1 2 1 3 1 2\n2 1 3 1 2 1"
+
+
+@pytest.mark.parametrize(("more", "least", "most"), [
+    ({"CAPACITY_MIN": 9}, 9, 11), ({"CAPACITY_MAX": 10.5}, 9.5, 10.5),
+    ({"CAPACITY_MIN": 9.5, "CAPACITY_MAX": 12}, 9.5, 10.5),
+])  # fmt: skip
+def test_limits_are_kept_beside_a_number(run, board, more, least, most):
+    """Two territories of 10; the tolerance alone would allow 5 to 15."""
+    outcome = run("balanceterritories", {
+        "UNITS": board(LIMITED), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "TERRITORIES": 2,
+        "TOLERANCE": 50, "EFFORT": "quick", "OUTPUT": "memory:", **more,
+    })  # fmt: skip
+    assert all(least <= row["workload"] <= most for row in outcome.rows())
+    assert "2 territories hold 10 each on average; the tolerance is" in outcome.infos
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    ({"CAPACITY_MIN": 30}, "2 territories hold 10 each on average: not all can hold 30 or more"),
+    ({"CAPACITY_MAX": 5}, "Ask for 5 or more"), ({"CAPACITY_MAX": 0}, "Raise the most"),
+    ({"CAPACITY": 10, "TERRITORIES": None, "CAPACITY_MIN": 10}, "Widen the limits"),
+])  # fmt: skip
+def test_limits_that_cannot_be_kept_are_refused(refused, board, more, said):
+    message = refused("balanceterritories", {
+        "UNITS": board(LIMITED), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "TERRITORIES": 2,
+        "EFFORT": "quick", **more,
+    })  # fmt: skip
+    assert said in message
+
+
+def test_a_capacity_that_asks_for_other_territories_than_reps_is_refused(refused, board, memory_layer):
+    message = refused("balanceterritories", {
+        "UNITS": board(LIMITED), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "CAPACITY": 4,
+        "REPS": memory_layer({"rep_id": ["A", "B"]}), "EFFORT": "quick",
+    })  # fmt: skip
+    assert "2 reps are given and 5 territories asked for" in message

@@ -178,6 +178,8 @@ ALONE = {
 }  # fmt: skip
 """Parameters that matter only beside others, with these."""
 LONG = {"EFFORT"}
+SEARCHES = ("balanceterritories", "rebalanceterritories")
+"""Algorithms of which a run takes half a second: the first options of theirs are for --long."""
 
 
 def ends(definition, fields) -> list[tuple[object, bool]]:
@@ -275,6 +277,8 @@ def test_ends(fine, small, territories_provider, request, algorithm, name, more)
         fields = parent.fields().names() if parent is not None and not isinstance(parent, str) else []
     long = request.config.getoption("long")
     values = [value for value, slow in ends(definition, fields) if long or not slow]
+    if algorithm in SEARCHES and not long:
+        values = [value for at, value in enumerate(values) if definition.type() not in ("enum", "field") or at > 1]
     values.append(None)
     usual = call.get(name, definition.defaultValue())
     for value in values:

@@ -270,3 +270,49 @@ def test_the_sample_with_reps_through_qgis_process(chain, qgis_process, tmp_path
     assert len(plan) == len(homes)
     assert all(row["within"] or row["reason"] for row in plan)
     assert sum(row["workload"] for row in plan) == pytest.approx(sum(row["workload"] or 0 for row in units))
+
+
+# --- travel tables that cannot be used are refused before the search
+
+
+@pytest.mark.parametrize(("minutes", "said"), [
+    ([0.0, 0.0, 0.0], ["All minutes of the travel table are 0"]),
+    ([5.0, -3.0, 4.0], ["below 0 at row 2 (00000 to 00002)"]),
+    (["5", "soon", "4"], ["no numbers", "row 2", "soon"]),
+    ([float("inf"), 3.0, 4.0], ["no numbers", "row 1"]),
+])  # fmt: skip
+@pytest.mark.parametrize("algorithm", ["balanceterritories", "rebalanceterritories"])
+@pytest.mark.parametrize("homes", [True, False])
+def test_travel_tables_that_cannot_be_used(refused, board, memory_layer, minutes, said, algorithm, homes):
+    table = memory_layer(
+        {"origin": ["00000"] * 2 + ["00001"], "destination": ["00001", "00002", "00002"], "minutes": minutes}
+    )
+    parameters = {
+        "UNITS": board("A A B B", column="rep", workload=[1.0] * 4), "UNIT_FIELD": "zip", "TRAVEL": table,
+        "WORKLOAD_FIELDS": ["workload"], "EFFORT": "quick",
+    }  # fmt: skip
+    if homes:
+        parameters["REPS"] = memory_layer({"rep_id": ["A", "B"], "home_zip": ["00000", "00003"]})
+    own = {"TERRITORIES": 2} if algorithm == "balanceterritories" else {"CURRENT_FIELD": "rep"}
+    message = refused(algorithm, {**parameters, **own})
+    assert [text for text in said if text not in message] == [], message
+
+
+def test_a_limit_of_travel_of_nothing_is_refused(refused, board, memory_layer):
+    message = refused("balanceterritories", {
+        "UNITS": board("1 1 1 1"), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "MAX_TRAVEL": 0,
+        "REPS": memory_layer({"rep_id": ["A", "B"], "home_zip": ["00000", "00003"]}),
+    })  # fmt: skip
+    assert "farthest travel must be above 0" in message
+
+
+def test_where_most_pairs_take_no_time_the_others_still_tell_what_is_missing(run, board, memory_layer):
+    table = memory_layer({
+        "origin": ["00000"] * 3, "destination": ["00001", "00002", "00003"], "minutes": [0.0, 0.0, 40.0],
+    })  # fmt: skip
+    outcome = run("balanceterritories", {
+        "UNITS": board("1 1 1 1"), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "TRAVEL": table,
+        "REPS": memory_layer({"rep_id": ["A", "B"], "home_zip": ["00000", "00003"]}), "EFFORT": "quick",
+        "OUTPUT": "memory:",
+    })  # fmt: skip
+    assert "Missing pairs take 0.00 minutes" not in outcome.infos

@@ -323,3 +323,14 @@ def test_flags(qgis_process, sample, tmp_path, read_rows):
     placed = [row for row in read_rows(sample.providers) if row["geometry"] is not None]
     assert sum(row["providers"] for row in rows) == done.results["MATCHED_COUNT"] == len(placed) - 1  # one in Nevada
     assert done.results["UNMATCHED_COUNT"] == 5008 - done.results["MATCHED_COUNT"]
+
+
+@pytest.mark.parametrize("algorithm", ["sumproviderstozips", "splitheavyzips"])
+def test_points_of_whom_none_is_drawn(refused, board, memory_layer, algorithm):
+    """A table that was given a type of geometry, as geocoding leaves it where nothing was found."""
+    providers = memory_layer({"npi": ["1", "2"]}, [None, None], kind="Point")
+    parameters = {"PROVIDERS": providers, "ZIPS": board("5 1"), "ZIP_FIELD": "zip"}
+    if algorithm == "splitheavyzips":
+        parameters.update(WORKLOAD_FIELD="workload", TERRITORIES=2)
+    message = refused(algorithm, parameters)
+    assert "No provider has a place" in message and "geocode them" in message

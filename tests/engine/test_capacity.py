@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from healthcare_territories.territory_plugin.engine.capacity import Capacity
+from healthcare_territories.territory_plugin.engine.capacity import Capacity, within
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +66,30 @@ def test_the_tolerance_keeps_a_territory_within_the_limits():
     assert 401.5 * (1 - tolerance) >= 385 - 1e-9
     assert 401.5 * (1 + tolerance) <= 430
     assert capacity.tolerance(401.5, 0.01) == 0.01
+
+
+def test_limits_of_a_given_number_narrow_the_tolerance():
+    assert within(100, 10, 0.2, 9, None) == pytest.approx(0.1)
+    assert within(100, 10, 0.2, None, 10.5) == pytest.approx(0.05)
+    assert within(100, 10, 0.02, 9, 11) == 0.02
+    assert within(100, 10, 0.2, None, None) == 0.2
+    assert within(100, 10, 0.2, 0, None) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "said"),
+    [
+        (12, None, "hold 10 each on average: not all can hold 12 or more. Ask for 8 or fewer"),
+        (10, None, "Ask for 9 or fewer"), (None, 8, "hold 8 or less. Ask for 13 or more"), (None, 0, "Raise the most"),
+        (None, 10, "Ask for 11 or more"), (9, 8, "is above the most"), (1e12, None, "Ask for 1 or fewer"),
+    ],
+)  # fmt: skip
+def test_limits_that_a_given_number_cannot_keep(least, most, said):
+    with pytest.raises(TerritoryError) as caught:
+        within(100, 10, 0.2, least, most)
+    assert said in str(caught.value)
+
+
+def test_reps_that_are_not_alike_have_limits_of_their_own():
+    with pytest.raises(TerritoryError, match="reps' table, in the columns min and max"):
+        within(100, 10, 0.2, 9, None, alike=False)
