@@ -29,15 +29,17 @@ WHOLE = 2**31 - 1
 def number_complaint(definition, value) -> str:
     """Return what is wrong with the value of a parameter for a number; empty when nothing is.
 
-    QGIS lets through what is neither below the minimum nor above the maximum: no number (nan) is neither, and it rounds
-    2.5 to a whole number, and takes other whole numbers in place of those that are too large.
+    QGIS lets through what is neither below the minimum nor above the maximum: no number (nan) is neither. It takes text
+    for 0 where a number is optional, rounds 2.5 to a whole number, and has others in place of those that are too large.
     """
-    if value is None or isinstance(value, (bool, QgsProperty)):
+    if isinstance(value, str) and not value.strip():
+        return ""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return ""
     try:
-        number = float(str(value).strip())
-    except ValueError:
-        return ""  # QGIS says it, or reads it in the way of the locale
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
     if not math.isfinite(number):
         return f"{definition.description()}: “{value}” is no number that can be used."
     if definition.dataType() == QgsProcessingParameterNumber.Type.Integer:

@@ -412,3 +412,33 @@ def test_providers_without_crs_cannot_be_placed(refused, units, memory_layer):
 def test_no_provider_at_all(refused, units, memory_layer):
     parameters = {"PROVIDERS": memory_layer({"postal": []}), "PROVIDER_ZIP_FIELD": "postal"}
     assert_told(refused("sumproviderstozips", {**parameters, "ZIPS": units(), "ZIP_FIELD": "zip"}), "provider", "empty")
+
+
+# --- numbers that QGIS would read as others
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [
+        ("CAPACITY_MIN", "many", "“many” is no number"), ("CAPACITY_MIN", "1,5", "“1,5” is no number"),
+        ("TOLERANCE", "nan", "no number"), ("TOLERANCE", float("inf"), "no number"),
+        ("TERRITORIES", 2.5, "whole number"),
+        ("TERRITORIES", "2.5", "whole number"), ("TERRITORIES", 2**40, "too large"), ("SEED", "x", "no number"),
+        ("BRIDGE_DISTANCE", "nan", "no number"), ("SEED", 10**400, "no number"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none(refused, units, asked, parameter, value, said):
+    message = refused("balanceterritories", {**asked("balanceterritories", units()), parameter: value})
+    assert said in message or (parameter != "CAPACITY_MIN" and "Incorrect parameter value" in message), message
+
+
+def test_an_optional_number_that_is_blank_is_not_given(run, units, asked):
+    parameters = asked("balanceterritories", units(), CAPACITY_MIN="", CAPACITY=" ", MAX_TRAVEL="")
+    assert len(run("balanceterritories", {**parameters, "OUTPUT": "memory:"}).rows()) == 2
+
+
+def test_a_table_that_lacks_cells_is_refused(refused, memory_layer):
+    layer = memory_layer({"size": [1.0, 4.0]})
+    parameters = {"INPUT": layer, "SIZE_FIELD": "size", "SIZE_SCALE": "bands"}
+    assert "Fill the last row" in refused("weightproviders", {**parameters, "SIZE_BANDS": [1, 1, 3]})
+    assert "Size bands must be numbers" in refused("weightproviders", {**parameters, "SIZE_BANDS": [1, "much"]})
