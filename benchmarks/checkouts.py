@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,15 @@ def engine(root: str, module: str) -> ModuleType:
         sys.modules[_NAME] = package = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(package)
     return importlib.import_module(f"{_NAME}.territory_plugin.engine.{module}")
+
+
+def in_turns(measure: Callable[[str], dict], other: str, turns: int) -> tuple[list[dict], list[dict]]:
+    """Measure this checkout and another; who comes first changes, as the second finds the file in memory."""
+    found = {HERE: [], other: []}
+    for turn in range(turns):
+        for root in (HERE, other) if turn % 2 == 0 else (other, HERE):
+            found[root].append(measure(root))
+    return found[HERE], found[other]
 
 
 def told(ours: list[dict], theirs: list[dict], kept: str) -> str:

@@ -148,9 +148,10 @@ def main() -> None:
             write(Path(path), wishes.rows)
         print(f"{os.path.getsize(path) / 1e9:.2f} GB, {wishes.rows:,} rows; load {os.getloadavg()[0]:.1f} before")
         if wishes.against:
-            turns = [[measure("ours", path, wishes.rows, root) for root in (checkouts.HERE, wishes.against)]
-                     for _ in range(wishes.turns)]  # fmt: skip
-            print(checkouts.told(*zip(*turns), "volume"))
+            turns = checkouts.in_turns(
+                lambda root: measure("ours", path, wishes.rows, root), wishes.against, wishes.turns
+            )
+            print(checkouts.told(*turns, "volume"))
             return
         print(f"{'':10}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'providers':>11}{'volume':>18}")
         for name in wishes.only:

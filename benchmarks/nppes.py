@@ -224,9 +224,8 @@ def main() -> None:
         print(f"{size / 1e9:.2f} GB, one state and one specialty; load {os.getloadavg()[0]:.1f} before")
         print(f"{'reader':10}{'seconds':>9}{'MB/s':>7}{'CPU s':>8}{'peak MB':>9}{'kept':>7}")
         if wishes.against:
-            turns = [[measure("ours", path, root) for root in (checkouts.HERE, wishes.against)]
-                     for _ in range(wishes.turns)]  # fmt: skip
-            print(checkouts.told(*zip(*turns), "kept"))
+            turns = checkouts.in_turns(lambda root: measure("ours", path, root), wishes.against, wishes.turns)
+            print(checkouts.told(*turns, "kept"))
             return
         kept = {}
         for name in READERS if wishes.readers else wishes.only or ("ours", "ogr2ogr"):
