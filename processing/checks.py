@@ -16,6 +16,8 @@ from qgis.core import (
     QgsProperty,
 )
 
+from ..territory_plugin import engine
+
 NUMBERS = ("number", "distance", "area", "volume", "duration", "scale")
 OF_OTHERS = ("aggregate", "relation_aggregate")
 """Functions whose expressions name the fields of another layer."""
@@ -36,10 +38,9 @@ def number_complaint(definition, value) -> str:
         return ""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return ""
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
+    text = str(value)
+    # QGIS knows digits and points only: what else our tables read would be 0 to it
+    number = math.nan if set(text) & set(",$_%") else engine.tables.numbers.published_number(text)
     if not math.isfinite(number):
         return f"{definition.description()}: “{value}” is no number that can be used."
     if definition.dataType() == QgsProcessingParameterNumber.Type.Integer:

@@ -441,4 +441,6 @@ def test_a_table_that_lacks_cells_is_refused(refused, memory_layer):
     layer = memory_layer({"size": [1.0, 4.0]})
     parameters = {"INPUT": layer, "SIZE_FIELD": "size", "SIZE_SCALE": "bands"}
     assert "Fill the last row" in refused("weightproviders", {**parameters, "SIZE_BANDS": [1, 1, 3]})
-    assert "Size bands must be numbers" in refused("weightproviders", {**parameters, "SIZE_BANDS": [1, "much"]})
+    assert "“Size bands” holds values that are no numbers" in refused(
+        "weightproviders", {**parameters, "SIZE_BANDS": [1, "much"]}
+    )

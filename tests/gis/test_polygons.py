@@ -152,7 +152,9 @@ def test_coordinates_that_are_no_numbers_are_named(refused, attempt, qgis_alive,
         geometry = QgsGeometry()
         flat = [number for corner in ring for number in corner]
         geometry.fromWkb(
-            struct.pack("<BIII8d", 1, 3, 1, 4, *flat) if reader == "polygon" else struct.pack("<BI2d", 1, 1, bad, 40.0)
+            struct.pack("<BIII8d", 1, 3, 1, 4, *flat)
+            if reader == "polygon"
+            else struct.pack("<BI2d", 1, 1, bad if at == 1 else -99.95, 39.95)
         )
         feature.setGeometry(geometry)
         layer.dataProvider().addFeatures([feature])
