@@ -32,6 +32,16 @@ def test_importing_the_whole_engine_loads_no_qgis():
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if ".tables." in name])
+def test_each_module_of_the_tables_room_is_found_first(module):
+    """One was known only once another module had imported it: an import of clinicians alone ended in an error."""
+    code = IMPORT_ALL.partition("for name in")[0] + (
+        f"from healthcare_territories.territory_plugin import engine\nengine.{'.'.join(module.split('.')[3:])}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_run_without_qgis_refuses_it(request):
     if not request.config.getoption("without_qgis"):
         pytest.skip("only under --without-qgis, as `make test` runs the engine's tests")
