@@ -80,7 +80,7 @@ def test_parameters_that_scripts_rely_on(territories_provider):
     ("change", "said"),
     [
         ({"STATES": "NY, Ontario"}, ["Ontario", "no states"]),
-        ({"ZIP_CODES": "10001, 1x"}, ["1x", "no ZIP codes"]),
+        ({"ZIP_CODES": "10001, 1y"}, ["1y", "no ZIP codes"]),
         ({"SPECIALTIES": "Cardiolgy"}, ["Cardiolgy", "Did you mean Cardiology"]),
         ({"ENTITY": "robot"}, ["robot", "person"]),
         ({"STATES": "VT"}, ["No provider is left", "another state"]),
