@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +13,6 @@ import numpy as np
 from qgis.core import (
     Qgis,
     QgsExpressionContextUtils,
-    QgsFeature,
-    QgsFeatureSink,
     QgsFields,
     QgsProcessing,
     QgsProcessingAlgorithm,
@@ -31,9 +29,8 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
-from ..territory_plugin.engine.progress import Cancelled, stop_if
+from ..territory_plugin.engine.progress import Cancelled
 from . import checks, unforeseen
-from .files import DATABASES, FilePlace, changed, file_behind, is_geopackage, remove, sink_of, writable
 
 VECTOR = QgsProcessing.SourceType.TypeVector
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
@@ -229,7 +226,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """Return a complaint for each output that cannot be written, or would replace an input or another output."""
         complaints, taken = [], self.input_files()
         for definition in self.destinationParameterDefinitions():
-            place = file_behind(self.parameters.get(definition.name()))
+            place = gis.outputs.file_behind(self.parameters.get(definition.name()))
             if place is None:
                 continue
             told = f"{definition.description()}: cannot write {place.path}"
@@ -238,12 +235,12 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
                 complaints.append(
                     f"{told}, which holds {holders[0]}. Choose another file, or another table of a GeoPackage."
                 )
-            elif not writable(place.path):
-                complaints.append(f"{told}. Choose an existing folder that you may write to.")
+            elif why := gis.outputs.why_not(place):
+                complaints.append(f"{told}: {why}. Choose another place.")
             taken.append((f"the output “{definition.description()}”", place))
         return complaints
 
-    def input_files(self) -> list[tuple[str, FilePlace]]:
+    def input_files(self) -> list[tuple[str, gis.outputs.FilePlace]]:
         """Return what each input layer that lies in a file is called, and where it lies."""
         found = []
         for definition in self.parameterDefinitions():
@@ -255,7 +252,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
                 if uri.get("path"):
                     tables = QgsProviderRegistry.instance().querySublayers(uri["path"])
                     table = uri.get("layerName") or (tables[0].name() if len(tables) == 1 else None)
-                    found.append((f"the input “{definition.description()}”", FilePlace(Path(uri["path"]), table)))
+                    found.append(
+                        (f"the input “{definition.description()}”", gis.outputs.FilePlace(Path(uri["path"]), table))
+                    )
         return found
 
     # ---------------------------------------------------------------- what the user gave
@@ -344,21 +343,22 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(self, parameters, context, feedback):
         self.parameters, self.context, self.feedback = self.given(parameters), context, feedback
         self.kept = {}  # layers that sources of our own stand on
-        self.outputs, self.begun, self.pages, self.writing = {}, [], [], False
+        self.outputs = gis.outputs.Outputs()
         self.text, self.step, self.told = "", "", 0.0
         try:
             results = self.compute()
-            for output in self.begun:
-                output.sink = None  # closes the file: nobody else does after a run that was cancelled
+            self.outputs.finish(self.feedback.isCanceled)
+            self.load_final_layers()
             return results
         except Cancelled:
-            self.discard()
+            self.outputs.discard()
             return {}
         except (TerritoryError, QgsProcessingException) as error:
-            raise QgsProcessingException("\n".join([str(error), *self.discard()])) from error
+            self.outputs.discard()
+            raise QgsProcessingException("\n".join([str(error), *self.left_in_databases()])) from error
         except Exception as error:  # a person gets words, whatever happened; the traceback is in QGIS's log
-            left = self.discard()
-            became = " ".join(left) or self.tr("Nothing was written, or what was begun is taken back.")
+            self.outputs.discard()
+            became = " ".join([self.tr("Nothing was written."), *self.left_in_databases()])
             told = unforeseen.message(error, self, self.step, became)
             if feedback.isCanceled():  # what works on after a cancel may stumble over the half that it was given
                 return {}
@@ -385,76 +385,50 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         rows : iterable of (attributes, QgsGeometry or None)
         style : gis.styles.Style, optional
         """
-        if not self.writing:  # once begun, all outputs are written: a part of them would pass for the whole
-            stop_if(self.feedback.isCanceled)
-        self.writing = True
         rows = list(rows)
         fields = gis.fields.without_repeated_key(fields, [attributes for attributes, _ in rows])
         output = self.begin(name, fields, wkb_type, crs, style)
         if output is None:
             return None
-        output.add(rows)
-        output.close()
-        return output.destination
+        output.add(rows, self.feedback.isCanceled)
+        return output.final
 
     def begin(self, name, fields, wkb_type, crs, style=None):
         """Begin an output layer and note how it is styled; return its `OutputLayer` or None when not wanted."""
         fields, aliases = gis.fields.without_aliases(fields)
-        if is_geopackage(self.parameters.get(name)):
-            fields, renamed = gis.fields.fit_for_geopackage(fields, bool(file_behind(self.parameters[name]).table))
+        given = self.parameters.get(name)
+        if gis.outputs.is_geopackage(given):
+            fields, renamed = gis.fields.fit_for_geopackage(fields, bool(gis.outputs.file_behind(given).table))
             self.tell_renamed(renamed)
-        sink, destination = self.parameterAsSink(self.parameters, name, self.context, fields, wkb_type, crs)
+        if not given:
+            return None
+        output, aside = self.outputs.layer(name, given)
+        sink, destination = self.parameterAsSink(
+            {**self.parameters, name: aside}, name, self.context, fields, wkb_type, crs
+        )
         if sink is None:
-            if not self.parameters.get(name):
-                return None
             raise QgsProcessingException(self.invalidSinkError(self.parameters, name))
-        if style is not None:
-            self.outputs[name] = (destination, replace(style, aliases=aliases))
-        self.begun.append(OutputLayer(name, sink, destination, fields))
-        return self.begun[-1]
+        output.begin(sink, destination, fields, replace(style, aliases=aliases) if style is not None else None)
+        return output
 
     def page(self, name) -> str:
-        """Return the file asked for in a parameter for a page, which is taken back if the run fails; "" for none."""
+        """Return the file to write a page to, which is put in place with the layers; "" where none is asked for."""
         path = self.parameterAsFileOutput(self.parameters, name, self.context)
-        if path:
-            self.pages.append((name, Path(path), changed(Path(path))))
-        return path
+        return self.outputs.page(path) if path else ""
 
-    def discard(self) -> list[str]:
-        """Take back what was written of outputs that will not be finished: a part would pass for the whole.
+    def left_in_databases(self) -> list[str]:
+        """Return a sentence for each table of a database that is not complete: only its owner can take it back."""
+        return [
+            self.tr("The table of {} is not complete: delete it.").format(layer.name)
+            for layer in self.outputs.layers
+            if str(gis.outputs.sink_of(self.parameters.get(layer.name)) or "").startswith(gis.outputs.DATABASES)
+        ]
 
-        Returns
-        -------
-        list of str
-            What could not be taken back, a sentence each.
-        """
-        self.outputs, left = {}, []
-        for output in self.begun:
-            output.close()
-            given = file_behind(self.parameters.get(output.name))
-            # QGIS adds an extension to a name without a known one: what it has written is what goes
-            place = given if given is None or given.table else file_behind(output.destination.partition("|")[0])
-            if place is not None:
-                left += self.take_back(output.name, place)
-            elif given is None and self.is_in_database(output.name):
-                left.append(self.tr("The table of {} is not complete: delete it.").format(output.name))
-        for name, path, before in self.pages:
-            if changed(path) != before:
-                left += self.take_back(name, FilePlace(path))
-        return left
-
-    def take_back(self, name, place) -> list[str]:
-        """Delete what was written of an output; return a sentence when it stays."""
-        try:
-            remove(place)
-        except Exception as error:  # another program may hold the file: that must not hide why the run failed
-            unforeseen.log(error, self, self.step)
-            return [self.tr("{} is not complete and could not be deleted: {}.").format(name, place.path)]
-        return []
-
-    def is_in_database(self, name) -> bool:
-        """Answer whether an output goes to a table of a database."""
-        return str(sink_of(self.parameters.get(name)) or "").startswith(DATABASES)
+    def load_final_layers(self):
+        """Have QGIS load the outputs from where they are now; they were written elsewhere."""
+        final = {layer.destination: layer.final for layer in self.outputs.layers}
+        loading = self.context.layersToLoadOnCompletion()
+        self.context.setLayersToLoadOnCompletion({final.get(old, old): details for old, details in loading.items()})
 
     def beside(self, own, added):
         """Return the layer's own fields and the added ones; tell under which name an own one that clashes is kept."""
@@ -468,62 +442,32 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             self.feedback.pushInfo(self.tr("The column “{}” that the layer had is kept as “{}”.").format(old, new))
 
     def postProcessAlgorithm(self, context, feedback):
-        """Style the outputs: in the file for whoever opens it later, and on the layers that QGIS loads now.
+        """Style the layers that QGIS loads now, and have those that were loaded before read their file anew.
 
-        The layers are complete by now: one that cannot be styled stays, and that is told.
+        The outputs are complete by now, files with their style: what cannot be styled stays, and that is told.
         """
-        for name, (destination, style) in self.outputs.items():
-            self.style(name, destination, style, context, feedback)
+        for output in self.outputs.layers:
+            self.style(output, context, feedback)
+        if context.project() is not None:
+            gis.outputs.reload(context.project(), self.outputs.layers)
         return {}
 
-    def style(self, name, destination, style, context, feedback):
+    def style(self, output, context, feedback):
         """Style one output; tell when that fails."""
+        if output.style is None:
+            return
         try:
-            layer = QgsProcessingUtils.mapLayerFromString(destination, context)
+            if output.unstyled is not None:
+                raise output.unstyled
+            layer = QgsProcessingUtils.mapLayerFromString(output.final, context) if output.place is None else None
             if layer is not None:
-                gis.styles.keep(layer, style)
-            if context.willLoadLayerOnCompletion(destination):
-                gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(destination), style)
+                gis.styles.keep(layer, output.style)
+            if context.willLoadLayerOnCompletion(output.final):
+                gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(output.final), output.style)
         except Exception as error:
-            step = self.tr("Styling {}").format(name)
-            became = self.tr("All layers are written and complete; {} has no style.").format(name)
+            step = self.tr("Styling {}").format(output.name)
+            became = self.tr("All layers are written and complete; {} has no style.").format(output.name)
             feedback.reportError(unforeseen.message(error, self, step, became))
-
-
-@dataclass
-class OutputLayer:
-    """An output layer while it is written.
-
-    Attributes
-    ----------
-    name : str
-        The parameter.
-    sink : QgsFeatureSink
-    destination : str
-        The layer's id.
-    fields : QgsFields
-    """
-
-    name: str
-    sink: object
-    destination: str
-    fields: object
-
-    def add(self, rows) -> None:
-        """Write rows of (attributes, QgsGeometry or None)."""
-        features = []
-        for attributes, geometry in rows:
-            feature = QgsFeature(self.fields)
-            feature.setAttributes(attributes)
-            if geometry is not None:
-                feature.setGeometry(geometry)
-            features.append(feature)
-        if not self.sink.addFeatures(features, QgsFeatureSink.Flag.FastInsert) or not self.sink.flushBuffer():
-            raise QgsProcessingException(f"{self.name}: {self.sink.lastError()}")
-
-    def close(self) -> None:
-        """Let go of the file, which is complete only then."""
-        self.sink = None
 
 
 def choices(definition, value):

@@ -252,15 +252,14 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             records = np.column_stack([plain_values(frame[column.name], column.type) for column in columns])
             for layer, chosen, told in ((output, ~lost, way), (unplaced, lost, reason)):
                 if layer is not None:
-                    layer.add(
+                    rows = (
                         ([*records[at], told[at] or None], point_at(xy[at]) if way[at] and chosen is not lost else None)
                         for at in np.flatnonzero(chosen)
                     )
+                    layer.add(rows, self.feedback.isCanceled)
             done += len(frame)
             progress(done / len(spool), self.tr("Writing"))
             stop_if(self.feedback.isCanceled)
-        for layer in filter(None, (output, unplaced)):
-            layer.close()
         self.tell_lost(lost_zips)
         for audit, (ways, reasons) in zip(audits, books):
             audit.kept -= reasons[NO_ZIP]
@@ -268,7 +267,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
             audit.kept_as = {text: ways[key] for key, text in WAYS.items() if ways[key]}
             audit.check()
         return {
-            "OUTPUT": output and output.destination, "UNPLACED": unplaced and unplaced.destination,
+            "OUTPUT": output and output.final, "UNPLACED": unplaced and unplaced.final,
             **self.write_books(audits),
         }  # fmt: skip
 

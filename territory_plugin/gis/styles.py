@@ -85,15 +85,28 @@ def apply_on_load(details, style: Style) -> None:
 
 
 def keep(layer: QgsVectorLayer, style: Style) -> None:
-    """Store the style with the data: inside a GeoPackage as its default, else as a QML file beside it."""
+    """Store the style with the data: inside a GeoPackage as its default, else as a QML file beside it.
+
+    Raises
+    ------
+    OSError
+        When it could not be stored.
+    """
     dress(layer, style)
     if layer.providerType() != "ogr":
         return
     path = Path(layer.source().split("|")[0])
     if path.suffix.lower() == ".gpkg":
-        layer.saveStyleToDatabase(style.title, "", True, "")
+        wrong = layer.saveStyleToDatabase(style.title, "", True, "")
     elif path.is_file():
-        layer.saveNamedStyle(str(path.with_suffix(".qml")))
+        told, fine = layer.saveNamedStyle(str(path.with_suffix(".qml")))
+        wrong = "" if fine else told
+        if wrong:
+            path.with_suffix(".qml").unlink(missing_ok=True)
+    else:
+        return
+    if wrong:
+        raise OSError(wrong)
 
 
 def dress(layer: QgsVectorLayer, style: Style) -> None:

@@ -74,7 +74,9 @@ def test_what_was_written_is_taken_back(attempt, board, monkeypatch, tmp_path):
     write_moves = type(QgsApplication.processingRegistry().algorithmById("territories:rebalanceterritories"))
     before = write_moves.write_moves
     monkeypatch.setattr(
-        write_moves, "write_moves", lambda *args: (seen.extend(sorted(tmp_path.iterdir())), before(*args))[1]
+        write_moves,
+        "write_moves",
+        lambda *args: (seen.extend(path.name for path in tmp_path.rglob("*")), before(*args))[1],
     )
     layer = board("A A B\nA A B", column="rep", workload=[1.0] * 6)
     outcome = attempt("rebalanceterritories", {
@@ -82,7 +84,7 @@ def test_what_was_written_is_taken_back(attempt, board, monkeypatch, tmp_path):
         **{name: str(path) for name, path in outputs.items()},
     })  # fmt: skip
     assert "ValueError: no legend." in outcome.refusal
-    assert {path.name for path in seen} >= {"plan.shp", "plan.dbf", "plan.shx", "zips.gpkg", "report.html"}
+    assert set(seen) >= {"plan.shp", "plan.dbf", "plan.shx", "zips.gpkg", "report.html"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -93,19 +95,6 @@ def test_a_report_of_before_stays_when_the_run_fails_before_it_is_replaced(attem
     outcome = attempt("balanceterritories", balance(board("1 1\n1 1"), REPORT=str(page)))
     assert "ValueError" in outcome.refusal
     assert page.read_text() == "last year's"
-
-
-def test_what_cannot_be_taken_back_is_named(attempt, board, monkeypatch, tmp_path, logged):
-    monkeypatch.setattr(
-        "healthcare_territories.processing.base.remove", raising(PermissionError("another program has it"))
-    )
-    monkeypatch.setattr(engine.report, "write_report", raising(ValueError("no page")))
-    path = tmp_path / "plan.gpkg"
-    parameters = balance(board("1 1\n1 1"), OUTPUT=str(path), REPORT=str(tmp_path / "report.html"))
-    message = attempt("balanceterritories", parameters).refusal
-    assert "ValueError: no page." in message
-    assert "OUTPUT is not complete" in message and str(path) in message
-    assert len(logged) == 2
 
 
 def test_a_cancelled_run_stays_quiet(attempt, board, monkeypatch):

@@ -1,0 +1,330 @@
+"""Outputs are old or new, never between: cancels, errors, kills, full disks, locks and odd names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from healthcare_territories.territory_plugin.engine.errors import TerritoryError
+from healthcare_territories.territory_plugin.engine.progress import Cancelled, never
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsField,
+    QgsFields,
+    QgsProcessingContext,
+    QgsProcessingUtils,
+    QgsProject,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtCore import QMetaType
+
+KINDS = ("gpkg", "shp", "geojson", "fgb", "csv", "table")
+POINT = "POINT(1 2)"
+
+
+@pytest.fixture
+def outputs(qgis_app):
+    from healthcare_territories.territory_plugin.gis import outputs
+
+    return outputs
+
+
+def target(folder, kind):
+    if kind == "table":
+        return f"ogr:dbname='{folder / 'plan.gpkg'}' table=\"plan\" (geom)"
+    return str(folder / f"plan.{kind}")
+
+
+def begin(outputs, room, given, name="OUTPUT"):
+    """Begin a layer with a column `n`, as an algorithm does."""
+    fields = QgsFields()
+    fields.append(QgsField("n", QMetaType.Type.Int))
+    context = QgsProcessingContext()
+    layer, aside = room.layer(name, given)
+    sink, destination = QgsProcessingUtils.createFeatureSink(
+        str(aside), context, fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326")
+    )
+    assert sink is not None
+    layer.begin(sink, destination, fields, None)
+    return layer
+
+
+def rows(numbers):
+    from qgis.core import QgsGeometry
+
+    return [([number], QgsGeometry.fromWkt(POINT)) for number in numbers]
+
+
+def write(outputs, given, numbers):
+    room = outputs.Outputs()
+    layer = begin(outputs, room, given)
+    layer.add(rows(numbers), never)
+    room.finish(never)
+    return layer.final
+
+
+def read(layer_id):
+    layer = QgsVectorLayer(layer_id, "", "ogr")
+    assert layer.isValid(), layer_id
+    return [feature["n"] for feature in layer.getFeatures()]
+
+
+def bytes_in(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def content(folder, kind):
+    """Return what a user has: files to the byte; a GeoPackage that was written into, by its tables."""
+    if kind != "table":
+        return bytes_in(folder)
+    with sqlite3.connect(folder / "plan.gpkg") as connection:
+        names = [name for (name,) in connection.execute("SELECT table_name FROM gpkg_contents ORDER BY 1")]
+        return {name: connection.execute('SELECT * FROM "' + name + '"').fetchall() for name in names}
+
+
+@pytest.fixture
+def old(outputs, tmp_path):
+    """Return ``old(kind)``: a folder with an output of an earlier run, and a table of the user's beside a table."""
+
+    def make(kind):
+        folder = tmp_path / kind
+        folder.mkdir()
+        if kind == "table":
+            write(outputs, f"ogr:dbname='{folder / 'plan.gpkg'}' table=\"notes\" (geom)", [7])
+        write(outputs, target(folder, kind), [1, 2, 3])
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_output_replaces_the_one_before_and_leaves_nothing_else(outputs, old, kind):
+    folder = old(kind)
+    names = set(bytes_in(folder))
+    final = write(outputs, target(folder, kind), [4, 5])
+    assert [int(n) for n in read(final)] == [4, 5]
+    assert set(bytes_in(folder)) == names
+    if kind == "table":
+        assert set(content(folder, kind)) == {"notes", "plan"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["cancelled while writing", "cancelled at the end", "an error", "a row is lost"])
+def test_what_was_there_is_there_after_a_run_that_failed(outputs, old, kind, how, monkeypatch):
+    folder = old(kind)
+    before = content(folder, kind)
+    room = outputs.Outputs()
+    layer = begin(outputs, room, target(folder, kind))
+    try:
+        layer.add(rows(range(2500)), (lambda: layer.rows >= 1000) if how == "cancelled while writing" else never)
+        if how == "an error":
+            raise TerritoryError("something else")
+        if how == "a row is lost":
+            layer.rows += 1
+        room.finish((lambda: True) if how == "cancelled at the end" else never)
+        pytest.fail("it finished")
+    except (Cancelled, TerritoryError):
+        room.discard()
+    assert content(folder, kind) == before
+    assert not [path for path in folder.iterdir() if path.name.startswith(outputs.ASIDE)]
+
+
+def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_path, monkeypatch):
+    write(outputs, str(tmp_path / "a.gpkg"), [1])
+    write(outputs, str(tmp_path / "b.csv"), [1])
+    before = bytes_in(tmp_path)
+    room = outputs.Outputs()
+    for name, place in (("A", "a.gpkg"), ("B", "b.csv")):
+        begin(outputs, room, str(tmp_path / place), name).add(rows([2]), never)
+    real = os.replace
+
+    def replace(source, destination):
+        if Path(destination).name == "b.csv" and "before" not in str(source):
+            raise PermissionError(13, "another program has it open")
+        return real(source, destination)
+
+    monkeypatch.setattr(outputs.os, "replace", replace)
+    with pytest.raises(TerritoryError, match="What was there is unchanged"):
+        room.finish(never)
+    room.discard()
+    assert bytes_in(tmp_path) == before
+
+
+def test_a_style_of_another_layer_stays(outputs, tmp_path):
+    (tmp_path / "plan.qml").write_text("of plan.shp")
+    room = outputs.Outputs()
+    layer = begin(outputs, room, str(tmp_path / "plan.csv"))
+    layer.add(rows([1]), never)
+    (Path(layer.aside) / "plan.qml").write_text("ours")
+    room.finish(never)
+    assert (tmp_path / "plan.qml").read_text() == "of plan.shp"
+    room = outputs.Outputs()
+    layer = begin(outputs, room, str(tmp_path / "new.csv"))
+    layer.add(rows([1]), never)
+    (Path(layer.aside) / "new.qml").write_text("ours")
+    room.finish(never)
+    assert (tmp_path / "new.qml").read_text() == "ours"
+
+
+def test_an_index_of_the_shapefile_before_goes(outputs, tmp_path):
+    write(outputs, str(tmp_path / "plan.shp"), [1, 2])
+    (tmp_path / "plan.qix").write_bytes(b"an index of other rows")
+    write(outputs, str(tmp_path / "plan.shp"), [3])
+    assert not (tmp_path / "plan.qix").exists()
+    assert read(str(tmp_path / "plan.shp")) == [3]
+
+
+def test_layers_that_are_loaded_read_their_file_anew(outputs, tmp_path):
+    path = str(tmp_path / "plan.gpkg")
+    write(outputs, path, [1])
+    loaded = QgsVectorLayer(path, "plan", "ogr")
+    QgsProject.instance().addMapLayer(loaded)
+    try:
+        assert loaded.featureCount() == 1
+        room = outputs.Outputs()
+        begin(outputs, room, path).add(rows([1, 2, 3]), never)
+        room.finish(never)
+        outputs.reload(QgsProject.instance(), room.layers)
+        assert sorted(feature["n"] for feature in loaded.getFeatures()) == [1, 2, 3]
+    finally:
+        QgsProject.instance().removeMapLayer(loaded.id())
+
+
+# --- places that cannot be written are told before anything is computed
+
+
+def test_a_geopackage_with_further_tables_is_not_replaced_as_a_whole(outputs, old):
+    folder = old("table")
+    place = outputs.file_behind(str(folder / "plan.gpkg"))
+    assert "it holds further tables (notes)" in outputs.why_not(place)
+    assert outputs.why_not(outputs.file_behind(target(folder, "table"))) == ""
+
+
+def test_a_geopackage_that_another_program_writes_to(outputs, old):
+    folder = old("gpkg")
+    place = outputs.file_behind(target(folder, "gpkg"))
+    with sqlite3.connect(folder / "plan.gpkg", isolation_level=None) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert outputs.why_not(place) == "another program is writing to it"
+        connection.execute("ROLLBACK")
+    assert outputs.why_not(place) == ""
+
+
+def test_a_geopackage_that_another_program_reads_by_its_log_is_not_replaced(outputs, old):
+    """SQLite's log beside the file belongs to the file: whoever reads it would read pages of two files."""
+    folder = old("gpkg")
+    other = sqlite3.connect(folder / "plan.gpkg", isolation_level=None)
+    try:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE mine (a)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM mine").fetchall()
+        with pytest.raises(TerritoryError, match="open in another program"):
+            write(outputs, target(folder, "gpkg"), [9])
+    finally:
+        other.close()
+    assert read(target(folder, "gpkg")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("nowhere/plan.gpkg", "its folder does not exist"), ("a\0b.gpkg", "null"), ("x" * 300 + ".gpkg", "name too long"),
+     ("loop/plan.gpkg", ""), ("folder.gpkg", "it is no file")],
+)  # fmt: skip
+def test_names_that_cannot_be_written_are_told_in_a_line(outputs, tmp_path, name, why):
+    (tmp_path / "folder.gpkg").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    found = outputs.why_not(outputs.FilePlace(Path(f"{tmp_path}/{name}")))
+    assert found and "\n" not in found
+    assert why in found
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "table"),
+    [("plan", "plan.gpkg", None), ("plan.xyz", "plan.xyz.gpkg", None), ("plan.shp", "plan.shp", None),
+     ("ogr:dbname='a b.gpkg' table=\"x y\" (geom)", "a b.gpkg", "x y")],
+)  # fmt: skip
+def test_the_name_that_qgis_gives_a_file(outputs, given, path, table):
+    place = outputs.file_behind(given)
+    assert (str(place.path), place.table) == (path, table)
+
+
+@pytest.mark.parametrize("given", ["memory:", "TEMPORARY_OUTPUT", "postgres:dbname=x", "", None])
+def test_what_is_no_file(outputs, given):
+    assert outputs.file_behind(given) is None
+
+
+# --- runs that are killed
+
+
+WRITER = """
+import sys, time
+sys.path.insert(0, {plugins!r})
+from qgis.core import QgsApplication
+application = QgsApplication([], False)
+application.initQgis()
+from healthcare_territories.tests.gis.test_outputs import begin, rows
+from healthcare_territories.territory_plugin.engine.progress import never
+from healthcare_territories.territory_plugin.gis import outputs
+print("ready", flush=True)
+for turn in range(1000):
+    room = outputs.Outputs()
+    layer = begin(outputs, room, {given!r})
+    layer.add(rows([turn] * 500), never)
+    room.finish(never)
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile):
+    """A process that writes over and over again is killed at some moments; each time all rows are of one run."""
+    folder = old(kind)
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "healthcare_territories").symlink_to(Path(__file__).resolve().parent.parent.parent)
+    script = tmp_path / "writer.py"
+    script.write_text(textwrap.dedent(WRITER.format(plugins=str(plugins), given=target(folder, kind))))
+    for moment in (0.05, 0.21, 0.33):
+        writer = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(moment)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        outputs.clear_leftovers(folder)
+        if kind == "table":
+            outputs.clear_leftover_tables(folder / "plan.gpkg")
+            assert set(content(folder, kind)) == {"notes", "plan"}
+        found = read(f"{folder / 'plan.gpkg'}|layername=plan" if kind == "table" else target(folder, kind))
+        numbers = {int(n) for n in found}
+        assert (numbers == {1, 2, 3} and len(found) == 3) or (len(numbers) == 1 and len(found) == 500)
+        left = [path.name for path in folder.iterdir() if path.name.startswith(outputs.ASIDE)]
+        assert left == []
+
+
+def test_leftovers_of_a_run_that_lives_stay(outputs, tmp_path):
+    mine = tmp_path / f"{outputs.ASIDE}{os.getpid()}-abc"
+    mine.mkdir()
+    dead = tmp_path / f"{outputs.ASIDE}{2**22 + 1}-abc"
+    dead.mkdir()
+    users = tmp_path / ".territories-notes"
+    users.mkdir()
+    outputs.clear_leftovers(tmp_path)
+    assert mine.exists() and users.exists() and not dead.exists()
+
+
+def test_a_move_that_was_interrupted_is_completed(outputs, tmp_path):
+    dead = tmp_path / f"{outputs.ASIDE}{2**22 + 1}-abc"
+    dead.mkdir()
+    for name in ("plan.shp", "plan.dbf", outputs.MOVING):
+        (dead / name).write_text("new")
+    (tmp_path / "plan.shp").write_text("old")
+    outputs.clear_leftovers(tmp_path)
+    assert bytes_in(tmp_path) == {"plan.dbf": b"new", "plan.shp": b"new"}
