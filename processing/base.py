@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import platform
 import time
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,48 +27,13 @@ from qgis.PyQt.QtGui import QIcon
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled
-from . import checks, unforeseen
+from . import checks, packages, unforeseen
 
 VECTOR = QgsProcessing.SourceType.TypeVector
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 LINES = QgsProcessing.SourceType.TypeVectorLine
 
 ICONS = Path(__file__).resolve().parent.parent / "icons"
-PACKAGES = ("numpy", "scipy", "pandas", "networkx", "shapely", "geopandas")
-
-
-@lru_cache(maxsize=1)
-def missing_packages() -> tuple[str, ...]:
-    """Return the scientific packages that this QGIS lacks, or has in a version that is too old."""
-    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if "shapely" not in missing:
-        from importlib.metadata import version
-
-        if version("shapely").startswith("1."):  # Debian's shapely 2.2 says 0+unknown
-            missing.append("shapely")
-    return tuple(missing)
-
-
-def how_to_install(missing: tuple[str, ...], system: str) -> str:
-    """Return one line that installs packages into the Python of QGIS on this platform."""
-    names = " ".join(f'"{name}>=2"' if name == "shapely" else name for name in missing)
-    if system == "Windows":
-        return f"Open the OSGeo4W Shell of your QGIS and run: python -m pip install {names}"
-    if system == "Darwin":
-        return f"Run in Terminal: /Applications/QGIS.app/Contents/MacOS/bin/python3 -m pip install {names}"
-    # On Linux, wheels that bundle their own GEOS, PROJ or GDAL crash inside QGIS: shapely is built from
-    # source, geopandas comes without its dependencies, the rest from the distribution.
-    own = [name for name in missing if name in ("shapely", "geopandas")]
-    lines = []
-    if len(own) < len(missing):
-        lines.append("sudo apt install " + " ".join(f"python3-{name}" for name in missing if name not in own))
-    if own:
-        wanted = " ".join(f'"{name}>=2"' if name == "shapely" else name for name in own)
-        lines.append("sudo apt install python3-pip python3-dev python3-pyproj libgeos-dev g++")
-        lines.append(
-            "/usr/bin/python3 -m pip install --user --break-system-packages --no-deps --no-binary shapely " + wanted
-        )
-    return "Run: " + " && ".join(lines)
 
 
 class TerritoriesAlgorithm(QgsProcessingAlgorithm):
@@ -121,13 +83,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return QCoreApplication.translate("HealthcareTerritories", text)
 
     def canExecute(self):
-        missing = missing_packages()
-        if not missing:
-            return True, ""
-        return False, (
-            f"Healthcare Territories needs Python packages that this QGIS lacks: {', '.join(missing)}. "
-            f"{how_to_install(missing, platform.system())}. Then restart QGIS."
-        )
+        complaint = packages.complaint()
+        return not complaint, complaint
 
     # ---------------------------------------------------------------- guards
 
@@ -143,6 +100,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def check(self, parameters, context):
         """Return whether the parameters are fine, and everything that is wrong with them."""
+        able, reason = self.canExecute()  # qgis_process does not ask
+        if not able:
+            return False, reason
         self.parameters, self.context, self.feedback, self.kept = self.given(parameters), context, None, {}
         complaints = []
         for definition in self.parameterDefinitions():
@@ -341,6 +301,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     # ---------------------------------------------------------------- running
 
     def processAlgorithm(self, parameters, context, feedback):
+        able, reason = self.canExecute()  # a model asks neither this nor checkParameterValues
+        if not able:
+            raise QgsProcessingException(reason)
         self.parameters, self.context, self.feedback = self.given(parameters), context, feedback
         self.kept = {}  # layers that sources of our own stand on
         self.outputs = gis.outputs.Outputs()
