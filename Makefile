@@ -1,6 +1,7 @@
 # Healthcare Territories: everything from a fresh clone. Each target installs what it misses.
 
 PYTHON := .venv/bin/python
+export PROFILE
 UNDER_QGIS := eval "$$(.ci/env)" &&
 
 .DEFAULT_GOAL := help
@@ -22,7 +23,7 @@ package:  ## Make dist/healthcare_territories-VERSION.zip of the last commit, fo
 	@.ci/package
 
 install:  ## Link the plugin into your own QGIS profile (PROFILE=name, else default)
-	@.ci/install $(PROFILE)
+	@.ci/install
 
 bench: setup  ## Run the benchmarks against their peers (ARGS='balance --states RI' runs one with options)
 	@.ci/setup peers && .ci/bench $(ARGS)

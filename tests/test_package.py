@@ -1,7 +1,9 @@
 """The zip for the plugin site holds what it should, keeps to the site's rules, and works when unpacked."""
 
 import configparser
+import os
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -114,3 +116,54 @@ def test_works_unpacked_in_a_fresh_profile(packed, tmp_path, territories_provide
     assert algorithms, "the provider offers nothing"
     assert [name for name in algorithms if name not in listed.stdout] == []
     assert "Traceback" not in listed.stderr + profile.enabled.stderr
+
+
+# A clone in a folder that shells take apart
+
+
+@pytest.fixture
+def odd_clone(tmp_path):
+    """Return a folder with an apostrophe, blanks and a dollar in its path, with what `make` runs without a setup."""
+    clone = tmp_path / "it's my $clone (2)"
+    clone.mkdir()
+    shutil.copy(ROOT / "Makefile", clone)
+    shutil.copytree(ROOT / ".ci", clone / ".ci")
+    return clone
+
+
+@pytest.mark.parametrize("profile", ["my prof", "Anne's", 'a "b"', "*"])
+def test_install_into_a_profile_with_blanks_and_quotes(odd_clone, tmp_path, profile):
+    home = tmp_path / "my home"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QGIS", "XDG", "MAKE"))}
+    done = subprocess.run(
+        ["make", "install", f"PROFILE={profile}"],
+        cwd=odd_clone,
+        env={**environment, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    plugins = home / ".local" / "share" / "QGIS" / "QGIS3" / "profiles" / profile / "python" / "plugins"
+    assert (plugins / PACKAGE).resolve() == odd_clone.resolve()
+
+
+def test_install_without_a_profile_takes_the_default_one(odd_clone, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QGIS", "XDG", "MAKE"))}
+    environment.pop("PROFILE", None)
+    subprocess.run(["make", "-s", "install"], cwd=odd_clone, env={**environment, "HOME": str(tmp_path)}, check=True)
+    assert [path.name for path in tmp_path.glob(".local/share/QGIS/QGIS3/profiles/*")] == ["default"]
+
+
+def test_the_printed_environment_survives_a_shell(odd_clone):
+    packages = odd_clone / ".venv" / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    done = subprocess.run(
+        ["bash", "-euc", 'eval "$(.ci/env)" && printf "%s\\n" "$PYTHONPATH" "$QGIS_PLUGINPATH"'],
+        cwd=odd_clone,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": "/elsewhere/it's"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [f"{packages}:/elsewhere/it's", str(odd_clone / ".qgis" / "plugins")], (
+        done.stderr
+    )
