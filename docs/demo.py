@@ -54,7 +54,8 @@ HIDDEN = {"Weighted providers", "Adjacency", "Today's territories", "Providers w
 
 def table(name: str) -> str:
     """Return the address of a table of the demo's GeoPackage, as an output."""
-    return f"ogr:dbname='{PACKAGE}' table=\"{name}\" (geom)"
+    path = str(PACKAGE).replace("\\", "\\\\").replace("'", "\\'")  # a folder may be called "Anne's"
+    return f"ogr:dbname='{path}' table=\"{name}\" (geom)"
 
 
 def layer(name: str) -> str:
