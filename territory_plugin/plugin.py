@@ -1,8 +1,10 @@
 """What QGIS loads: the plugin object that registers the Processing provider."""
 
-from qgis.core import QgsApplication
+from qgis.core import Qgis, QgsApplication, QgsMessageLog
 
-from ..processing.provider import TerritoriesProvider
+from ..processing import packages
+
+NAME = "Healthcare Territories"
 
 
 class TerritoriesPlugin:
@@ -15,6 +17,18 @@ class TerritoriesPlugin:
 
     def initProcessing(self):
         """Register the provider; QGIS calls this alone in `qgis_process`."""
+        try:
+            from ..processing.provider import TerritoriesProvider
+        except ImportError:
+            # Its pages import numpy when they load, which QGIS nearly always brings. Without it there is no toolbox,
+            # but the plugin loads and says why.
+            complaint = packages.complaint()
+            if not complaint:
+                raise
+            QgsMessageLog.logMessage(complaint, NAME, Qgis.MessageLevel.Critical)
+            if self.iface is not None:
+                self.iface.messageBar().pushMessage(NAME, complaint, Qgis.MessageLevel.Critical)
+            return
         self.provider = TerritoriesProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
 
