@@ -147,15 +147,37 @@ def how_to_install(found: Iterable[Fault], machine: Machine) -> str:
     """Return what to do about faults on a machine, with the line to run on a line of its own where one does it."""
     here = platform_of(machine)
     found = tuple(found)
-    line = here.line([fault.package.name for fault in found], machine)
-    broken = [fault.package.name for fault in found if fault.kind == "broken"]
-    first = ""
-    if broken:
+    strange = did_not_come_with_qgis(found, machine)
+    # what came with QGIS works again once nothing strange is in its way
+    wanted = [
+        fault.package.name for fault in found if not (strange and fault.kind == "broken" and is_own(fault, machine))
+    ]
+    line = here.line(wanted, machine)
+    said = []
+    if strange:
+        they = ", ".join(f"{name} in {folder}" for name, folder in strange.items())
         take_out = here.take_out.format(app=machine.app())
-        first = (
-            f"Where pip has put {', '.join(broken)} beside QGIS's own packages, take that out first "
-            f"({take_out} {' '.join(broken)}). "
-        )
+        first = "take that out first" if line else "take that out"
+        said.append(f"Not QGIS's own: {they}; {first} ({take_out} {' '.join(strange)}).")
     if line:
-        return f"{first}{here.where}:\n{line}"
-    return first.strip() if here.steps else f"{first}{here.where}."
+        said.append(f"{here.where}:\n{line}")
+    elif wanted and not here.steps:
+        said.append(f"{here.where}.")
+    return " ".join(said)
+
+
+def is_own(fault: Fault, machine: Machine) -> bool:
+    """Answer whether a package came with QGIS."""
+    return machine.came_with_qgis(str(PurePath(fault.place).parent))
+
+
+def did_not_come_with_qgis(found: Iterable[Fault], machine: Machine) -> dict[str, str]:
+    """Return the packages that somebody put beside QGIS's own and that do not work with them, with their folders."""
+    broken = [fault for fault in found if fault.kind == "broken" and fault.place]
+    folders = {fault.package.name: str(PurePath(fault.place).parent) for fault in broken}
+    # a package that was compiled for another numpy may be right, and the numpy be the stranger
+    if any(
+        "numpy" in fault.package.stands_on and folders[fault.package.name] != machine.numpy_folder for fault in broken
+    ):
+        folders = {"numpy": machine.numpy_folder, **folders}
+    return {name: folder for name, folder in folders.items() if folder and not machine.came_with_qgis(folder)}

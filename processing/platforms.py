@@ -41,8 +41,8 @@ class Machine:
         What /etc/os-release says.
     exists : callable
         Answers whether a path exists.
-    numpy : str
-        The version of its numpy.
+    numpy, numpy_folder : str
+        The version of its numpy, and the folder that it lies in.
     """
 
     system: str
@@ -52,6 +52,7 @@ class Machine:
     release: Mapping[str, str] = field(default_factory=dict)
     exists: Callable[[str], bool] = lambda path: False
     numpy: str = ""
+    numpy_folder: str = ""
 
     def is_like(self, *distributions: str) -> bool:
         """Answer whether this is one of the Linux distributions, or one made from it."""
@@ -61,6 +62,12 @@ class Machine:
     def codename(self, distribution: str) -> str:
         """Return the code name of the release of a distribution, also of one that it was made from."""
         return self.release.get(f"{distribution.upper()}_CODENAME") or self.release.get("VERSION_CODENAME", "")
+
+    def came_with_qgis(self, folder: str) -> bool:
+        """Answer whether the packages in a folder came with QGIS, and not by pip for one user or beside the system."""
+        prefix = self.prefix.rstrip("/\\")
+        own = (f"{prefix}/lib", "/app/") if self.system == "Linux" else (prefix,)
+        return bool(folder) and folder.startswith(own)
 
     def app(self) -> str:
         """Return the macOS application that QGIS's Python is in."""
@@ -321,8 +328,9 @@ def this_machine() -> Machine:
     except (OSError, AttributeError):  # not Linux; Python 3.9
         release = {}
     spec = importlib.util.find_spec("numpy")
-    numpy = version_in(str(PurePath(spec.origin).parent.parent), "numpy") if spec and spec.origin else ""
-    return Machine(platform.system(), qgis, sys.prefix, os.environ, release, os.path.exists, numpy)
+    folder = str(PurePath(spec.origin).parent.parent) if spec and spec.origin else ""
+    numpy = version_in(folder, "numpy") if folder else ""
+    return Machine(platform.system(), qgis, sys.prefix, os.environ, release, os.path.exists, numpy, folder)
 
 
 def version_in(folder: str, name: str) -> str:

@@ -1,6 +1,7 @@
 """Where QGIS comes from and which Python packages it lacks: recognised, told in a sentence, with the right line."""
 
 import ast
+import dataclasses
 import importlib.util
 import re
 import shutil
@@ -264,8 +265,16 @@ def fault(name, kind, *more):
     return packages.Fault(next(package for package in packages.PACKAGES if package.name == name), kind, *more)
 
 
+def with_numpy(machine, version, folder):
+    return dataclasses.replace(machine, numpy=version, numpy_folder=folder)
+
+
+OWN = "/usr/lib/python3/dist-packages"
+DEBIAN = with_numpy(linux(TRIXIE), "1.24.2", OWN)
+
+
 def test_the_sentence():
-    assert packages.complaint((), linux(TRIXIE)) == ""
+    assert packages.complaint((), DEBIAN) == ""
     said = packages.complaint(
         (
             fault("scipy", "broken", "1.10.1", "/p/scipy", "_ARRAY_API not found"),
@@ -273,13 +282,13 @@ def test_the_sentence():
             fault("shapely", "old", "1.8.5", "/q"),
             fault("geopandas", "missing"),
         ),
-        linux(TRIXIE),
+        DEBIAN,
     )
     assert said == (
         "Healthcare Territories needs Python packages that do not work here: this QGIS lacks networkx, geopandas; "
         "scipy 1.10.1 in /p/scipy does not load (“_ARRAY_API not found”); "
         "shapely 1.8.5 is too old (2.0 or later is needed). "
-        "Where pip has put scipy beside QGIS's own packages, take that out first "
+        "Not QGIS's own: scipy in /p; take that out first "
         "(/usr/bin/python3 -m pip uninstall --break-system-packages scipy). Run in a terminal:\n"
         "sudo apt install --no-install-recommends "
         "python3-scipy python3-networkx python3-shapely python3-geopandas\n"
@@ -287,11 +296,53 @@ def test_the_sentence():
     )
 
 
+def test_a_numpy_in_the_way_of_what_came_with_qgis_is_what_goes():
+    machine = with_numpy(DEBIAN, "2.2.6", "/me/.local/lib/python3.11/site-packages")
+    found = (
+        fault("scipy", "broken", "1.10.1", f"{OWN}/scipy", "cannot import name 'Inf' from 'numpy'"),
+        fault("pandas", "broken", "1.5.3", f"{OWN}/pandas", "numpy.dtype size changed"),
+    )
+    said = packages.how_to_install(found, machine)
+    assert said == (
+        "Not QGIS's own: numpy in /me/.local/lib/python3.11/site-packages; take that out "
+        "(/usr/bin/python3 -m pip uninstall --break-system-packages numpy)."
+    )
+    # what is missing besides has to be added all the same
+    said = packages.how_to_install((*found, fault("networkx", "missing")), machine)
+    assert said.endswith("Run in a terminal:\nsudo apt install --no-install-recommends python3-networkx")
+
+
+def test_what_came_with_qgis_and_is_broken_by_itself_is_installed_again():
+    said = packages.how_to_install((fault("networkx", "broken", "2.8", f"{OWN}/networkx", "half of it"),), DEBIAN)
+    assert said == "Run in a terminal:\nsudo apt install --no-install-recommends python3-networkx"
+
+
+@pytest.mark.parametrize(
+    ("machine", "folder", "own"),
+    [
+        (DEBIAN, OWN, True),
+        (linux(FEDORA), "/usr/lib64/python3.14/site-packages", True),
+        (DEBIAN, "/usr/local/lib/python3.13/dist-packages", False),
+        (DEBIAN, "/me/.local/lib/python3.13/site-packages", False),
+        (linux("", FLATPAK_ID="org.qgis.qgis"), "/app/lib/python3.13/site-packages", True),
+        (linux("", "/opt/conda/envs/gis"), "/opt/conda/envs/gis/lib/python3.12/site-packages", True),
+        (linux("", "/opt/conda/envs/gis"), OWN, False),
+        (windows(r"C:\OSGeo4W"), r"C:\OSGeo4W\apps\Python312\Lib\site-packages", True),
+        (windows(r"C:\OSGeo4W"), r"C:\Users\me\AppData\Roaming\Python\Python312\site-packages", False),
+        (mac(40001), "/Applications/QGIS.app/Contents/Frameworks/lib/python3.12/site-packages", True),
+        (mac(40001), "/Users/me/Library/Python/3.12/lib/python/site-packages", False),
+        (DEBIAN, "", False),
+    ],
+)
+def test_what_came_with_qgis(machine, folder, own):
+    assert machine.came_with_qgis(folder) == own
+
+
 def test_the_sentence_where_no_line_helps():
     said = packages.complaint((fault("shapely", "old", "1.7"),), mac(34012))
     assert said.endswith("install QGIS 4, which brings all of them.\nThen restart QGIS.")
-    said = packages.complaint((fault("numpy", "broken", "2.0", "/p", "no"),), mac(40001))
-    assert "pip uninstall numpy" in said
+    said = packages.complaint((fault("numpy", "broken", "2.0", "/p/numpy", "no"),), mac(40001))
+    assert "/Applications/QGIS.app/Contents/MacOS/python -m pip uninstall numpy" in said
     assert "run in a terminal:" not in said.lower()
 
 
