@@ -110,7 +110,7 @@ def too_old(version: str, at_least: str) -> bool:
     numbers = [part.split(".")[:2] for part in (version, at_least)]
     if not all(part.isdecimal() for number in numbers for part in number):
         return False
-    mine, least = (tuple(int(part) for part in number) for number in numbers)
+    mine, least = ([part.rjust(9) for part in number] for number in numbers)  # as text of one length
     return mine < least
 
 

@@ -274,7 +274,7 @@ PLATFORMS = (
         and machine.codename("debian") not in OLD_DEBIAN,
         brings=("numpy",),
         steps=(Step(APT, prefixed("python3-")),),
-        known="run by `.ci/try-install trixie`",
+        known="run by `.ci/try-install trixie forky`",
     ),
     Platform(
         "Fedora",

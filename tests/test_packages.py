@@ -228,6 +228,24 @@ def test_a_package_that_is_too_old(put):
 
 
 @pytest.mark.parametrize(
+    ("version", "at_least", "old"),
+    [
+        ("1.9", "1.10", True),
+        ("1.10", "1.9", False),
+        ("1.10.0", "1.10", False),
+        ("2.0rc1", "1.22", False),
+        ("0.9.9", "1.0", True),
+        ("10.1", "9.0", False),
+        ("2.2.3+dfsg", "1.5", False),
+        ("0+unknown", "2.0", False),
+        ("", "2.0", False),
+    ],
+)
+def test_which_version_is_older(version, at_least, old):
+    assert packages.too_old(version, at_least) == old
+
+
+@pytest.mark.parametrize(
     ("code", "error"),
     [
         ("raise ImportError('libgeos_c.so.1: cannot open shared object file')",
