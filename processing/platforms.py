@@ -252,7 +252,7 @@ PLATFORMS = (
         where="Run in a terminal (outside QGIS)",
         take_out=f"{FLATPAK} uninstall",
         never="wheels of pyproj, pyogrio, fiona, or of shapely 2.2 and later",
-        known="not run; flathub/org.qgis.qgis, README.md and manifest of 4.0.3",
+        known="not run there, its pip commands on Debian testing; flathub/org.qgis.qgis, manifest of 4.0.3",
     ),
     Platform(
         "Ubuntu 24.04 and later",
