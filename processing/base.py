@@ -186,7 +186,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """Return a complaint for each output that cannot be written, or would replace an input or another output."""
         complaints, taken = [], self.input_files()
         for definition in self.destinationParameterDefinitions():
-            place = gis.outputs.file_behind(self.parameters.get(definition.name()))
+            place = gis.places.file_behind(self.parameters.get(definition.name()))
             if place is None:
                 continue
             told = f"{definition.description()}: cannot write {place.path}"
@@ -195,12 +195,12 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
                 complaints.append(
                     f"{told}, which holds {holders[0]}. Choose another file, or another table of a GeoPackage."
                 )
-            elif why := gis.outputs.why_not(place):
+            elif why := gis.places.why_not(place):
                 complaints.append(f"{told}: {why}. Choose another place.")
             taken.append((f"the output “{definition.description()}”", place))
         return complaints
 
-    def input_files(self) -> list[tuple[str, gis.outputs.FilePlace]]:
+    def input_files(self) -> list[tuple[str, gis.places.FilePlace]]:
         """Return what each input layer that lies in a file is called, and where it lies."""
         found = []
         for definition in self.parameterDefinitions():
@@ -213,7 +213,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
                     tables = QgsProviderRegistry.instance().querySublayers(uri["path"])
                     table = uri.get("layerName") or (tables[0].name() if len(tables) == 1 else None)
                     found.append(
-                        (f"the input “{definition.description()}”", gis.outputs.FilePlace(Path(uri["path"]), table))
+                        (f"the input “{definition.description()}”", gis.places.FilePlace(Path(uri["path"]), table))
                     )
         return found
 
@@ -360,8 +360,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """Begin an output layer and note how it is styled; return its `OutputLayer` or None when not wanted."""
         fields, aliases = gis.fields.without_aliases(fields)
         given = self.parameters.get(name)
-        if gis.outputs.is_geopackage(given):
-            fields, renamed = gis.fields.fit_for_geopackage(fields, bool(gis.outputs.file_behind(given).table))
+        if gis.places.is_geopackage(given):
+            fields, renamed = gis.fields.fit_for_geopackage(fields, bool(gis.places.file_behind(given).table))
             self.tell_renamed(renamed)
         if not given:
             return None
@@ -384,7 +384,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return [
             self.tr("The table of {} is not complete: delete it.").format(layer.name)
             for layer in self.outputs.layers
-            if str(gis.outputs.sink_of(self.parameters.get(layer.name)) or "").startswith(gis.outputs.DATABASES)
+            if str(gis.places.sink_of(self.parameters.get(layer.name)) or "").startswith(gis.places.DATABASES)
         ]
 
     def load_final_layers(self):

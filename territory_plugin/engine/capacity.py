@@ -101,7 +101,7 @@ def within(
 
     Examples
     --------
-    >>> within(100, 10, 0.2, 9, None)
+    >>> round(within(100, 10, 0.2, 9, None), 3)
     0.1
     """
     if minimum is None and maximum is None:

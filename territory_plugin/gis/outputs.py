@@ -10,143 +10,27 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sqlite3
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from osgeo import gdal
 from qgis.core import (
-    QgsDataSourceUri,
     QgsFeature,
     QgsFeatureSink,
-    QgsProcessing,
-    QgsProcessingOutputLayerDefinition,
-    QgsProperty,
     QgsProviderRegistry,
-    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 
-from ..engine.errors import TerritoryError
+from ..engine.errors import Count, TerritoryError
 from ..engine.progress import stop_if
 from . import styles
+from .geopackage import TABLE_ASIDE, drop_tables, rename_tables, rows_in
+from .leftovers import clear_leftover_tables, clear_leftovers
+from .moving import ASIDE, move_all, put_back
+from .places import FilePlace, file_behind, moved_to, named, sink_of
 
-DATABASES = ("postgres:", "spatialite:", "mssql:")
-ASIDE = ".territories-"
-"""How the folders begin that outputs are written in; the id of the process follows."""
-TABLE_ASIDE = "territories_aside_"
-OURS = ("layer_styles",)
-"""Tables that QGIS adds to a GeoPackage for the styles of its layers."""
-MOVING = "moving"
-"""A file that says that the files beside it are complete and on their way."""
-SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj")
 BLOCK = 1000
-_DAY = 86_400
-
-
-@dataclass(frozen=True)
-class FilePlace:
-    """A file, or one table in it.
-
-    Attributes
-    ----------
-    path : Path
-    table : str, optional
-        None is the whole file: what is written there replaces all tables.
-    """
-
-    path: Path
-    table: str | None = None
-
-    def replaces(self, other: FilePlace) -> bool:
-        """Answer whether writing here destroys what lies at the other place."""
-        same = self.path.resolve() == other.path.resolve()
-        return same and (None in (self.table, other.table) or self.table.lower() == other.table.lower())
-
-
-def sink_of(destination):
-    """Return where an output goes, as scripts or as dialogs give it."""
-    if isinstance(destination, QgsProcessingOutputLayerDefinition):
-        return destination.sink.staticValue()
-    return destination
-
-
-def file_behind(destination) -> FilePlace | None:
-    """Return the file that an output's value means, under the name that QGIS gives it; None when it is none.
-
-    QGIS adds ``.gpkg`` to a name without an extension that it knows.
-    """
-    text = str(sink_of(destination) or "")
-    if text.startswith("ogr:"):
-        uri = QgsDataSourceUri(text[len("ogr:") :])
-        return FilePlace(Path(uri.database()), uri.table() or None) if uri.database() else None
-    outside = (QgsProcessing.TEMPORARY_OUTPUT, "memory:", *DATABASES)
-    if not text or text.startswith(outside):
-        return None
-    path = Path(text)
-    known = QgsVectorFileWriter.driverForExtension(path.suffix.removeprefix("."))
-    return FilePlace(path if known else path.with_name(f"{path.name}.gpkg"))
-
-
-def is_geopackage(destination) -> bool:
-    """Answer whether an output goes to a GeoPackage, as it does where its name has no known extension."""
-    place = file_behind(destination)
-    return place is not None and (bool(place.table) or place.path.suffix.lower() == ".gpkg")
-
-
-def moved_to(destination, text: str):
-    """Return an output's value with another place in it."""
-    if not isinstance(destination, QgsProcessingOutputLayerDefinition):
-        return text
-    moved = QgsProcessingOutputLayerDefinition(destination)
-    moved.sink = QgsProperty.fromValue(text)
-    return moved
-
-
-def why_not(place: FilePlace) -> str:
-    """Return why nothing can be written to a place, in words that follow “cannot write …”; "" where it can."""
-    path = place.path
-    if "\0" in str(path):
-        return "its name holds a null"
-    try:
-        if not path.parent.is_dir():
-            return "its folder does not exist"
-        if not os.access(path.parent, os.W_OK):
-            return "its folder may not be written to"
-        if not path.exists():
-            return ""
-        if not path.is_file():
-            return "it is no file"
-        if not os.access(path, os.W_OK):
-            return "it may not be written to"
-        os.rename(path, path)  # Windows refuses this while another program has it open
-    except (OSError, RuntimeError) as error:  # a name too long, a loop of links
-        return str(getattr(error, "strerror", None) or error).lower()
-    if path.suffix.lower() == ".gpkg":
-        return _why_not_geopackage(place)
-    return ""
-
-
-def _why_not_geopackage(place: FilePlace) -> str:
-    try:
-        with contextlib.closing(sqlite3.connect(place.path, timeout=0.5)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-            tables = [name for (name,) in connection.execute("SELECT table_name FROM gpkg_contents")]
-    except sqlite3.Error as error:
-        if "locked" in str(error):
-            return "another program is writing to it"
-        return "" if place.table is None else f"it is no GeoPackage that can be read ({error})"
-    others = [name for name in tables if name not in (place.path.stem, *OURS) and not name.startswith(TABLE_ASIDE)]
-    if place.table is None and others:
-        return (
-            f"it holds further tables ({', '.join(sorted(others)[:5])}), which would be lost: name the table to write, "
-            "or another file"
-        )
-    return ""
 
 
 @dataclass
@@ -237,30 +121,14 @@ class OutputLayer:
         counted = rows_in(self.destination)
         if counted != self.rows:
             raise TerritoryError(
-                f"{self.name} is not complete: {self.rows:,} rows were written, {counted:,} can be read. The disk "
-                "may be full."
+                f"{self.name} is not complete: {Count(counted):row|rows} of {self.rows:,} can be read. The "
+                "disk may be full."
             )
         if self.style is not None:
             try:
                 styles.keep(QgsVectorLayer(self.destination, self.name, "ogr"), self.style)
             except Exception as error:  # a layer without its looks is still the whole layer
                 self.unstyled = error
-
-
-def rows_in(layer_id: str) -> int:
-    """Return how many rows a file's layer has, 0 where it cannot be opened.
-
-    By GDAL: a layer of QGIS whose rows were read keeps its file open for a minute.
-    """
-    path, _, rest = layer_id.partition("|")
-    name = rest.removeprefix("layername=").partition("|")[0]
-    try:
-        with _exceptions():
-            dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
-            layer = dataset.GetLayerByName(name) if name else dataset.GetLayer(0)
-            return sum(1 for _ in layer)  # what is counted in a header may not be there
-    except (RuntimeError, AttributeError):
-        return 0
 
 
 @dataclass
@@ -309,10 +177,10 @@ class Outputs:
         if place.table and place.path.exists():
             clear_leftover_tables(place.path)
             layer.aside = f"{TABLE_ASIDE}{os.getpid()}_{uuid4().hex[:8]}"
-            return layer, moved_to(given, _named(str(sink_of(given)), place.path, layer.aside))
+            return layer, moved_to(given, named(str(sink_of(given)), place.path, layer.aside))
         layer.aside = str(self.aside(place.path.parent))
         path = Path(layer.aside) / place.path.name
-        return layer, moved_to(given, _named(str(sink_of(given)), path, place.table) if place.table else str(path))
+        return layer, moved_to(given, named(str(sink_of(given)), path, place.table) if place.table else str(path))
 
     def page(self, path: str) -> str:
         """Return where a page is written until it is put in place."""
@@ -352,7 +220,7 @@ class Outputs:
                 rename_tables(path, {layer.aside: layer.place.table for layer in layers})
         except (OSError, RuntimeError) as error:
             for final, before in reversed(moved):
-                _put_back(final, before)
+                put_back(final, before)
             raise TerritoryError(
                 f"The outputs could not be put in place: {error}. What was there is unchanged."
             ) from error
@@ -374,160 +242,6 @@ class Outputs:
         self.folders, self.pages = {}, {}
 
 
-def _named(text: str, path: Path, table: str) -> str:
-    """Return an output's text for a table (``ogr:dbname=…``) with another file and table in it."""
-    uri = QgsDataSourceUri(text[len("ogr:") :])
-    geometry = f" ({uri.geometryColumn()})" if uri.geometryColumn() else ""
-    quoted = str(path).replace("'", "\\'")
-    return f"ogr:dbname='{quoted}' table=\"{table}\"{geometry}"
-
-
-# ------------------------------------------------------------------ files
-
-
-def move_all(folder: Path, aside: Path, moved: list) -> None:
-    """Put the files of a folder aside in their place; each is replaced at once, or not at all.
-
-    Parameters
-    ----------
-    moved : list of (Path, Path or None)
-        Takes what was done: the file, and a link to what it was before.
-    """
-    new = sorted(path for path in aside.iterdir() if path.is_file() and path.name != MOVING)
-    for path in new:
-        if path.suffix.lower() == ".gpkg":
-            if not settle(path):
-                raise TerritoryError(f"{path.name} could not be written to its end. The disk may be full.")
-            if not settle(folder / path.name):
-                raise TerritoryError(
-                    f"{folder / path.name} is open in another program, or in this project: close it there, remove its "
-                    "layers, or choose another file."
-                )
-    (aside / MOVING).touch()
-    before = aside / "before"
-    before.mkdir()
-    names = {path.name for path in new}
-    styled = {path.stem for path in new if path.suffix != ".qml" and (folder / path.name).exists()}
-    for path in new:
-        final = folder / path.name
-        if path.suffix == ".qml" and final.exists() and path.stem not in styled:
-            path.unlink()  # the style of another layer that is called alike
-            continue
-        kept = _keep(final, before)
-        os.replace(path, final)
-        moved.append((final, kept))
-        if path.suffix.lower() == ".shp":
-            for suffix in SHAPEFILE:  # an index of the earlier shapefile would tell of other rows
-                left = final.with_suffix(suffix)
-                if left.exists() and left.name not in names:
-                    moved.append((left, _keep(left, before)))
-                    left.unlink()
-
-
-def _keep(path: Path, before: Path) -> Path | None:
-    """Return a link to a file, or its copy, from which it can come back; None where there is none."""
-    if not path.exists():
-        return None
-    kept = before / path.name
-    try:
-        os.link(path, kept)
-    except OSError:  # not every file system has links
-        shutil.copy2(path, kept)
-    return kept
-
-
-def _put_back(path: Path, before: Path | None) -> None:
-    if before is None:
-        path.unlink(missing_ok=True)
-    else:
-        os.replace(before, path)
-
-
-def settle(path: Path) -> bool:
-    """Have SQLite write back what it keeps beside a GeoPackage, so that the file can be replaced; say whether it did.
-
-    It cannot where another program holds the file open: it would read pages of the one in pages of the other.
-    """
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists():
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=1)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.execute("PRAGMA journal_mode=DELETE")
-    return not log.exists()
-
-
-# ------------------------------------------------------------------ tables
-
-
-def _statement(dataset, text: str) -> None:
-    result = dataset.ExecuteSQL(text)
-    if result is not None:
-        dataset.ReleaseResultSet(result)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _tables(dataset) -> list[str]:
-    return [dataset.GetLayer(at).GetName() for at in range(dataset.GetLayerCount())]
-
-
-def rename_tables(path: Path, names: dict[str, str]) -> None:
-    """Give tables of a GeoPackage their names, with their styles, in one transaction; earlier ones go."""
-    with _exceptions():
-        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
-        dataset.StartTransaction()
-        try:
-            for aside, final in names.items():
-                for at, name in enumerate(_tables(dataset)):
-                    if name.lower() == final.lower():
-                        dataset.DeleteLayer(at)
-                        break
-                _styles(dataset, "DELETE FROM layer_styles WHERE f_table_name = {old}", old=final)
-                _statement(dataset, " ".join(["ALTER TABLE", _quoted(aside), "RENAME TO", _quoted(final)]))
-                # newer versions of GDAL do so by themselves
-                move = "UPDATE layer_styles SET f_table_name = {new} WHERE f_table_name = {old}"
-                _styles(dataset, move, new=final, old=aside)
-            dataset.CommitTransaction()
-        except RuntimeError:
-            dataset.RollbackTransaction()
-            raise
-        finally:
-            dataset = None
-
-
-def _styles(dataset, statement: str, **names: str) -> None:
-    """Change the table of styles, where there is one."""
-    if "layer_styles" in _tables(dataset):
-        quoted = {key: "'" + name.replace("'", "''") + "'" for key, name in names.items()}
-        _statement(dataset, statement.format(**quoted))
-
-
-def drop_tables(path: Path, names: list[str]) -> None:
-    """Delete tables of a GeoPackage."""
-    with _exceptions():
-        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
-        for at in reversed(range(dataset.GetLayerCount())):
-            if dataset.GetLayer(at).GetName() in names:
-                dataset.DeleteLayer(at)
-        dataset = None
-
-
-@contextlib.contextmanager
-def _exceptions():
-    before = gdal.GetUseExceptions()
-    gdal.UseExceptions()
-    try:
-        yield
-    finally:
-        if not before:
-            gdal.DontUseExceptions()
-
-
-# ------------------------------------------------------------------ layers that are loaded
-
-
 def reload(project, outputs: list[OutputLayer]) -> None:
     """Have the project's layers that stand on a replaced file or table read it anew."""
     for output in outputs:
@@ -538,54 +252,3 @@ def reload(project, outputs: list[OutputLayer]) -> None:
             if source.get("path") and Path(source["path"]) == output.place.path:
                 layer.dataProvider().reloadData()
                 layer.reload()
-
-
-# ------------------------------------------------------------------ what dead runs left
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Delete what runs that were killed have left in a folder; files that were on their way are put in place."""
-    for aside in folder.glob(f"{ASIDE}*-*"):
-        if not aside.is_dir() or _lives(aside.name[len(ASIDE) :].partition("-")[0], aside):
-            continue
-        if (aside / MOVING).exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(aside / "before", ignore_errors=True)
-                move_all(folder, aside, [])
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def clear_leftover_tables(path: Path) -> None:
-    """Delete the tables that runs that were killed have left in a GeoPackage."""
-    with contextlib.suppress(RuntimeError), _exceptions():
-        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR)
-        left = [
-            name for name in _tables(dataset)
-            if name.startswith(TABLE_ASIDE) and not _lives(name[len(TABLE_ASIDE) :].partition("_")[0], path)
-        ]  # fmt: skip
-        dataset = None
-        if left:
-            drop_tables(path, left)
-
-
-def _lives(process: str, path: Path) -> bool:
-    """Answer whether the process that wrote something may still be at work."""
-    if not process.isdigit():
-        return True
-    if os.name == "nt":  # asking for a process by a signal would end it there
-        return time.time() - path.stat().st_mtime < _DAY
-    if process == str(os.getpid()):
-        return True
-    return Path("/proc", process).exists() if Path("/proc/self").exists() else _answers(process)
-
-
-def _answers(process: str) -> bool:
-    from ..engine.tables.numbers import published_number
-
-    try:
-        os.kill(int(published_number(process)), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

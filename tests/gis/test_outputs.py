@@ -37,6 +37,27 @@ def outputs(qgis_app):
     return outputs
 
 
+@pytest.fixture
+def places(qgis_app):
+    from healthcare_territories.territory_plugin.gis import places
+
+    return places
+
+
+@pytest.fixture
+def leftovers(qgis_app):
+    from healthcare_territories.territory_plugin.gis import leftovers
+
+    return leftovers
+
+
+@pytest.fixture
+def moving(qgis_app):
+    from healthcare_territories.territory_plugin.gis import moving
+
+    return moving
+
+
 def target(folder, kind):
     if kind == "table":
         return f"ogr:dbname='{folder / 'plan.gpkg'}' table=\"plan\" (geom)"
@@ -118,7 +139,7 @@ def test_a_new_output_replaces_the_one_before_and_leaves_nothing_else(outputs, o
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", ["cancelled while writing", "cancelled at the end", "an error", "a row is lost"])
-def test_what_was_there_is_there_after_a_run_that_failed(outputs, old, kind, how, monkeypatch):
+def test_what_was_there_is_there_after_a_run_that_failed(outputs, old, kind, how, monkeypatch, moving):
     folder = old(kind)
     before = content(folder, kind)
     room = outputs.Outputs()
@@ -134,10 +155,10 @@ def test_what_was_there_is_there_after_a_run_that_failed(outputs, old, kind, how
     except (Cancelled, TerritoryError):
         room.discard()
     assert content(folder, kind) == before
-    assert not [path for path in folder.iterdir() if path.name.startswith(outputs.ASIDE)]
+    assert not [path for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
 
 
-def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_path, monkeypatch):
+def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_path, monkeypatch, moving):
     write(outputs, str(tmp_path / "a.gpkg"), [1])
     write(outputs, str(tmp_path / "b.csv"), [1])
     before = bytes_in(tmp_path)
@@ -151,7 +172,7 @@ def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_pat
             raise PermissionError(13, "another program has it open")
         return real(source, destination)
 
-    monkeypatch.setattr(outputs.os, "replace", replace)
+    monkeypatch.setattr(moving.os, "replace", replace)
     with pytest.raises(TerritoryError, match="What was there is unchanged"):
         room.finish(never)
     room.discard()
@@ -201,21 +222,21 @@ def test_layers_that_are_loaded_read_their_file_anew(outputs, tmp_path):
 # --- places that cannot be written are told before anything is computed
 
 
-def test_a_geopackage_with_further_tables_is_not_replaced_as_a_whole(outputs, old):
+def test_a_geopackage_with_further_tables_is_not_replaced_as_a_whole(outputs, old, places):
     folder = old("table")
-    place = outputs.file_behind(str(folder / "plan.gpkg"))
-    assert "it holds further tables (notes)" in outputs.why_not(place)
-    assert outputs.why_not(outputs.file_behind(target(folder, "table"))) == ""
+    place = places.file_behind(str(folder / "plan.gpkg"))
+    assert "it holds further tables (notes)" in places.why_not(place)
+    assert places.why_not(places.file_behind(target(folder, "table"))) == ""
 
 
-def test_a_geopackage_that_another_program_writes_to(outputs, old):
+def test_a_geopackage_that_another_program_writes_to(outputs, old, places):
     folder = old("gpkg")
-    place = outputs.file_behind(target(folder, "gpkg"))
+    place = places.file_behind(target(folder, "gpkg"))
     with sqlite3.connect(folder / "plan.gpkg", isolation_level=None) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        assert outputs.why_not(place) == "another program is writing to it"
+        assert places.why_not(place) == "another program is writing to it"
         connection.execute("ROLLBACK")
-    assert outputs.why_not(place) == ""
+    assert places.why_not(place) == ""
 
 
 def test_a_geopackage_that_another_program_reads_by_its_log_is_not_replaced(outputs, old):
@@ -239,10 +260,10 @@ def test_a_geopackage_that_another_program_reads_by_its_log_is_not_replaced(outp
     [("nowhere/plan.gpkg", "its folder does not exist"), ("a\0b.gpkg", "null"), ("x" * 300 + ".gpkg", "name too long"),
      ("loop/plan.gpkg", ""), ("folder.gpkg", "it is no file")],
 )  # fmt: skip
-def test_names_that_cannot_be_written_are_told_in_a_line(outputs, tmp_path, name, why):
+def test_names_that_cannot_be_written_are_told_in_a_line(outputs, tmp_path, name, why, places):
     (tmp_path / "folder.gpkg").mkdir()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    found = outputs.why_not(outputs.FilePlace(Path(f"{tmp_path}/{name}")))
+    found = places.why_not(places.FilePlace(Path(f"{tmp_path}/{name}")))
     assert found and "\n" not in found
     assert why in found
 
@@ -252,14 +273,14 @@ def test_names_that_cannot_be_written_are_told_in_a_line(outputs, tmp_path, name
     [("plan", "plan.gpkg", None), ("plan.xyz", "plan.xyz.gpkg", None), ("plan.shp", "plan.shp", None),
      ("ogr:dbname='a b.gpkg' table=\"x y\" (geom)", "a b.gpkg", "x y")],
 )  # fmt: skip
-def test_the_name_that_qgis_gives_a_file(outputs, given, path, table):
-    place = outputs.file_behind(given)
+def test_the_name_that_qgis_gives_a_file(outputs, given, path, table, places):
+    place = places.file_behind(given)
     assert (str(place.path), place.table) == (path, table)
 
 
 @pytest.mark.parametrize("given", ["memory:", "TEMPORARY_OUTPUT", "postgres:dbname=x", "", None])
-def test_what_is_no_file(outputs, given):
-    assert outputs.file_behind(given) is None
+def test_what_is_no_file(outputs, given, places):
+    assert places.file_behind(given) is None
 
 
 # --- runs that are killed
@@ -284,7 +305,7 @@ for turn in range(1000):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile):
+def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile, leftovers, moving):
     """A process that writes over and over again is killed at some moments; each time all rows are of one run."""
     folder = old(kind)
     plugins = tmp_path / "plugins"
@@ -298,33 +319,33 @@ def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qg
         time.sleep(moment)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
-        outputs.clear_leftovers(folder)
+        leftovers.clear_leftovers(folder)
         if kind == "table":
-            outputs.clear_leftover_tables(folder / "plan.gpkg")
+            leftovers.clear_leftover_tables(folder / "plan.gpkg")
             assert set(content(folder, kind)) == {"notes", "plan"}
         found = read(f"{folder / 'plan.gpkg'}|layername=plan" if kind == "table" else target(folder, kind))
         numbers = {int(n) for n in found}
         assert (numbers == {1, 2, 3} and len(found) == 3) or (len(numbers) == 1 and len(found) == 500)
-        left = [path.name for path in folder.iterdir() if path.name.startswith(outputs.ASIDE)]
+        left = [path.name for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
         assert left == []
 
 
-def test_leftovers_of_a_run_that_lives_stay(outputs, tmp_path):
-    mine = tmp_path / f"{outputs.ASIDE}{os.getpid()}-abc"
+def test_leftovers_of_a_run_that_lives_stay(outputs, tmp_path, leftovers, moving):
+    mine = tmp_path / f"{moving.ASIDE}{os.getpid()}-abc"
     mine.mkdir()
-    dead = tmp_path / f"{outputs.ASIDE}{2**22 + 1}-abc"
+    dead = tmp_path / f"{moving.ASIDE}{2**22 + 1}-abc"
     dead.mkdir()
     users = tmp_path / ".territories-notes"
     users.mkdir()
-    outputs.clear_leftovers(tmp_path)
+    leftovers.clear_leftovers(tmp_path)
     assert mine.exists() and users.exists() and not dead.exists()
 
 
-def test_a_move_that_was_interrupted_is_completed(outputs, tmp_path):
-    dead = tmp_path / f"{outputs.ASIDE}{2**22 + 1}-abc"
+def test_a_move_that_was_interrupted_is_completed(outputs, tmp_path, leftovers, moving):
+    dead = tmp_path / f"{moving.ASIDE}{2**22 + 1}-abc"
     dead.mkdir()
-    for name in ("plan.shp", "plan.dbf", outputs.MOVING):
+    for name in ("plan.shp", "plan.dbf", moving.MOVING):
         (dead / name).write_text("new")
     (tmp_path / "plan.shp").write_text("old")
-    outputs.clear_leftovers(tmp_path)
+    leftovers.clear_leftovers(tmp_path)
     assert bytes_in(tmp_path) == {"plan.dbf": b"new", "plan.shp": b"new"}

@@ -1,0 +1,109 @@
+"""GeoPackages as SQLite has them: their tables under other names, their styles, and the log beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from osgeo import gdal
+
+TABLE_ASIDE = "territories_aside_"
+"""How the tables begin that outputs are written in; the id of the process follows."""
+OURS = ("layer_styles",)
+"""Tables that QGIS adds to a GeoPackage for the styles of its layers."""
+
+
+def rows_in(layer_id: str) -> int:
+    """Return how many rows a file's layer has, 0 where it cannot be opened.
+
+    By GDAL: a layer of QGIS whose rows were read keeps its file open for a minute.
+    """
+    path, _, rest = layer_id.partition("|")
+    name = rest.removeprefix("layername=").partition("|")[0]
+    try:
+        with exceptions():
+            dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
+            layer = dataset.GetLayerByName(name) if name else dataset.GetLayer(0)
+            return sum(1 for _ in layer)  # what is counted in a header may not be there
+    except (RuntimeError, AttributeError):
+        return 0
+
+
+def settle(path: Path) -> bool:
+    """Have SQLite write back what it keeps beside a GeoPackage, so that the file can be replaced; say whether it did.
+
+    It cannot where another program holds the file open: it would read pages of the one in pages of the other.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=1)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode=DELETE")
+    return not log.exists()
+
+
+def _statement(dataset, text: str) -> None:
+    result = dataset.ExecuteSQL(text)
+    if result is not None:
+        dataset.ReleaseResultSet(result)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def tables_in(dataset) -> list[str]:
+    return [dataset.GetLayer(at).GetName() for at in range(dataset.GetLayerCount())]
+
+
+def rename_tables(path: Path, names: dict[str, str]) -> None:
+    """Give tables of a GeoPackage their names, with their styles, in one transaction; earlier ones go."""
+    with exceptions():
+        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
+        dataset.StartTransaction()
+        try:
+            for aside, final in names.items():
+                for at, name in enumerate(tables_in(dataset)):
+                    if name.lower() == final.lower():
+                        dataset.DeleteLayer(at)
+                        break
+                _styles(dataset, "DELETE FROM layer_styles WHERE f_table_name = {old}", old=final)
+                _statement(dataset, " ".join(["ALTER TABLE", _quoted(aside), "RENAME TO", _quoted(final)]))
+                # newer versions of GDAL do so by themselves
+                move = "UPDATE layer_styles SET f_table_name = {new} WHERE f_table_name = {old}"
+                _styles(dataset, move, new=final, old=aside)
+            dataset.CommitTransaction()
+        except RuntimeError:
+            dataset.RollbackTransaction()
+            raise
+        finally:
+            dataset = None
+
+
+def _styles(dataset, statement: str, **names: str) -> None:
+    """Change the table of styles, where there is one."""
+    if "layer_styles" in tables_in(dataset):
+        quoted = {key: "'" + name.replace("'", "''") + "'" for key, name in names.items()}
+        _statement(dataset, statement.format(**quoted))
+
+
+def drop_tables(path: Path, names: list[str]) -> None:
+    """Delete tables of a GeoPackage."""
+    with exceptions():
+        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
+        for at in reversed(range(dataset.GetLayerCount())):
+            if dataset.GetLayer(at).GetName() in names:
+                dataset.DeleteLayer(at)
+        dataset = None
+
+
+@contextlib.contextmanager
+def exceptions():
+    before = gdal.GetUseExceptions()
+    gdal.UseExceptions()
+    try:
+        yield
+    finally:
+        if not before:
+            gdal.DontUseExceptions()

@@ -1,0 +1,63 @@
+"""What runs that were killed have left: folders and tables that outputs were written in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+from osgeo import gdal
+
+from ..engine.tables.numbers import published_number
+from .geopackage import TABLE_ASIDE, drop_tables, exceptions, tables_in
+from .moving import ASIDE, MOVING, move_all
+
+_DAY = 86_400
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Delete what runs that were killed have left in a folder; files that were on their way are put in place."""
+    for aside in folder.glob(f"{ASIDE}*-*"):
+        if not aside.is_dir() or _lives(aside.name[len(ASIDE) :].partition("-")[0], aside):
+            continue
+        if (aside / MOVING).exists():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(aside / "before", ignore_errors=True)
+                move_all(folder, aside, [])
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_leftover_tables(path: Path) -> None:
+    """Delete the tables that runs that were killed have left in a GeoPackage."""
+    with contextlib.suppress(RuntimeError), exceptions():
+        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR)
+        left = [
+            name for name in tables_in(dataset)
+            if name.startswith(TABLE_ASIDE) and not _lives(name[len(TABLE_ASIDE) :].partition("_")[0], path)
+        ]  # fmt: skip
+        dataset = None
+        if left:
+            drop_tables(path, left)
+
+
+def _lives(process: str, path: Path) -> bool:
+    """Answer whether the process that wrote something may still be at work."""
+    if not process.isdigit():
+        return True
+    if os.name == "nt":  # asking for a process by a signal would end it there
+        return time.time() - path.stat().st_mtime < _DAY
+    if process == str(os.getpid()):
+        return True
+    return Path("/proc", process).exists() if Path("/proc/self").exists() else _answers(process)
+
+
+def _answers(process: str) -> bool:
+    try:
+        os.kill(int(published_number(process)), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
