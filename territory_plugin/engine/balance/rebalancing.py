@@ -329,8 +329,8 @@ class _Today:
         existing = sorted(load, key=natural)
         if add > len(graph):
             raise TerritoryError(
-                f"{Count(add):territory|territories} cannot be added to {Count(len(graph)):unit|units}: each takes one at least. Add "
-                "fewer."
+                f"{Count(add):territory|territories} cannot be added to {Count(len(graph)):unit|units}: each takes one "
+                "at least. Add fewer."
             )
         asked = [*remove, *split, *(name for group in merge for name in group)]
         unknown = [name for name in asked if name not in load]
