@@ -199,3 +199,19 @@ def test_slivers_are_seen_only_where_borders_differ():
     assert not has_slivers(exact, 1.0)
     assert has_slivers(apart, 1.0)
     assert not has_slivers(apart, 0.1)
+
+
+def test_corners_that_differ_in_a_last_digit_are_one():
+    """Two columns of squares, whose common border is −87.65 for the one and −87.8 + 3 × 0.05 for the other."""
+    reckoned, written = -87.8 + 3 * 0.05, -87.65
+    assert reckoned != written
+    shapes = np.array([
+        shapely.box(west, south, east, south + 0.05)
+        for west, east in ((-87.7, written), (reckoned, -87.6)) for south in (41.7, 41.75)
+    ])  # fmt: skip
+    merged = union(shapes)
+    assert merged.geom_type == "Polygon"
+    assert shapely.area(merged) == pytest.approx(shapely.area(shapes).sum())
+    # a corner that two polygons share does not join them
+    corner = union(np.array([shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)]))
+    assert shapely.get_num_geometries(corner) == 2
