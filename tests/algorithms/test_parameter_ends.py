@@ -1,8 +1,9 @@
 """Every parameter of every algorithm at both ends of its range, empty, and odd: outputs, or a sentence.
 
 The parameters are those that the algorithms have, so that new ones are covered by themselves; a new algorithm needs a
-small call in `CALLS`. Each value is tried alone, the others being those of the small call. Values beside the ends
-(a whole option list of fields, the far ends of what makes a search long) are for ``make test ARGS=--long``.
+small call in `CALLS`. Each value is tried alone, the others being those of the small call. Long, and so for
+``make test ARGS=--long``: numbers near the ends, every field of a layer, more effort than a quick search, the first
+options of searches, and most of what matters to a search only beside other parameters.
 """
 
 from __future__ import annotations
@@ -178,6 +179,7 @@ ALONE = {
 }  # fmt: skip
 """Parameters that matter only beside others, with these."""
 LONG = {"EFFORT"}
+LIMITS = ("CAPACITY", "CAPACITY_MIN", "CAPACITY_MAX", "MAX_TRAVEL")
 SEARCHES = ("balanceterritories", "rebalanceterritories")
 """Algorithms of which a run takes half a second: the first options of theirs are for --long."""
 
@@ -195,7 +197,7 @@ def ends(definition, fields) -> list[tuple[object, bool]]:
     if kind == "enum":
         options = range(len(definition.options()))
         return [*((at, name in LONG and at > 0) for at in options), (len(options), False),
-                ("", False), ("²", False)]  # fmt: skip
+                ("", name in LONG), ("²", False)]  # fmt: skip
     if kind == "boolean":
         return [(True, False), (False, False)]
     if kind == "string":
@@ -222,7 +224,8 @@ def pytest_generate_tests(metafunc):
         algorithm = each().create()
         for definition in algorithm.parameterDefinitions():
             others = [more for other, more in ALONE.get(algorithm.name(), []) if other == definition.name()]
-            beside = [{}, *(others if long or algorithm.name() != "rebalanceterritories" else [])]
+            brief = algorithm.name() not in SEARCHES or definition.name() in LIMITS
+            beside = [{}, *(others if long or brief else [])]
             found += [(algorithm.name(), definition.name(), more) for more in beside]
     names = [f"{algorithm}-{name}-{','.join(more)}" for algorithm, name, more in found]
     metafunc.parametrize(("algorithm", "name", "more"), found, ids=names)
@@ -279,7 +282,7 @@ def test_ends(fine, small, territories_provider, request, algorithm, name, more)
     values = [value for value, slow in ends(definition, fields) if long or not slow]
     if algorithm in SEARCHES and not long:
         values = [value for at, value in enumerate(values) if definition.type() not in ("enum", "field") or at > 1]
-    values.append(None)
+    values += [None] if long or name not in LONG else []
     usual = call.get(name, definition.defaultValue())
     for value in values:
         if value != usual or isinstance(value, bool) != isinstance(usual, bool):  # else it is the small call again
