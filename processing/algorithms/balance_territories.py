@@ -244,8 +244,9 @@ class BalanceTerritories(RulesAlgorithm):
             wished, tolerance = tolerance, capacity.tolerance(workload / territories, tolerance)
             if not tolerance > 0 and wished > 0:
                 raise TerritoryError(
-                    f"{territories} territories hold {workload / territories:,.6g} each on average, which is the "
-                    "least or the most that each may hold: no unit fits so well. Widen the limits."
+                    f"{Count(territories):territory holds|territories hold} "
+                    f"{workload / territories:,.6g} each on average, which is the least or the most that "
+                    "each may hold: no unit fits so well. Widen the limits."
                 )
         else:
             territories = len(reps) if self.parameters.get("TERRITORIES") is None else self.integer("TERRITORIES")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .errors import TerritoryError
+from .errors import Count, TerritoryError
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,14 @@ def within(
         raise TerritoryError(f"The least workload of a territory, {minimum:g}, is above the most, {maximum:g}.")
     if minimum is not None and not average > minimum:
         raise TerritoryError(
-            f"{territories} territories hold {average:,.6g} each on average: not all can hold {minimum:g} or more. "
+            f"{Count(territories):territory holds|territories hold} {average:,.6g} each on average: "
+            f"not all can hold {minimum:g} or more. "
             f"Ask for {_fewer(workload, minimum)}, or lower the least workload of a territory."
         )
     if maximum is not None and not average < maximum:
         raise TerritoryError(
-            f"{territories} territories hold {average:,.6g} each on average: not all can hold {maximum:g} or less. "
+            f"{Count(territories):territory holds|territories hold} {average:,.6g} each on average: "
+            f"not all can hold {maximum:g} or less. "
             f"{_more(workload, maximum)} the most workload of a territory."
         )
     least = 0.0 if minimum is None else minimum

@@ -182,8 +182,8 @@ def rebalance_territories(
     job = _Job(graph, wanted(remove), workload, weight, compactness, seed, effort)
     if fewer and fewer >= len(job.today.reps):
         raise TerritoryError(
-            f"{Count(fewer):territory|territories} cannot go of {len(job.today.reps)}. No "
-            "territory would be left: keep one at least."
+            f"{Count(fewer):territory|territories} cannot go of {len(job.today.reps)}. No territory "
+            "would be left: keep one at least."
         )
     for at in range(fewer):
         stretch = searching.part(CHOOSING * at / fewer, CHOOSING * (at + 1) / fewer)
@@ -329,8 +329,8 @@ class _Today:
         existing = sorted(load, key=natural)
         if add > len(graph):
             raise TerritoryError(
-                f"{Count(add):territory|territories} cannot be added to {Count(len(graph)):unit|units}: each takes one "
-                "at least. Add fewer."
+                f"{Count(add):territory|territories} cannot be added to {Count(len(graph)):unit|units}: each "
+                "takes one at least. Add fewer."
             )
         asked = [*remove, *split, *(name for group in merge for name in group)]
         unknown = [name for name in asked if name not in load]
