@@ -12,7 +12,8 @@ from qgis.core import (
 )
 
 from ..territory_plugin import gis
-from .base import VECTOR, TerritoriesAlgorithm, flag_advanced
+from .base import VECTOR, TerritoriesAlgorithm
+from .parameters import flag_advanced
 
 
 def alignment_parameters(tr) -> list:

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from qgis.core import QgsProcessingParameterFeatureSource, QgsProcessingParameterField
 
 from ..territory_plugin import gis
-from .base import VECTOR, TerritoriesAlgorithm, flag_advanced
+from .base import VECTOR, TerritoriesAlgorithm
+from .parameters import flag_advanced
 
 
 def crosswalk_parameters(tr, advanced: bool = False) -> list:

@@ -22,8 +22,9 @@ from qgis.core import (
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
-from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm
 from .crosswalks import crosswalk_parameters, read_crosswalk
+from .parameters import flag_advanced
 
 FILES = "CSV, zip or gzip (*.csv *.zip *.gz *.txt *.tsv *.CSV *.ZIP);;All files (*)"
 NO_ZIP = "no polygon for their ZIP"

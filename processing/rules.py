@@ -16,8 +16,9 @@ from qgis.core import (
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
-from .base import VECTOR, enum, flag_advanced, real, shares_of
+from .base import VECTOR
 from .crosswalks import crosswalk_parameters, read_crosswalk
+from .parameters import enum, flag_advanced, real, shares_of
 from .territory_outputs import TerritoriesOutputAlgorithm
 
 MEASURE = "measure {}"

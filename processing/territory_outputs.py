@@ -18,7 +18,8 @@ from qgis.core import (
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..territory_plugin.engine.progress import part, stop_if
-from .base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, shares_of, usual
+from .base import POLYGONS, VECTOR, TerritoriesAlgorithm
+from .parameters import flag_advanced, real, shares_of, usual
 
 MEASURES = {
     "TERRITORY_COUNT": ("Territories", "territories"),

@@ -220,7 +220,7 @@ NUMBERS = {
     "algorithms/split_heavy_zips.py": {"shared[name][row]", "after"},
     "algorithms/sum_providers_to_zips.py": {"count"},
     "algorithms/travel_times.py": {"minutes[unit]", "km[unit]"},
-    "processing/base.py": {"index"},
+    "processing/parameters.py": {"index"},
     "processing/imports.py": {"value"},
     "processing/territory_outputs.py": {"total[row.territory]"},
     "engine/newest.py": {"npi[:9]"},

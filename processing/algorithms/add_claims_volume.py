@@ -17,8 +17,9 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import VECTOR, enum, flag_advanced
+from ..base import VECTOR
 from ..imports import ImportAlgorithm, complaint_of
+from ..parameters import enum, flag_advanced
 
 CODE_NAMES = ("hcpcs", "hcpcs_cd", "hcpcs_code", "code", "cpt", "cpt_code")
 MOSTLY = 50  # percent

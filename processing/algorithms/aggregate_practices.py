@@ -13,7 +13,8 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError
-from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
+from ..base import VECTOR, TerritoriesAlgorithm
+from ..parameters import enum, flag_advanced
 
 FIELDS = {
     "NPI_FIELD": "npi", "ORGANISATION_FIELD": "organisation", "ADDRESS_FIELD": "address", "CITY_FIELD": "city",

@@ -17,7 +17,8 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, contact_parameters, enum, flag_advanced, real, whole
+from ..base import POLYGONS
+from ..parameters import contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
 
 LIMITS = ("CAPACITY", "CAPACITY_MIN", "CAPACITY_MAX")

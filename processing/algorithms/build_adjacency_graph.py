@@ -13,7 +13,8 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import LINES, TerritoriesAlgorithm, contact_parameters, usual
+from ..base import LINES, TerritoriesAlgorithm
+from ..parameters import contact_parameters, usual
 
 
 class BuildAdjacencyGraph(TerritoriesAlgorithm):

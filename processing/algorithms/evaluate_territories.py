@@ -11,7 +11,8 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, VECTOR, contact_parameters, flag_advanced, usual
+from ..base import POLYGONS, VECTOR
+from ..parameters import contact_parameters, flag_advanced, usual
 from ..territory_outputs import TerritoriesOutputAlgorithm
 
 

@@ -10,8 +10,8 @@ from qgis.core import QgsProcessingOutputNumber
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
 from ...territory_plugin.engine.progress import part
-from ..base import enum
 from ..imports import ImportAlgorithm, complaint_of
+from ..parameters import enum
 
 ROWS_PER_NPI = 4096
 

@@ -13,8 +13,9 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
 from ...territory_plugin.engine.progress import part
-from ..base import VECTOR, enum, flag_advanced
+from ..base import VECTOR
 from ..imports import ImportAlgorithm, complaint_of
+from ..parameters import enum, flag_advanced
 
 SITES_PER_NPI = 4096
 

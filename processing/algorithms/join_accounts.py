@@ -20,8 +20,9 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
-from ..base import VECTOR, TerritoriesAlgorithm, enum, flag_advanced
+from ..base import VECTOR, TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
+from ..parameters import enum, flag_advanced
 
 
 class JoinAccounts(TerritoriesAlgorithm):

@@ -19,7 +19,8 @@ from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from ..alignments import alignment_complaints, alignment_parameters, read_alignment
-from ..base import POLYGONS, VECTOR, contact_parameters, enum, flag_advanced, real, whole
+from ..base import POLYGONS, VECTOR
+from ..parameters import contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
 
 CAPS = (0.0, 0.02, 0.05, 0.1, 0.2)

@@ -16,8 +16,9 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm, flag_advanced, real, usual, whole
+from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
+from ..parameters import flag_advanced, real, usual, whole
 
 
 class SplitHeavyZips(TerritoriesAlgorithm):

@@ -18,8 +18,9 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
-from ..base import TerritoriesAlgorithm, flag_advanced, usual
+from ..base import TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
+from ..parameters import flag_advanced, usual
 
 
 class SumProvidersToZips(TerritoriesAlgorithm):

@@ -18,7 +18,8 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
-from ..base import LINES, TerritoriesAlgorithm, enum, flag_advanced, real, usual
+from ..base import LINES, TerritoriesAlgorithm
+from ..parameters import enum, flag_advanced, real, usual
 
 TABLE = QgsProcessing.SourceType.TypeVector
 PLACES = QgsProcessing.SourceType.TypeVectorAnyGeometry

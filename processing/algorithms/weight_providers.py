@@ -22,7 +22,8 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
-from ..base import TerritoriesAlgorithm, enum, flag_advanced, real, shares_of, with_widget
+from ..base import TerritoriesAlgorithm
+from ..parameters import enum, flag_advanced, real, shares_of, with_widget
 
 
 class WeightProviders(TerritoriesAlgorithm):
