@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from .errors import Count, TerritoryError
 
+MOST = 1e9
+"""More territories than any market has units."""
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -50,8 +53,13 @@ class Capacity:
         >>> Capacity(250, minimum=220, maximum=280).territories(5000)
         20
         """
+        if workload / self.target > MOST or (self.maximum and workload / self.maximum > MOST):
+            raise TerritoryError(
+                f"The capacity of a territory ({self.target:g}) is next to nothing beside the market's "
+                f"{workload:,.6g}: give it in the unit of the workload."
+            )
         fewest = 1 if self.maximum is None else max(1, math.ceil(workload / self.maximum - 1e-9))
-        most = math.inf if not self.minimum else math.floor(workload / self.minimum + 1e-9)
+        most = math.inf if not self.minimum else math.floor(min(workload / self.minimum, MOST) + 1e-9)
         if fewest > most:
             raise TerritoryError(
                 f"No number of territories fits: {fewest - 1} would hold {_average(workload, fewest - 1)} each and "
@@ -138,7 +146,7 @@ def _fewer(workload: float, minimum: float) -> str:
 
 def _more(workload: float, maximum: float) -> str:
     """Return how many territories hold less than a maximum each, as the start of an advice."""
-    if not maximum > 0:
+    if not maximum > 0 or workload / maximum > MOST:
         return "Raise"
     return f"Ask for {math.floor(workload / maximum) + 1:,} or more, or raise"
 

@@ -93,3 +93,13 @@ def test_limits_that_a_given_number_cannot_keep(least, most, said):
 def test_reps_that_are_not_alike_have_limits_of_their_own():
     with pytest.raises(TerritoryError, match="reps' table, in the columns min and max"):
         within(100, 10, 0.2, 9, None, alike=False)
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-300])
+def test_limits_that_are_next_to_nothing(tiny):
+    with pytest.raises(TerritoryError, match="next to nothing"):
+        Capacity(tiny).territories(100)
+    with pytest.raises(TerritoryError, match="Raise the most"):
+        within(100, 10, 0.2, None, tiny)
+    assert Capacity(25, minimum=tiny).territories(100) == 4
+    assert within(100, 10, 0.2, tiny, None) == 0.2
