@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,7 +222,7 @@ class RebalanceTerritories(RulesAlgorithm):
             "cancelled": self.feedback.isCanceled,
         }
         today = dict(zip(market.units, current))
-        curve = bool(self.parameters.get("CURVE"))
+        curve, self.began = bool(self.parameters.get("CURVE")), time.monotonic()
         result = engine.balance.rebalance_territories(
             market.graph, today, most_disruption=self.cap(), progress=part(self.progress, 0.15, 0.4 if curve else 0.85),
             bound_disruption=self.parameterAsBool(self.parameters, "BOUND_DISRUPTION", self.context),
@@ -291,7 +292,9 @@ class RebalanceTerritories(RulesAlgorithm):
 
     def trade_off(self, market, today, wish, reached):
         """Return the deviation reachable at some disruptions, where the plans met so far count, too."""
-        wish = {name: value for name, value in wish.items() if name not in ("effort", "time_limit")}
+        wish = {name: value for name, value in wish.items() if name != "effort"}
+        if wish["time_limit"] is not None:  # the limit is that of the whole search
+            wish["time_limit"] = max(wish["time_limit"] - (time.monotonic() - self.began), 0.0)
         table = engine.balance.trade_off(
             market.graph, today, caps=CAPS, reached=reached, progress=part(self.progress, 0.4, 0.85), **wish
         )

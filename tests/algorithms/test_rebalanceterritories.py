@@ -453,3 +453,13 @@ def test_the_sample_through_qgis_process(chain, qgis_process, tmp_path, read_row
     assert sum(row["workload_after"] for row in table) == pytest.approx(total)
     text = report.read_text(encoding="utf-8")
     assert [name for name in set(of.values()) if f">{name}<" not in text] == []
+
+
+def test_the_time_limit_holds_for_the_curve_too(run, board):
+    """Each plan of the curve would take its own time; with next to none left none of them is looked for."""
+    layer = board("\n".join([" ".join("123456789")] * 9), rep=list("ABC" * 27))
+    outcome = run("rebalanceterritories", asked(layer, CURVE="memory:", TIME_LIMIT=0.05))
+    rows = outcome.rows("CURVE")
+    assert [row["cap_pct"] for row in rows] == pytest.approx([0, 2, 5, 10, 20])
+    assert outcome.results["STOPPED_BY_TIME"]
+    assert_sound(outcome, 3)

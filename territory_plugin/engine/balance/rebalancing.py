@@ -238,6 +238,7 @@ def trade_off(
     split: Sequence[str] = (),
     reached: Sequence[tuple[float, float]] = (),
     seed: int = 0,
+    time_limit: float | None = None,
     progress: Progress = ignore,
     cancelled: IsCancelled = never,
 ) -> pd.DataFrame:
@@ -245,7 +246,8 @@ def trade_off(
 
     Parameters
     ----------
-    graph, current, workload, weight, compactness, rules, times, add, remove, merge, split, seed, progress, cancelled
+    graph, current, workload, weight, compactness, rules, times, add, remove, merge, split, seed, time_limit, progress,
+    cancelled
         As for `rebalance_territories`.
     tolerance : float
         The tightest balance of interest.
@@ -260,13 +262,15 @@ def trade_off(
         Columns `most_disruption`, `max_deviation` (of the best plan found; NaN where none keeps to the cap) and
         `disruption` (what that plan uses), as shares.
     """
-    watch = Watch(None, progress, cancelled)
+    watch = Watch(time_limit, progress, cancelled)
     graph, rules = in_usual_units(graph, workload, rules, weight)
     today = _Today(graph, current, workload, add, remove, merge, split, rules)
     job = _Job(graph, today, workload, weight, compactness, seed, "quick")
     rules, _, first = _timed(job, rules, times, tolerance, watch.part(0.0, 0.2))
     job.run(tolerance, rules, first)
     for at, cap in enumerate(caps):
+        if watch.time_is_up():
+            break  # what is not tried is as good as the plans met so far
         job.under(cap, tolerance, rules, watch.part(0.2 + 0.8 * at / len(caps), 0.2 + 0.8 * (at + 1) / len(caps)))
     rows = []
     for cap in caps:
