@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.progress import Cancelled, never
@@ -305,15 +306,16 @@ for turn in range(1000):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile, leftovers, moving):
-    """A process that writes over and over again is killed at some moments; each time all rows are of one run."""
+def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile, leftovers, moving, request):
+    """A process that writes over and over again is killed at some moments, ten with --long: all rows are of one run."""
     folder = old(kind)
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "healthcare_territories").symlink_to(Path(__file__).resolve().parent.parent.parent)
     script = tmp_path / "writer.py"
     script.write_text(textwrap.dedent(WRITER.format(plugins=str(plugins), given=target(folder, kind))))
-    for moment in (0.05, 0.21, 0.33):
+    moments = np.random.default_rng(len(kind)).uniform(0, 0.5, 10) if request.config.getoption("long") else (0.05, 0.21)
+    for moment in moments:
         writer = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert writer.stdout.readline() == b"ready\n"
         time.sleep(moment)

@@ -49,7 +49,8 @@ npi | specialty | size | visits
 @pytest.mark.parametrize(
     "row",
     ["4 | Total Orthopaedics | 8 | 60", "4 | | 8 | 60", "4 | | |", "Total Orthopaedics | 207X | 2 | 20",
-     "Totalis | | 1 |", " | Clinic | 2 | 20", " | | 7 | 3", "Summit | 207X | 8 | 60", "9 | Grand Total | 8 | 60"],
+     "Totalis | | 1 |", " | Clinic | 2 | 20", " | | 7 | 3", "Summit | 207X | 8 | 60", "9 | Grand Total | 8 | 60",
+     "Sum | Sum Family Clinic | 2 | 20"],
 )  # fmt: skip
 def test_what_is_a_row_stays(row):
     """A name does not make a total; a key that is missing is an error of its own, and told as such elsewhere."""
