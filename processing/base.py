@@ -307,7 +307,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         self.outputs = gis.outputs.Outputs()
         self.text, self.step, self.told = "", "", 0.0
         try:
-            results = self.compute()
+            results = self.outputs.in_place(self.compute())
             self.outputs.finish(self.feedback.isCanceled)
             self.load_final_layers()
             return results

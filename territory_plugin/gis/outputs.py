@@ -190,6 +190,11 @@ class Outputs:
 
     # ------------------------------------------------------------ putting in place
 
+    def in_place(self, results: dict) -> dict:
+        """Return a run's results with its pages where they will be."""
+        final = {str(aside): str(page) for page, aside in self.pages.items()}
+        return {name: final.get(value, value) if isinstance(value, str) else value for name, value in results.items()}
+
     def finish(self, cancelled) -> None:
         """Check all that was written, and put it in place.
 

@@ -90,7 +90,9 @@ def why_not(place: FilePlace) -> str:
             return "its folder does not exist"
         if not os.access(path.parent, os.W_OK):
             return "its folder may not be written to"
-        if not path.exists():
+        try:
+            path.stat()  # `exists` hides a name that is too long, or a loop of links
+        except FileNotFoundError:
             return ""
         if not path.is_file():
             return "it is no file"

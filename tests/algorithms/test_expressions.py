@@ -37,9 +37,14 @@ WRONG = {
 }  # fmt: skip
 
 
+def told(message):
+    """Return a message as QGIS 3.40 words it: later ones call an expression that ends too early incomplete."""
+    return message.replace("Incomplete expression", "syntax error")
+
+
 @pytest.mark.parametrize(("expression", "words"), WRONG.items(), ids=range(len(WRONG)))
 def test_competitors(refused, joined, expression, words):
-    message = refused("joinaccounts", joined(expression))
+    message = told(refused("joinaccounts", joined(expression)))
     assert "competitor" in message and [word for word in words if word not in message] == [], message
 
 
@@ -86,7 +91,7 @@ def test_the_filter_of_a_source(refused, board, expression):
     message = refused("buildadjacencygraph", {"INPUT": source, "UNIT_FIELD": "zip"})
     QgsProject.instance().removeAllMapLayers()
     assert "Units (ZIP polygons), filter: " in message
-    assert "“state”" in message or "nosuch" in message or "syntax error" in message
+    assert "“state”" in message or "nosuch" in message or "syntax error" in told(message)
 
 
 def test_every_wrong_expression_is_told_at_once(refused, accounts, joined):
