@@ -92,11 +92,23 @@ def without_noise(merged, shapes: np.ndarray):
     if len(parts) < 2:
         return merged
     grid = NOISE * np.abs(shapely.bounds(merged)).max()
-    one, other = shapely.STRtree(parts).query(parts, predicate="dwithin", distance=grid)
-    if not (one < other).any():
+    if not any(share_a_border(parts, grid, shift) for shift in (0.0, 0.5)):
         return merged
     snapped = shapely.union_all(shapes, grid_size=grid)
     return snapped if shapely.get_num_geometries(snapped) < len(parts) else merged
+
+
+def share_a_border(parts: np.ndarray, grid: float, shift: float) -> bool:
+    """Answer whether different polygons have a segment of their borders in common, to a grid."""
+    rings, part = shapely.get_rings(parts, return_index=True)
+    vertices, ring = shapely.get_coordinates(rings, return_index=True)
+    cells = np.floor(vertices / grid + shift)
+    same = ring[1:] == ring[:-1]
+    ends = np.stack([cells[:-1][same], cells[1:][same]])
+    swap = (ends[0, :, 0] > ends[1, :, 0]) | ((ends[0, :, 0] == ends[1, :, 0]) & (ends[0, :, 1] > ends[1, :, 1]))
+    ends[:, swap] = ends[::-1, swap]
+    segments = pd.DataFrame(np.hstack([ends[0], ends[1]])).assign(part=part[ring[1:][same]]).drop_duplicates()
+    return bool(segments.duplicated([0, 1, 2, 3]).any())
 
 
 def close_slivers(
