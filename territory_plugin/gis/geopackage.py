@@ -25,6 +25,11 @@ def rows_in(layer_id: str) -> int:
         with exceptions():
             dataset = gdal.OpenEx(path, gdal.OF_VECTOR)
             layer = dataset.GetLayerByName(name) if name else dataset.GetLayer(0)
+            if dataset.GetDriver().ShortName == "GPKG":
+                counted = dataset.ExecuteSQL(" ".join(["SELECT", "COUNT(*)", "FROM", _quoted(layer.GetName())]))
+                number = counted.GetNextFeature().GetField(0)
+                dataset.ReleaseResultSet(counted)
+                return number
             return sum(1 for _ in layer)  # what is counted in a header may not be there
     except (RuntimeError, AttributeError):
         return 0
