@@ -254,9 +254,16 @@ class JoinAccounts(TerritoriesAlgorithm):
         found = np.zeros(len(accounts), dtype=bool)
         for row, feature in enumerate(accounts.features):
             scope.setFeature(feature)
-            found[row] = bool(gis.frames.plain(expression.evaluate(scope)))
+            value = gis.frames.plain(expression.evaluate(scope))
             if expression.hasEvalError():
                 raise TerritoryError(f"Competitors, row {row + 1}: {expression.evalErrorString()}")
+            answer = engine.tables.yes_no.yes_no(value) if isinstance(value, str) else bool(value)
+            if answer is None:  # a column of names, where a condition was meant
+                raise TerritoryError(
+                    f"Competitors, row {row + 1}: “{value}” is neither yes nor no. Write a condition, as in "
+                    "\"owner\" = 'they'."
+                )
+            found[row] = answer
         return found
 
     def balance_the_books(self, names, values, found, lost, theirs):

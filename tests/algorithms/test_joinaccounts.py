@@ -68,6 +68,15 @@ def test_by_npi_sites_share_their_account(run, wish):
     assert "1,137.00 in = 1,130.00 joined + 7.00 without" in outcome.infos
 
 
+def test_words_for_yes_and_no_say_who_is_a_competitor(run, refused, wish):
+    """A column of yes and no is as good as a condition; a column of names is neither."""
+    answer = "CASE WHEN \"owner\" = 'they' THEN 'yes' ELSE 'no' END"
+    outcome = run("joinaccounts", {**wish, "COMPETITOR": answer})
+    assert [row["competitors"] for row in outcome.rows()] == [0, 1, 0, 0]
+    del wish["OUTPUT"], wish["UNMATCHED"]
+    assert "row 1: “we” is neither yes nor no" in refused("joinaccounts", {**wish, "COMPETITOR": '"owner"'})
+
+
 def test_competitors_count_apart(run, wish):
     outcome = run("joinaccounts", {**wish, "COMPETITOR": "\"owner\" = 'they'"})
     assert columns(outcome.rows(), "accounts", "competitors", "has_competitor", "revenue") == [
