@@ -93,6 +93,30 @@ def _styles(dataset, statement: str, **names: str) -> None:
         _statement(dataset, statement.format(**quoted))
 
 
+REGISTERS = (
+    "DELETE FROM gpkg_geometry_columns WHERE table_name = ?",
+    "DELETE FROM gpkg_extensions WHERE table_name = ?",
+    "DELETE FROM gpkg_ogr_contents WHERE table_name = ?",
+    "DELETE FROM gpkg_contents WHERE table_name = ?",
+)
+
+
+def registered_tables(path: Path) -> list[str]:
+    """Return the tables that a GeoPackage lists, also one that was being made when its writer was killed."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT table_name FROM gpkg_contents")]
+
+
+def forget_tables(path: Path, names: list[str]) -> None:
+    """Take tables that GDAL does not know, as they are half made, out of a GeoPackage's lists."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        for name in set(names) & set(registered_tables(path)):
+            for statement in REGISTERS:
+                with contextlib.suppress(sqlite3.OperationalError):  # not every GeoPackage has all of these lists
+                    connection.execute(statement, (name,))
+            connection.execute(" ".join(["DROP TABLE IF EXISTS", _quoted(name)]))
+
+
 def drop_tables(path: Path, names: list[str]) -> None:
     """Delete tables of a GeoPackage."""
     with exceptions():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
-from osgeo import gdal
-
 from ..engine.tables.numbers import published_number
-from .geopackage import TABLE_ASIDE, drop_tables, exceptions, tables_in
-from .moving import ASIDE, MOVING, move_all
+from .geopackage import TABLE_ASIDE, drop_tables, forget_tables, registered_tables
+from .moving import ASIDE, BEFORE, MOVING, move_all
 
 _DAY = 86_400
 
@@ -24,22 +23,21 @@ def clear_leftovers(folder: Path) -> None:
             continue
         if (aside / MOVING).exists():
             with contextlib.suppress(OSError):
-                shutil.rmtree(aside / "before", ignore_errors=True)
+                shutil.rmtree(aside / BEFORE, ignore_errors=True)
                 move_all(folder, aside, [])
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def clear_leftover_tables(path: Path) -> None:
     """Delete the tables that runs that were killed have left in a GeoPackage."""
-    with contextlib.suppress(RuntimeError), exceptions():
-        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR)
+    with contextlib.suppress(RuntimeError, sqlite3.Error):
         left = [
-            name for name in tables_in(dataset)
+            name for name in registered_tables(path)
             if name.startswith(TABLE_ASIDE) and not _lives(name[len(TABLE_ASIDE) :].partition("_")[0], path)
         ]  # fmt: skip
-        dataset = None
         if left:
             drop_tables(path, left)
+            forget_tables(path, left)
 
 
 def _lives(process: str, path: Path) -> bool:

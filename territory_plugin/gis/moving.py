@@ -11,8 +11,8 @@ from .geopackage import settle
 
 ASIDE = ".territories-"
 """How the folders begin that outputs are written in; the id of the process follows."""
-MOVING = "moving"
-"""A file that says that the files beside it are complete and on their way."""
+MOVING, BEFORE = ".moving", ".before"
+"""A file that says that the files beside it are complete and on their way, and the folder of those they replace."""
 SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj")
 
 
@@ -35,7 +35,7 @@ def move_all(folder: Path, aside: Path, moved: list) -> None:
                     "layers, or choose another file."
                 )
     (aside / MOVING).touch()
-    before = aside / "before"
+    before = aside / BEFORE
     before.mkdir()
     names = {path.name for path in new}
     styled = {path.stem for path in new if path.suffix != ".qml" and (folder / path.name).exists()}
@@ -68,6 +68,7 @@ def _keep(path: Path, before: Path) -> Path | None:
 
 
 def put_back(path: Path, before: Path | None) -> None:
+    """Give a file back what it was before; one that was not there goes."""
     if before is None:
         path.unlink(missing_ok=True)
     else:

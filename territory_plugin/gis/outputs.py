@@ -223,9 +223,11 @@ class Outputs:
                     tables.setdefault(layer.place.path, []).append(layer)
             for path, layers in tables.items():
                 rename_tables(path, {layer.aside: layer.place.table for layer in layers})
-        except (OSError, RuntimeError) as error:
+        except (TerritoryError, OSError, RuntimeError) as error:
             for final, before in reversed(moved):
                 put_back(final, before)
+            if isinstance(error, TerritoryError):  # it says already what to do
+                raise
             raise TerritoryError(
                 f"The outputs could not be put in place: {error}. What was there is unchanged."
             ) from error

@@ -180,6 +180,38 @@ def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_pat
     assert bytes_in(tmp_path) == before
 
 
+def test_a_geopackage_that_cannot_be_replaced_keeps_the_files_of_other_folders(outputs, tmp_path):
+    """The first folder's file is in place already when the second one's GeoPackage turns out to be open elsewhere."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    write(outputs, str(tmp_path / "a" / "plan.csv"), [1])
+    write(outputs, str(tmp_path / "b" / "zips.gpkg"), [1])
+    before = bytes_in(tmp_path / "a")
+    other = sqlite3.connect(tmp_path / "b" / "zips.gpkg", isolation_level=None)
+    try:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE mine (a)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM mine").fetchall()
+        room = outputs.Outputs()
+        for name, place in (("A", "a/plan.csv"), ("B", "b/zips.gpkg")):
+            begin(outputs, room, str(tmp_path / place), name).add(rows([2]), never)
+        with pytest.raises(TerritoryError, match="open in another program"):
+            room.finish(never)
+        room.discard()
+    finally:
+        other.close()
+    assert bytes_in(tmp_path / "a") == before
+
+
+def test_a_page_may_be_called_like_the_marks_of_a_move(outputs, tmp_path):
+    room = outputs.Outputs()
+    for name in ("moving", "before"):
+        Path(room.page(str(tmp_path / name))).write_text(name)
+    room.finish(never)
+    assert bytes_in(tmp_path) == {"before": b"before", "moving": b"moving"}
+
+
 def test_a_style_of_another_layer_stays(outputs, tmp_path):
     (tmp_path / "plan.qml").write_text("of plan.shp")
     room = outputs.Outputs()
@@ -330,6 +362,21 @@ def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qg
         assert (numbers == {1, 2, 3} and len(found) == 3) or (len(numbers) == 1 and len(found) == 500)
         left = [path.name for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
         assert left == []
+
+
+def test_a_table_that_was_being_made_by_a_run_that_was_killed_goes(outputs, leftovers, old):
+    """It is in the GeoPackage's list already, and not yet in that of its geometries."""
+    path = old("table") / "plan.gpkg"
+    name = f"territories_aside_{2**22 + 1}_0a1b2c3d"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f'CREATE TABLE "{name}" (fid INTEGER PRIMARY KEY, geom BLOB)')
+        connection.execute("INSERT INTO gpkg_contents (table_name, data_type) VALUES (?, 'features')", (name,))
+    connection.close()
+    leftovers.clear_leftover_tables(path)
+    assert set(content(path.parent, "table")) == {"notes", "plan"}
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (name,)).fetchall() == []
+    connection.close()
 
 
 def test_leftovers_of_a_run_that_lives_stay(outputs, tmp_path, leftovers, moving):
