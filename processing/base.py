@@ -255,7 +255,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
 
     def summable(self, layer, names, labels=None):
         """Return columns of numbers that can be added up, shape (n, m); NaN where there is none."""
-        labels = [f"row {row + 1}" for row in range(len(layer))] if labels is None else labels
+        labels = checks.RowNames() if labels is None else labels
         values = np.zeros((len(layer), len(names)))
         for at, name in enumerate(names):
             values[:, at] = layer.numbers(name, labels)
@@ -344,10 +344,11 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         Parameters
         ----------
         rows : iterable of (attributes, QgsGeometry or None)
+            May be gone through twice, where it is no iterator.
         style : gis.styles.Style, optional
         """
-        rows = list(rows)
-        fields = gis.fields.without_repeated_key(fields, [attributes for attributes, _ in rows])
+        rows = list(rows) if iter(rows) is rows else rows
+        fields = gis.fields.without_repeated_key(fields, (attributes for attributes, _ in rows))
         output = self.begin(name, fields, wkb_type, crs, style)
         if output is None:
             return None

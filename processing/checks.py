@@ -153,3 +153,10 @@ def property_complaint(definition: QgsProcessingParameterDefinition, value) -> s
 def filter_of(value) -> str:
     """Return the expression that filters the features given for a source; empty when none does."""
     return value.filterExpression if isinstance(value, QgsProcessingFeatureSourceDefinition) else ""
+
+
+class RowNames:
+    """What messages call the rows of a table that has no ids."""
+
+    def __getitem__(self, row):
+        return f"row {row + 1}"

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from qgis.core import (
     Qgis,
+    QgsCoordinateTransform,
     QgsProcessing,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDistance,
@@ -21,6 +22,9 @@ from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ..base import TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
 from ..parameters import flag_advanced, usual
+
+BLOCK = 100_000
+"""How many providers are placed at a time."""
 
 
 class SumProvidersToZips(TerritoriesAlgorithm):
@@ -82,38 +86,31 @@ class SumProvidersToZips(TerritoriesAlgorithm):
         return []
 
     def compute(self):
-        self.progress(0.0, self.tr("Reading providers"))
-        source = self.source("PROVIDERS")
-        zip_field = self.string("PROVIDER_ZIP_FIELD")
-        providers = gis.frames.read_layer(
-            source, "The provider layer", self.context, self.feedback, geometry="any", keys=[zip_field, "npi"]
+        self.progress(0.0, self.tr("Reading ZIP polygons"))
+        unit_field = self.string("ZIP_FIELD")
+        layer, units = gis.frames.read_units(
+            self.source("ZIPS"), unit_field, self.context, self.feedback, "The ZIP layer"
         )
-        points = gis.frames.points_of(providers, self.context)
-        if points is None and not zip_field:
+        units = self.repaired(units, unit_field)
+        self.progress(0.1, self.tr("Reading providers"))
+        zip_field, sums = self.string("PROVIDER_ZIP_FIELD"), self.strings("WORKLOAD_FIELDS")
+        providers = gis.columns.read_columns(
+            self.source("PROVIDERS"), "The provider layer", self.feedback,
+            zip_field=zip_field, units=units, numbers=sums, keys=[zip_field, "npi"],
+        )  # fmt: skip
+        if providers.xy is None and not zip_field:
             raise TerritoryError(
                 "No provider has a place: the layer is one of points, but none of them is drawn. Choose the field of "
                 "their ZIP (“ZIP of the provider”), or geocode them."
             )
-        raw = providers.texts(zip_field) if zip_field else None
-        sums = self.strings("WORKLOAD_FIELDS")
         values = self.summable(providers, sums)
         self.warn_of_gaps(values, sums)
-        self.progress(0.3, self.tr("Reading ZIP polygons"))
-        zip_source = self.source("ZIPS")
-        unit_field = self.string("ZIP_FIELD")
-        layer, units = gis.frames.read_units(zip_source, unit_field, self.context, self.feedback, "The ZIP layer")
-        units = self.repaired(units, unit_field)
-        zips = None if raw is None else providers.zips(zip_field, units)
-        self.progress(0.6, self.tr("Placing providers"))
-        placed = engine.zipcodes.locate_providers(
-            zips, units, crosswalk=read_crosswalk(self, units), points=points, polygons=layer.lonlat,
-            limit_km=self.number("MAX_DISTANCE"), cancelled=self.feedback.isCanceled,
-        )  # fmt: skip
-        where = placed["unit"].to_numpy()
+        self.progress(0.5, self.tr("Placing providers"))
+        where, ways, reasons = self.placed(providers, units, layer)
         counts, totals = engine.zipcodes.sum_to_units(where, values, len(units))
         lost = where < 0
-        self.check_matches(lost, raw, units)
-        self.balance_the_books(sums, values, totals, counts, lost, placed)
+        self.check_matches(lost, providers, units)
+        self.balance_the_books(sums, values, totals, counts, lost, ways)
 
         self.progress(0.8, self.tr("Writing"))
         added = gis.fields.columns(
@@ -126,17 +123,46 @@ class SumProvidersToZips(TerritoriesAlgorithm):
             gis.styles.workload_zips(float(totals[:, 0].max()) if sums else float(counts.max()),
                                      sums[0] if sums else gis.fields.PROVIDERS.name),
         )  # fmt: skip
-        lost_fields, _ = gis.fields.beside(providers.fields, gis.fields.columns(*gis.fields.UNMATCHED))
-        unmatched = self.write("UNMATCHED", lost_fields, source.wkbType(), source.sourceCrs(),
-            (([*providers.features[row].attributes(), raw[row] if raw else None, placed["reason"][row]],
-              providers.features[row].geometry()) for row in np.flatnonzero(lost)),
-            gis.styles.unmatched(),
-        )  # fmt: skip
         return {
-            "OUTPUT": output, "UNMATCHED": unmatched, "MATCHED_COUNT": int((~lost).sum()),
-            "UNMATCHED_COUNT": int(lost.sum()),
+            "OUTPUT": output, "UNMATCHED": self.write_unmatched(providers, reasons),
+            "MATCHED_COUNT": int((~lost).sum()), "UNMATCHED_COUNT": int(lost.sum()),
             "TOTAL_WORKLOAD": float(totals[:, 0].sum()) if sums else float(counts.sum()),
         }  # fmt: skip
+
+    def placed(self, providers, units, layer):
+        """Return each provider's unit, -1 for none; how many came there in which way; and why others did not."""
+        crosswalk, limit = read_crosswalk(self, units), self.number("MAX_DISTANCE")
+        transform = QgsCoordinateTransform(providers.crs, gis.frames.LONLAT, self.context.transformContext())
+        where, ways, reasons = np.full(len(providers), -1), Counter(), {}
+        for start in range(0, len(providers), BLOCK):
+            rows = slice(start, start + BLOCK)
+            found = engine.zipcodes.locate_providers(
+                None if providers.codes is None else providers.codes[rows], units, crosswalk=crosswalk,
+                points=providers.points(rows, transform), polygons=layer.lonlat, limit_km=limit,
+                cancelled=self.feedback.isCanceled,
+            )  # fmt: skip
+            where[rows] = found["unit"]
+            ways.update(found["method"])
+            lost = found["reason"][found["unit"] < 0]
+            reasons.update(zip((lost.index + start).tolist(), lost))
+            self.progress(0.5 + 0.3 * start / len(providers), self.tr("Placing providers"))
+        return where, ways, reasons
+
+    def write_unmatched(self, providers, reasons):
+        """Write the providers that are in no ZIP, with the reasons."""
+        fields, _ = gis.fields.beside(providers.fields, gis.fields.columns(*gis.fields.UNMATCHED))
+        zip_field = self.string("PROVIDER_ZIP_FIELD")
+        at = providers.at(zip_field) if zip_field else -1
+
+        def made(row, feature):
+            raw = engine.tables.missing.known_text(gis.tables.plain(feature.attribute(at))) if at >= 0 else None
+            return [*feature.attributes(), raw, reasons[row]], feature.geometry()
+
+        rows = np.fromiter(reasons, dtype=int, count=len(reasons))
+        return self.write(
+            "UNMATCHED", fields, providers.source.wkbType(), providers.crs, gis.columns.Again(providers, rows, made),
+            gis.styles.unmatched(),
+        )  # fmt: skip
 
     def repaired(self, units, field):
         """Return the ZIPs of the polygons in five digits; refuse those that become the same."""
@@ -164,16 +190,18 @@ class SumProvidersToZips(TerritoriesAlgorithm):
                     f"“{name}” is negative at {rows}. Workloads must be at least 0: correct these providers."
                 )
 
-    def check_matches(self, lost, raw, units):
+    def check_matches(self, lost, providers, units):
         """Refuse when no provider is placed; warn when fewer than half of them are."""
-        if raw is not None:
+        if zip_field := self.string("PROVIDER_ZIP_FIELD"):
             way_out = (
-                f"Look whether “{self.string('PROVIDER_ZIP_FIELD')}” and “{self.string('ZIP_FIELD')}” both hold the "
+                f"Look whether “{zip_field}” and “{self.string('ZIP_FIELD')}” both hold the "
                 "ZIP, and whether the providers are those of this market."
             )
             if self.source("CROSSWALK") is None:
                 way_out += " A crosswalk finds the polygon of ZIPs that have none (PO boxes)."
-            for warning in engine.accounts.check_matches("provider", lost, raw, units, "ZIP", way_out):
+            for warning in engine.accounts.check_matches(
+                "provider", lost, providers.texts(zip_field), units, "ZIP", way_out
+            ):
                 self.feedback.pushWarning(warning)
         elif lost.all():
             raise TerritoryError(
@@ -181,11 +209,10 @@ class SumProvidersToZips(TerritoriesAlgorithm):
                 "have the right coordinate reference system, or choose the field of the providers' ZIP."
             )
 
-    def balance_the_books(self, names, values, totals, counts, lost, placed):
+    def balance_the_books(self, names, values, totals, counts, lost, ways):
         """Check that nothing was lost and say how the providers were placed."""
         if counts.sum() + lost.sum() != len(lost):
             raise TerritoryError("Providers were lost while summing; please report this with your data.")
-        ways = Counter(placed["method"])
         told = {
             "zip": "by ZIP",
             "crosswalk": "through the crosswalk",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qgis.core import Qgis, QgsField, QgsFields
@@ -241,14 +241,19 @@ def beside(own: QgsFields, added: QgsFields) -> tuple[QgsFields, dict[str, str]]
     return fields, renamed
 
 
-def without_repeated_key(fields: QgsFields, rows: Sequence[list]) -> QgsFields:
+def has_repeated(values: Iterable[object]) -> bool:
+    """Answer whether a value comes again."""
+    seen = set()
+    return any(value in seen or seen.add(value) for value in values)
+
+
+def without_repeated_key(fields: QgsFields, rows: Iterable[list]) -> QgsFields:
     """Return the fields with a column ``fid`` whose values repeat (layers that were merged) under another name.
 
     A GeoPackage takes ``fid`` for its key and refuses rows that repeat one.
     """
     at = fields.lookupField("fid")
-    keys = [row[at] for row in rows if row[at] is not None] if at >= 0 else []
-    if len(set(keys)) == len(keys):
+    if at < 0 or not has_repeated(row[at] for row in rows if row[at] is not None):
         return fields
     renamed = QgsFields()
     name = f"{fields.at(at).name()}_before"

@@ -23,20 +23,17 @@ from qgis.core import (
 
 from ..engine import contiguity
 from ..engine.errors import Count, TerritoryError, name_some
-from ..engine.npi import has_check_digit, read_npi
 from ..engine.progress import stop_if
-from ..engine.tables import headers, ids, zips
-from ..engine.tables.missing import known_texts
-from ..engine.tables.numbers import require_numbers
 from . import polygons, tables
+from .columns import Table, no_place
+from .polygons import from_shape
 from .tables import plain
 
-STATE_NAMES = frozenset({"state", "st", "state_code", "state_abbr", "stusps", "province"})
 LONLAT = QgsCoordinateReferenceSystem("EPSG:4326")
 
 
 @dataclass
-class Layer:
+class Layer(Table):
     """The features of one source, as QGIS has them and as columns.
 
     Attributes
@@ -75,109 +72,10 @@ class Layer:
     def __len__(self):
         return len(self.features)
 
-    def at(self, name: str) -> int:
-        """Return the position of a field, by its name or by the one that the driver gave it; -1 for none."""
-        found = self.fields.lookupField(name)
-        return self.fields.lookupField(self.called_before[name]) if found < 0 and name in self.called_before else found
-
-    def known_as(self, name: str) -> str:
-        """Return the name that a field has here, by its name or by the one that the driver gave it."""
-        at = self.at(name)
-        if at < 0:
-            raise TerritoryError(f"{self.name} has no field “{name}”. It has: {', '.join(self.fields.names())}.")
-        return self.fields.at(at).name()
-
     def column(self, name: str) -> list:
         """Return one attribute of all features, with None for NULL."""
         at = self.fields.lookupField(self.known_as(name))
         return [plain(feature.attribute(at)) for feature in self.features]
-
-    def texts(self, name: str) -> list[str | None]:
-        """Return one attribute as text, None for what holds no value (NULL, empty, N/A and the like)."""
-        found = known_texts(self.column(name))
-        lost = [f"row {row + 1} (“{text}”)" for row, text in enumerate(found) if text and "\ufffd" in text]
-        if lost:
-            self.warn(
-                f"{self.name}, “{name}”: signs could not be read, so names may not match: {name_some(lost)}. Set the "
-                "layer's encoding, or save the file as UTF-8."
-            )
-        return found
-
-    def ids(self, name: str) -> list[str | None]:
-        """Return one attribute as ids, zeros kept.
-
-        Raises
-        ------
-        TerritoryError
-            Where a spreadsheet has spoilt them (1.23457E+09).
-        """
-        found = self.texts(name)
-        ids.refuse_damaged(found, f"{self.name}, “{name}”")
-        return found
-
-    def npis(self, name: str) -> list[str | None]:
-        """Return one attribute as NPIs of ten digits, None where it is none.
-
-        Raises
-        ------
-        TerritoryError
-            Where a spreadsheet has spoilt them: 1.23457E+09, or its last digits all 0.
-        """
-        found = [read_npi(text) for text in self.ids(name)]
-        rounded = [
-            f"row {row + 1} ({npi})" for row, npi in enumerate(found)
-            if npi is not None and npi.endswith("0000") and not has_check_digit(npi)
-        ]  # fmt: skip
-        if rounded:
-            raise TerritoryError(
-                f"{self.name}, “{name}”: {Count(len(rounded)):NPI ends|NPIs end} in zeros and "
-                f"{Count(len(rounded)):has|have} a wrong check digit; a spreadsheet has rounded them: "
-                f"{name_some(rounded)}. Export the table anew with this column formatted as text."
-            )
-        return found
-
-    def states(self) -> list[str | None] | None:
-        """Return the state of each feature where a column is called so, else None."""
-        column = next((name for name in self.fields.names() if headers.plain_header(name) in STATE_NAMES), None)
-        return self.texts(column) if column else None
-
-    def zips(self, name: str, units: Sequence[str] = ()) -> np.ndarray:
-        """Return one attribute as ZIPs of five digits, or as ids of `units`; None where it is neither.
-
-        Zeros that were lost are told; where the layer has a column of states, they are held against it.
-        """
-        texts, states = self.texts(name), self.states()
-        found = zips.match_units(texts, units, states)
-        for note in found.notes(texts, states):
-            self.warn(f"{self.name}, “{name}”: {note}")
-        return found.codes
-
-    def numbers(self, name: str, labels: Sequence[object] | None = None) -> np.ndarray:
-        """Return one attribute as floats, NaN where there is no value; numbers written as text are read.
-
-        Raises
-        ------
-        TerritoryError
-            When a value is no number; the message names the features by `labels` (default: row numbers).
-        """
-        if name not in self._numbers:
-            self._numbers[name], notes = require_numbers(
-                self.column(name), f"{self.name}: field “{name}”", labels, nan=False,
-                way_out="Choose a numeric field or correct these values (NULL counts as no value).",
-            )  # fmt: skip
-            for note in notes:
-                self.tell(note)
-        return self._numbers[name].copy()
-
-    def tell(self, text: str) -> None:
-        """Say something in the log."""
-        if self.feedback is not None:
-            self.feedback.pushInfo(text)
-
-    def warn(self, text: str) -> None:
-        """Warn in the log."""
-        if self.feedback is not None:
-            self.feedback.pushWarning(text)
 
 
 def read_layer(
@@ -234,7 +132,9 @@ def read_layer(
     if geometry in (None, "any") and only is None:
         header = tables.header_of(source)
         if header is not None:
-            features, fields, called_before = named_by_header(features, fields, name, header, feedback)
+            tables.tell_header(name, header, feedback)
+            features, called_before = features[header[0] + 1 :], dict(zip(fields.names(), header[1]))
+            fields = tables.named_fields(fields, header[1])
         features = tables.without_footers(features, fields, name, keys, feedback)
     layer = Layer(
         name, features, fields, source.sourceCrs(), source.wkbType(), np.array([]), np.array([]), [], feedback,
@@ -250,16 +150,6 @@ def read_layer(
             )
         read_shapes(layer, context, feedback, areas=geometry == "polygon")
     return layer
-
-
-def named_by_header(features, fields, name, header, feedback):
-    """Return the features below a header that the driver took for a row, with its names; and the names before."""
-    at, names = header
-    feedback.pushInfo(
-        f"{name}: row {at + 1} holds the names of the columns: {', '.join(names)}."
-        + (f" {Count(at):row|rows} above it left out." if at else "")
-    )
-    return features[at + 1 :], tables.named_fields(fields, names), dict(zip(fields.names(), names))
 
 
 def check_geometry(source, name: str, geometry: str) -> None:
@@ -409,27 +299,14 @@ def points_of(layer: Layer, context) -> np.ndarray | None:
     lost = []
     for row, feature in enumerate(layer.features):
         if not feature.geometry().isEmpty():
-            point = moved(middle_of(feature.geometry()), transform)
+            point = moved(polygons.middle_of(feature.geometry()), transform)
             if point is None:
                 lost.append(feature.id())
             else:
                 points[row] = shapely.Point(point.asPoint().x(), point.asPoint().y())
     if lost:
-        raise TerritoryError(
-            f"{layer.name}: {Count(len(lost)):feature has|features have} no place in longitude and latitude: "
-            f"{name_features(layer, lost)}. Check their coordinates, and the layer's CRS."
-        )
+        raise TerritoryError(no_place(layer.name, lost))
     return points
-
-
-def middle_of(geometry: QgsGeometry) -> QgsGeometry:
-    """Return the centroid of a geometry; of a surface of triangles that of its polygons."""
-    if QgsWkbTypes.geometryType(geometry.wkbType()) == Qgis.GeometryType.Polygon and (
-        QgsWkbTypes.flatType(geometry.wkbType()) not in polygons.PLAIN
-    ):
-        shape, _ = polygons.plain_polygons(geometry)
-        geometry = geometry if shape is None else from_shape(shape)
-    return geometry.centroid()
 
 
 def moved(geometry: QgsGeometry, transform: QgsCoordinateTransform) -> QgsGeometry | None:
@@ -463,13 +340,6 @@ def straight_wkb(geometry: QgsGeometry) -> bytes:
     if QgsWkbTypes.isCurvedType(geometry.wkbType()):
         geometry = QgsGeometry(geometry.constGet().segmentize())
     return bytes(geometry.asWkb())
-
-
-def from_shape(shape) -> QgsGeometry:
-    """Return a shapely geometry as QGIS has it."""
-    geometry = QgsGeometry()
-    geometry.fromWkb(shapely.to_wkb(shape))
-    return geometry
 
 
 def from_multi(shape) -> QgsGeometry:

@@ -135,3 +135,20 @@ def with_crs(source, layer):
         return source
     crs = layer.dataProvider().crs()
     return CollectionSource(source, crs) if crs.isValid() else source
+
+
+def middle_of(geometry: QgsGeometry) -> QgsGeometry:
+    """Return the centroid of a geometry; of a surface of triangles that of its polygons."""
+    if QgsWkbTypes.geometryType(geometry.wkbType()) == Qgis.GeometryType.Polygon and (
+        QgsWkbTypes.flatType(geometry.wkbType()) not in PLAIN
+    ):
+        shape, _ = plain_polygons(geometry)
+        geometry = geometry if shape is None else from_shape(shape)
+    return geometry.centroid()
+
+
+def from_shape(shape) -> QgsGeometry:
+    """Return a shapely geometry as QGIS has it."""
+    geometry = QgsGeometry()
+    geometry.fromWkb(shapely.to_wkb(shape))
+    return geometry

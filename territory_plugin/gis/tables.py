@@ -83,6 +83,21 @@ def named_fields(fields: QgsFields, names: Sequence[str]) -> QgsFields:
     return renamed
 
 
+def tell_header(called: str, header: tuple[int, list[str]], feedback) -> None:
+    """Say which row of a table holds the names of its columns."""
+    at, names = header
+    feedback.pushInfo(
+        f"{called}: row {at + 1} holds the names of the columns: {', '.join(names)}."
+        + (f" {Count(at):row|rows} above it left out." if at else "")
+    )
+
+
+def keys_among(names: Sequence[str], keys: Collection[str]) -> list[str]:
+    """Return the columns that name a row: those of `keys`, in any spelling; where it is empty, those of `KEYS`."""
+    wanted = {plain_header(key) for key in keys if key} or KEYS
+    return [name for name in names if plain_header(name) in wanted]
+
+
 def without_footers(
     features: Sequence[QgsFeature], fields: QgsFields, called: str, keys: Collection[str], feedback
 ) -> list[QgsFeature]:
@@ -93,15 +108,20 @@ def without_footers(
     keys : collection of str
         Columns that name a row, in any spelling; empty: those of `KEYS`. What has a place is a row.
     """
-    if all(feature.hasGeometry() for feature in features):
+    placed = [feature.hasGeometry() for feature in features]
+    if all(placed):
         return list(features)
-    wanted = {plain_header(key) for key in keys} or KEYS
     names = fields.names()
     columns = {name: Cells(features, at) for at, name in enumerate(names)}
-    found = footer_rows(columns, [name for name in names if plain_header(name) in wanted])
-    found = {row: text for row, text in found.items() if not features[row].hasGeometry()}
-    if len(found) == len(features):  # a table without any row of its own is told of elsewhere
-        return list(features)
+    left_out = tell_footers(footer_rows(columns, keys_among(names, keys)), placed, called, feedback)
+    return [feature for row, feature in enumerate(features) if row not in left_out]
+
+
+def tell_footers(found: dict[int, str], placed: Sequence[bool], called: str, feedback) -> set[int]:
+    """Say which rows are none, and return those to leave out; `placed` says which rows have a place."""
+    found = {row: text for row, text in found.items() if not placed[row]}
+    if len(found) == len(placed):  # a table without any row of its own is told of elsewhere
+        return set()
     told = {row: text for row, text in found.items() if text}
     if told:
         feedback.pushWarning(
@@ -110,7 +130,7 @@ def without_footers(
         )
     if len(found) > len(told):
         feedback.pushInfo(f"{called}: {Count(len(found) - len(told)):empty row is|empty rows are} left out.")
-    return [feature for row, feature in enumerate(features) if row not in found]
+    return set(found)
 
 
 @lru_cache(maxsize=64)

@@ -122,7 +122,11 @@ def normalise_zip(values: Sequence[object]) -> np.ndarray:
     ['10001', '68847', '00501', '00501', None, None]
     """
     found = np.full(len(values), None, dtype=object)
-    found[:] = [zip5(_as_text(value)) for value in values]
+    read: dict[str, str | None] = {}
+    for row, text in enumerate(map(_as_text, values)):
+        if text not in read:
+            read[text] = zip5(text)
+        found[row] = read[text]
     return found
 
 
@@ -166,16 +170,33 @@ class Zips:
 
     def notes(self, values: Sequence[object], states: Sequence[object] | None = None) -> list[str]:
         """Return what a person should know of zeros that were lost."""
+        return Lost().add(self, values, states).notes()
+
+
+class Lost:
+    """What is told of zeros that were lost, over a column that is read in blocks."""
+
+    def __init__(self):
+        self.padded, self.pairs = 0, {}
+        self.elsewhere: list[str] = []
+
+    def add(self, found: Zips, values: Sequence[object], states: Sequence[object] | None = None) -> Lost:
+        """Take what was found in a block."""
+        self.padded += len(found.padded)
+        self.pairs.update(dict.fromkeys((values[row], found.codes[row]) for row in found.padded))
+        self.elsewhere += [f"{values[row]} ({states[row]})" for row in found.elsewhere]
+        return self
+
+    def notes(self) -> list[str]:
+        """Return what a person should know of them."""
         told = []
         if self.padded:
-            pairs = dict.fromkeys((values[row], self.codes[row]) for row in self.padded)
-            shown = name_some((f"{text} is {code}" for text, code in pairs), 3)
-            told.append(f"{Count(len(self.padded)):ZIP had|ZIPs had} lost zeros in front, which are back: {shown}.")
+            shown = name_some((f"{text} is {code}" for text, code in self.pairs), 3)
+            told.append(f"{Count(self.padded):ZIP had|ZIPs had} lost zeros in front, which are back: {shown}.")
         if self.elsewhere:
-            shown = name_some(f"{values[row]} ({states[row]})" for row in self.elsewhere)
             told.append(
                 f"{Count(len(self.elsewhere)):short ZIP|short ZIPs} cannot be read: with zeros in front they would lie "
-                f"in another state than the row says: {shown}. Correct them."
+                f"in another state than the row says: {name_some(self.elsewhere)}. Correct them."
             )
         return told
 
@@ -208,7 +229,8 @@ def match_units(values: Sequence[object], unit_ids: Sequence[str], states: Seque
     >>> match_units(["10001-2", "10002-1234", 501], ["10001-1", "10001-2"]).codes.tolist()
     ['10001-2', '10002', '00501']
     """
-    texts = np.array([cell_text(value) for value in values], dtype=object)
+    texts = np.full(len(values), None, dtype=object)
+    texts[:] = [cell_text(value) for value in values]
     known = pd.Series(texts, dtype=object).isin(set(unit_ids)).to_numpy()
     found = read_zips(texts, states)
     codes = np.where(known, texts, found.codes).astype(object)

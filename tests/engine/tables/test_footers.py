@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from healthcare_territories.territory_plugin.engine.tables.footers import footer_rows
+from healthcare_territories.territory_plugin.engine.tables.footers import find_footers, footer_rows
 
 
 def table(text):
@@ -104,3 +104,38 @@ def test_no_key_column_is_named():
 
 def test_weights_keep_their_star():
     assert rows_left_out("pattern | weight\n207X | 0.5\n* | 1\n", "pattern") == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_table_that_comes_in_blocks(rows):
+    columns = table("""
+zip   | name       | visits
+60601 | Total care | 5
+60602 | B          | 6
+      | Sub-total  | 11
+60603 | C          | 7
+Total |            | 18
+Copyright a vendor | |
+""")  # fmt: skip
+    asked = []
+
+    def read(names):
+        asked.append(list(names))
+        for start in range(0, 6, rows):
+            yield {name: columns[name][start : start + rows] for name in names}
+
+    assert find_footers(read, list(columns), ["zip"]) == footer_rows(columns, ["zip"]) == {
+        2: "Sub-total, 11", 4: "Total, 18", 5: "Copyright a vendor",
+    }  # fmt: skip
+    assert asked == [["zip"], ["zip", "name", "visits"]]
+
+
+def test_a_table_whose_rows_have_keys_is_gone_through_once():
+    asked = []
+
+    def read(names):
+        asked.append(list(names))
+        yield {name: ["60601", "60602"] for name in names}
+
+    assert find_footers(read, ["zip", "name"], ["zip"]) == {}
+    assert asked == [["zip"]]
