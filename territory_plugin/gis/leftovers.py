@@ -9,6 +9,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from ..engine.errors import TerritoryError
 from ..engine.tables.numbers import published_number
 from .geopackage import TABLE_ASIDE, drop_tables, forget_tables, registered_tables
 from .moving import ASIDE, BEFORE, MOVING, move_all
@@ -22,9 +23,11 @@ def clear_leftovers(folder: Path) -> None:
         if not aside.is_dir() or _lives(aside.name[len(ASIDE) :].partition("-")[0], aside):
             continue
         if (aside / MOVING).exists():
-            with contextlib.suppress(OSError):
+            try:
                 shutil.rmtree(aside / BEFORE, ignore_errors=True)
                 move_all(folder, aside, [])
+            except (OSError, TerritoryError):  # another program has one of them open: the next run tries again
+                continue
         shutil.rmtree(aside, ignore_errors=True)
 
 

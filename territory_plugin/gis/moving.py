@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from .geopackage import settle
 ASIDE = ".territories-"
 """How the folders begin that outputs are written in; the id of the process follows."""
 MOVING, BEFORE = ".moving", ".before"
-"""A file that says that the files beside it are complete and on their way, and the folder of those they replace."""
+"""A file that names all that is complete and on its way, and the folder of the files that are replaced."""
 SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj")
 
 
@@ -34,10 +35,9 @@ def move_all(folder: Path, aside: Path, moved: list) -> None:
                     f"{folder / path.name} is open in another program, or in this project: close it there, remove its "
                     "layers, or choose another file."
                 )
-    (aside / MOVING).touch()
+    names = _on_their_way(aside, [path.name for path in new])
     before = aside / BEFORE
     before.mkdir()
-    names = {path.name for path in new}
     styled = {path.stem for path in new if path.suffix != ".qml" and (folder / path.name).exists()}
     for path in new:
         final = folder / path.name
@@ -53,6 +53,16 @@ def move_all(folder: Path, aside: Path, moved: list) -> None:
                 if left.exists() and left.name not in names:
                     moved.append((left, _keep(left, before)))
                     left.unlink()
+
+
+def _on_their_way(aside: Path, names: list[str]) -> set[str]:
+    """Note the names of all files of a move, once; return them, also those that are in their place already."""
+    mark = aside / MOVING
+    if not mark.exists():
+        written = mark.with_suffix(".names")
+        written.write_text(json.dumps(names), encoding="utf-8")
+        os.replace(written, mark)
+    return set(json.loads(mark.read_text(encoding="utf-8")))
 
 
 def _keep(path: Path, before: Path) -> Path | None:

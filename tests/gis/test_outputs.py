@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -112,6 +111,11 @@ def content(folder, kind):
         return {name: connection.execute('SELECT * FROM "' + name + '"').fetchall() for name in names}
 
 
+def moments(kind, request, longest, short):
+    """Return when to strike: `short`, or ten moments with --long."""
+    return np.random.default_rng(len(kind)).uniform(0, longest, 10) if request.config.getoption("long") else short
+
+
 @pytest.fixture
 def old(outputs, tmp_path):
     """Return ``old(kind)``: a folder with an output of an earlier run, and a table of the user's beside a table."""
@@ -157,6 +161,26 @@ def test_what_was_there_is_there_after_a_run_that_failed(outputs, old, kind, how
         room.discard()
     assert content(folder, kind) == before
     assert not [path for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancelled_run_leaves_the_old_or_the_new(outputs, old, kind, request, moving):
+    """A cancel at any moment of writing, checking and putting in place, ten moments with --long, by the clock."""
+    folder, written = old(kind), {1, 2, 3}
+    for turn, moment in enumerate(moments(kind, request, 0.06, (0.0, 0.01, 0.03)), 10):
+        before, room, until = content(folder, kind), outputs.Outputs(), time.monotonic() + moment
+        try:
+            layer = begin(outputs, room, target(folder, kind))
+            layer.add(rows([turn] * 2500), lambda end=until: time.monotonic() > end)
+            room.finish(lambda end=until: time.monotonic() > end)
+            written = {turn}
+        except Cancelled:
+            room.discard()
+            assert content(folder, kind) == before
+        found = read(f"{folder / 'plan.gpkg'}|layername=plan" if kind == "table" else target(folder, kind))
+        assert {int(n) for n in found} == written
+        assert not [path for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
+    assert written == {1, 2, 3} or request.config.getoption("long")
 
 
 def test_a_failure_while_putting_in_place_takes_everything_back(outputs, tmp_path, monkeypatch, moving):
@@ -320,7 +344,7 @@ def test_what_is_no_file(outputs, given, places):
 
 
 WRITER = """
-import sys, time
+import os, sys
 sys.path.insert(0, {plugins!r})
 from qgis.core import QgsApplication
 application = QgsApplication([], False)
@@ -329,30 +353,54 @@ from healthcare_territories.tests.gis.test_outputs import begin, rows
 from healthcare_territories.territory_plugin.engine.progress import never
 from healthcare_territories.territory_plugin.gis import outputs
 print("ready", flush=True)
-for turn in range(1000):
-    room = outputs.Outputs()
-    layer = begin(outputs, room, {given!r})
-    layer.add(rows([turn] * 500), never)
-    room.finish(never)
+for given in sys.stdin:
+    child = os.fork()
+    if not child:
+        print(os.getpid(), flush=True)
+        for turn in range(10_000):
+            room = outputs.Outputs()
+            layer = begin(outputs, room, given.strip())
+            layer.add(rows([turn] * 500), never)
+            room.finish(never)
+        os._exit(0)
+    print("ended by", os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, tmp_path, qgis_profile, leftovers, moving, request):
-    """A process that writes over and over again is killed at some moments, ten with --long: all rows are of one run."""
-    folder = old(kind)
-    plugins = tmp_path / "plugins"
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory, qgis_profile):
+    """Return ``killed(given, moment)``: writes an output over and over again, and dies after some seconds of it.
+
+    QGIS starts once; each writer is a fork of that process.
+    """
+    folder = tmp_path_factory.mktemp("writer")
+    plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "healthcare_territories").symlink_to(Path(__file__).resolve().parent.parent.parent)
-    script = tmp_path / "writer.py"
-    script.write_text(textwrap.dedent(WRITER.format(plugins=str(plugins), given=target(folder, kind))))
-    moments = np.random.default_rng(len(kind)).uniform(0, 0.5, 10) if request.config.getoption("long") else (0.05, 0.21)
-    for moment in moments:
-        writer = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert writer.stdout.readline() == b"ready\n"
-        time.sleep(moment)
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
+    script = folder / "writer.py"
+    script.write_text(WRITER.format(plugins=str(plugins)))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, script], text=True, **pipes) as parent:
+        assert parent.stdout.readline() == "ready\n"
+
+        def kill(given, moment):
+            parent.stdin.write(f"{given}\n")
+            parent.stdin.flush()
+            writer = int(parent.stdout.readline())
+            time.sleep(moment)
+            os.kill(writer, signal.SIGKILL)
+            assert parent.stdout.readline() == f"ended by {int(signal.SIGKILL)}\n"
+
+        yield kill
+        parent.stdin.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, killed, leftovers, moving, request):
+    """A process that writes over and over again is killed at some moments, ten with --long: all rows are of one run."""
+    folder = old(kind)
+    for moment in moments(kind, request, 0.5, (0.05, 0.21)):
+        killed(target(folder, kind), moment)
         leftovers.clear_leftovers(folder)
         if kind == "table":
             leftovers.clear_leftover_tables(folder / "plan.gpkg")
@@ -390,11 +438,44 @@ def test_leftovers_of_a_run_that_lives_stay(outputs, tmp_path, leftovers, moving
     assert mine.exists() and users.exists() and not dead.exists()
 
 
-def test_a_move_that_was_interrupted_is_completed(outputs, tmp_path, leftovers, moving):
+@pytest.mark.parametrize("done", range(5))
+def test_a_shapefile_whose_move_was_interrupted_is_completed(outputs, tmp_path, leftovers, moving, monkeypatch, done):
+    """The run dies after some of its files are in place: the next one moves the rest, and keeps those."""
+    names = [f"plan{suffix}" for suffix in (".cpg", ".dbf", ".prj", ".shp", ".shx")]
     dead = tmp_path / f"{moving.ASIDE}{2**22 + 1}-abc"
     dead.mkdir()
-    for name in ("plan.shp", "plan.dbf", moving.MOVING):
+    for name in names:
         (dead / name).write_text("new")
-    (tmp_path / "plan.shp").write_text("old")
+    for name in (*names, "plan.qix"):
+        (tmp_path / name).write_text("old")
+    real, moved = os.replace, []
+
+    def replace(source, destination):
+        if Path(destination).parent == tmp_path:
+            if len(moved) == done:
+                raise KeyboardInterrupt
+            moved.append(destination)
+        real(source, destination)
+
+    with monkeypatch.context() as until_it_dies, pytest.raises(KeyboardInterrupt):
+        until_it_dies.setattr(moving.os, "replace", replace)
+        moving.move_all(tmp_path, dead, [])
     leftovers.clear_leftovers(tmp_path)
-    assert bytes_in(tmp_path) == {"plan.dbf": b"new", "plan.shp": b"new"}
+    assert bytes_in(tmp_path) == dict.fromkeys(names, b"new")
+
+
+def test_a_move_that_cannot_be_completed_yet_is_kept(outputs, tmp_path, leftovers, moving, monkeypatch):
+    dead = tmp_path / f"{moving.ASIDE}{2**22 + 1}-abc"
+    dead.mkdir()
+    (dead / "plan.csv").write_text("new")
+    (dead / moving.MOVING).write_text('["plan.csv"]')
+
+    def refuse(source, destination):
+        raise PermissionError(13, "another program has it open")
+
+    with monkeypatch.context() as locked:
+        locked.setattr(moving.os, "replace", refuse)
+        leftovers.clear_leftovers(tmp_path)
+    assert (dead / "plan.csv").exists()
+    leftovers.clear_leftovers(tmp_path)
+    assert bytes_in(tmp_path) == {"plan.csv": b"new"}
