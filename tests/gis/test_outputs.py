@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -106,7 +107,7 @@ def content(folder, kind):
     """Return what a user has: files to the byte; a GeoPackage that was written into, by its tables."""
     if kind != "table":
         return bytes_in(folder)
-    with sqlite3.connect(folder / "plan.gpkg") as connection:
+    with contextlib.closing(sqlite3.connect(folder / "plan.gpkg")) as connection:
         names = [name for (name,) in connection.execute("SELECT table_name FROM gpkg_contents ORDER BY 1")]
         return {name: connection.execute('SELECT * FROM "' + name + '"').fetchall() for name in names}
 
@@ -359,7 +360,7 @@ for given in sys.stdin:
         print(os.getpid(), flush=True)
         for turn in range(10_000):
             room = outputs.Outputs()
-            layer = begin(outputs, room, given.strip())
+            layer = begin(outputs, room, given.strip().replace("%turn", str(turn)))
             layer.add(rows([turn] * 500), never)
             room.finish(never)
         os._exit(0)
@@ -410,6 +411,23 @@ def test_a_killed_run_leaves_the_old_or_the_new(outputs, old, kind, killed, left
         assert (numbers == {1, 2, 3} and len(found) == 3) or (len(numbers) == 1 and len(found) == 500)
         left = [path.name for path in folder.iterdir() if path.name.startswith(moving.ASIDE)]
         assert left == []
+
+
+def test_a_killed_run_leaves_new_tables_whole_or_not_at_all(outputs, old, killed, leftovers, request):
+    folder = old("table")
+    path = folder / "plan.gpkg"
+    before = {"notes", "plan"}
+    for moment in moments("new", request, 0.3, (0.1, 0.2)):
+        killed(f"ogr:dbname='{path}' table=\"run {moment} %turn\" (geom)", moment)
+        leftovers.clear_leftover_tables(path)
+        found = content(folder, "table")
+        assert set(content(folder, "table")) >= before
+        for name in set(found) - before:
+            turn = int(name.split()[-1])
+            assert [row[-1] for row in found[name]] == [turn] * 500
+            assert len(read(f"{path}|layername={name}")) == 500
+        before |= set(found)
+    assert len(before) > 2
 
 
 def test_a_table_that_was_being_made_by_a_run_that_was_killed_goes(outputs, leftovers, old):
