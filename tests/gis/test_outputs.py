@@ -434,7 +434,7 @@ def test_a_killed_run_leaves_new_tables_whole_or_not_at_all(outputs, old, killed
     folder = old("table")
     path = folder / "plan.gpkg"
     before = {"notes", "plan"}
-    for moment in moments("new", request, 0.3, (0.1, 0.2)):
+    for moment in moments("new", request, 0.3, (0.1, 0.8)):
         killed(f"ogr:dbname='{path}' table=\"run {moment} %turn\" (geom)", moment)
         leftovers.clear_leftover_tables(path)
         found = content(folder, "table")
