@@ -23,7 +23,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
-from ..territory_plugin.engine.progress import Cancelled
+from ..territory_plugin.engine.progress import Cancelled, until_cancelled
 from . import checks, packages, unforeseen
 from .parameters import choices
 
@@ -347,7 +347,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             May be gone through twice, where it is no iterator.
         style : gis.styles.Style, optional
         """
-        rows = list(rows) if iter(rows) is rows else rows
+        rows = list(until_cancelled(rows, self.feedback.isCanceled)) if iter(rows) is rows else rows
         fields = gis.fields.without_repeated_key(fields, (attributes for attributes, _ in rows))
         output = self.begin(name, fields, wkb_type, crs, style)
         if output is None:

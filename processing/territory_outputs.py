@@ -118,10 +118,12 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         else:
             progress(0.5, self.tr("Reading edges"))
             edges = gis.adjacency.read_edges(edges_source, units, self.context, self.feedback)
-        centres = engine.contiguity.unit_centres(layer.lonlat)
+        centres = engine.contiguity.unit_centres(layer.lonlat, self.feedback.isCanceled)
+        stop_if(self.feedback.isCanceled)
         graph = engine.contiguity.adjacency_graph(
             units, edges, {"workload": workload, "lon": centres[:, 0], "lat": centres[:, 1]}
         )
+        stop_if(self.feedback.isCanceled)
         return Market(layer, units, centres, workload, names, graph)
 
     def workload(self, layer, units, names, shares):
@@ -165,11 +167,14 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         table = engine.measures.territory_measures(
             graph, territory, market.workload, positions, tolerance=tolerance, targets=targets
         )
+        stop_if(self.feedback.isCanceled)
         flags = engine.measures.flags(table, graph, territory, market.workload)
+        stop_if(self.feedback.isCanceled)
         for name, reason in (reasons or {}).items():
             if reason and not table.at[name, "within"]:
                 flags[name] = reason
         overall = engine.measures.summary(table, graph, territory)
+        stop_if(self.feedback.isCanceled)
         shapes = gis.territories.merge_units(
             layer,
             market.units,
@@ -182,7 +187,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         colours = engine.measures.colour_classes(graph, territory, list(table.index))
         full = gis.territories.territory_table(
             table, shapes, layer.crs, self.context, reasons=flags, colours=colours,
-            providers=self.sum_providers(layer, territory),
+            providers=self.sum_providers(layer, territory), cancelled=self.feedback.isCanceled,
         )  # fmt: skip
         self.tell(full, overall)
         stop_if(self.feedback.isCanceled)

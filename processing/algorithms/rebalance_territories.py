@@ -18,7 +18,7 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
-from ...territory_plugin.engine.progress import part
+from ...territory_plugin.engine.progress import part, stop_if
 from ..alignments import alignment_complaints, alignment_parameters, read_alignment
 from ..base import POLYGONS, VECTOR
 from ..parameters import contact_parameters, enum, flag_advanced, real, whole
@@ -332,6 +332,7 @@ class RebalanceTerritories(RulesAlgorithm):
     def write_all(self, market, alignment, result, curve):
         """Write everything; return the outputs."""
         self.alignment = alignment
+        stop_if(self.feedback.isCanceled)
         label = dict(zip(alignment.proposed, alignment.named))
         tolerance = self.number("TOLERANCE") / 100
         disruption = {"workload": engine.alignment.disruption(alignment.current, alignment.proposed, market.workload)}

@@ -41,7 +41,7 @@ from .borders import (
 from .errors import Count, TerritoryError, name_some
 from .geodesy import distance_km as geodesic_km
 from .geodesy import geocentric, metres_per_degree
-from .progress import IsCancelled, Progress, ignore, never, stop_if
+from .progress import IsCancelled, Progress, ignore, never, stop_if, until_cancelled
 
 EDGE_COLUMNS = ["from_unit", "to_unit", "border_m", "distance_km", "kind"]
 SLIVER_TOLERANCE_M = 1.0
@@ -52,7 +52,7 @@ _LEAST_SLIVER_TOLERANCES = 3
 _LOCAL_KM = 50.0
 
 
-def unit_centres(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
+def unit_centres(geometries: Sequence[shapely.Geometry], cancelled: IsCancelled = never) -> np.ndarray:
     """Return one place per unit that distances are measured from.
 
     The centroid, or a point inside where the centroid falls outside the unit (a crescent, a ring).
@@ -68,7 +68,9 @@ def unit_centres(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
         Longitude and latitude in degrees.
     """
     geometries = _as_geometries(geometries)
-    return _centres(geometries, borders_of(geometries))
+    borders = borders_of(geometries, cancelled)
+    stop_if(cancelled)
+    return _centres(geometries, borders)
 
 
 def contiguity_edges(
@@ -213,11 +215,13 @@ def bridge_edges(
         shapes, unit_ids = shapes[by_id], unit_ids[by_id]
         borders = borders_of(shapes, cancelled)
         centres = _centres(shapes, borders) if centres is None else np.asarray(centres, dtype=float)[by_id]
+        stop_if(cancelled)
         lonlat, unit = _outline_places(borders, label)
+        stop_if(cancelled)
     parts = _Parts(lonlat, unit, label)
     longest_km = distance_km if how == "within" else np.inf
     found: list[tuple[float, int, int]] = []
-    for done, (part, nearest) in enumerate(parts.joined_in_turn(longest_km)):
+    for done, (part, nearest) in enumerate(parts.joined_in_turn(longest_km, cancelled)):
         stop_if(cancelled)
         progress(done / parts.count, f"Bridging part {done + 1:,} of {parts.count - 1:,}")
         gaps = parts.shortest_gaps(part, nearest, per_component, shapes)
@@ -234,6 +238,7 @@ def edge_lines(
     centres: np.ndarray,
     geometries: Sequence[shapely.Geometry] | None = None,
     sliver_tolerance_m: float = SLIVER_TOLERANCE_M,
+    cancelled: IsCancelled = never,
 ) -> np.ndarray:
     """Return one line per edge: from centre to centre, over the middle of the border they share.
 
@@ -256,7 +261,7 @@ def edge_lines(
     bend = np.full((len(a), 2), np.nan)
     if geometries is not None and len(a):
         n = len(unit_ids)
-        code, middle = _border_middles(_as_geometries(geometries), sliver_tolerance_m)
+        code, middle = _border_middles(_as_geometries(geometries), sliver_tolerance_m, cancelled)
         wanted = np.minimum(a, b) * n + np.maximum(a, b)
         at = np.minimum(np.searchsorted(code, wanted), max(len(code) - 1, 0))
         found = (code[at] == wanted) if len(code) else np.zeros(len(a), bool)
@@ -522,7 +527,7 @@ class _Parts:
             self._trees[part] = cKDTree(cloud, balanced_tree=False, compact_nodes=False)
         return self._trees[part]
 
-    def joined_in_turn(self, longest_km: float):
+    def joined_in_turn(self, longest_km: float, cancelled: IsCancelled):
         """Yield each part and the joined part nearest to it, the shortest gap first (Prim)."""
         count = self.count
         gap, nearest = np.full(count, np.inf), np.zeros(count, np.int64)
@@ -535,7 +540,7 @@ class _Parts:
                 yield part, int(nearest[part])
             waiting[part] = False
             apart = np.linalg.norm(self.middle - self.middle[part], axis=1) - self.radius - self.radius[part]
-            for other in np.flatnonzero(waiting & (apart < gap)):
+            for other in until_cancelled(np.flatnonzero(waiting & (apart < gap)), cancelled, every=1):
                 chords, _ = self.tree(part).query(self.xyz[self.places(other)], distance_upper_bound=gap[other])
                 if (chord := chords.min(initial=np.inf)) < gap[other]:
                     gap[other], nearest[other] = chord, part
@@ -588,28 +593,37 @@ class _Parts:
 # --- middles of borders --------------------------------------------------------------------------------
 
 
-def _border_middles(geometries: np.ndarray, tolerance_m: float) -> tuple[np.ndarray, np.ndarray]:
+def _border_middles(
+    geometries: np.ndarray, tolerance_m: float, cancelled: IsCancelled
+) -> tuple[np.ndarray, np.ndarray]:
     """Return per pair of units, as code ``low * n + high``, the place of its border nearest to the mean."""
     n = len(geometries)
-    borders = borders_of(geometries)
+    borders = borders_of(geometries, cancelled)
     twins = twin_segments(borders)
+    stop_if(cancelled)
     stretches = [exact_stretches(borders, twins)]
     if tolerance_m > 0:
         stretches.append(near_stretches(borders, free_segments(borders, twins), tolerance_m)[0])
+    stop_if(cancelled)
     segment = np.concatenate([some.segment for some in stretches])
     metres = np.concatenate([some.metres for some in stretches])
     code, pair = np.unique(np.concatenate([some.codes(n) for some in stretches]), return_inverse=True)
+    stop_if(cancelled)
     start, stop = lonlat_of(borders.start[segment]), lonlat_of(borders.stop[segment])
     step = stop - start
     step[:, 0] -= 360 * np.rint(step[:, 0] / 360)
     middle = start + step / 2
+    stop_if(cancelled)
     total = np.bincount(pair, metres, len(code))
     mean = np.column_stack([np.bincount(pair, metres * middle[:, i], len(code)) / total for i in range(2)])
     scale = np.column_stack([np.cos(np.radians(start[:, 1])), np.ones(len(start))])
     along, away = step * scale, (mean[pair] - start) * scale
+    stop_if(cancelled)
     share = np.clip((along * away).sum(axis=1) / (along * along).sum(axis=1), 0, 1)
     off = np.linalg.norm(away - share[:, None] * along, axis=1)
+    stop_if(cancelled)
     order = np.lexsort((segment, off, pair))
+    stop_if(cancelled)
     best = order[np.searchsorted(pair[order], np.arange(len(code)))]
     return code, start[best] + share[best, None] * step[best]
 
@@ -621,7 +635,9 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
     """Return the units with a border that shows an overlap: see the notes of `overlapping_units`."""
     borders = borders_of(geometries, cancelled)
     one, other = twins = twin_segments(borders)
+    stop_if(cancelled)
     inside_left = _inside_is_left(borders)
+    stop_if(cancelled)
     same_way = borders.start[one] == borders.start[other]
     same_side = (inside_left[one] == inside_left[other]) == same_way
     same_side &= borders.unit[one] != borders.unit[other]
@@ -640,17 +656,17 @@ def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndar
             looked_at += [s, t]
         # where borders meet at a vertex, one of them may go on inside the other's unit
         rows = np.unique(np.concatenate(looked_at))
-        found, along = _inside_others(geometries, borders, chains, rows)
+        found, along = _inside_others(geometries, borders, chains, rows, cancelled)
         suspects += found
         # or run along a border that others share before it does
         of_chain = np.unique(np.searchsorted(chains.begin, rows[along], side="right") - 1)
         more = np.setdiff1d(ranges(chains.begin[of_chain], chains.count[of_chain]), rows)
-        suspects += _inside_others(geometries, borders, chains, more)[0]
+        suspects += _inside_others(geometries, borders, chains, more, cancelled)[0]
     return np.unique(np.concatenate(suspects)).astype(np.int64)
 
 
 def _inside_others(
-    geometries: np.ndarray, borders: Borders, chains: FreeChains, rows: np.ndarray
+    geometries: np.ndarray, borders: Borders, chains: FreeChains, rows: np.ndarray, cancelled: IsCancelled
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the units of free segments whose middle is inside another unit, and of those, and which run along one."""
     middles = (chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2
@@ -661,8 +677,12 @@ def _inside_others(
     at, owner, covering = at[foreign], owner[foreign], covering[foreign]
     asked = geometries[np.unique(covering)]
     shapely.prepare(asked)
-    inside = shapely.contains_xy(geometries[covering], *middles[at].T)
-    beside = shapely.dwithin(geometries[covering], points[at], 2 / STEPS_PER_DEGREE) & ~inside
+    inside, beside = np.zeros((2, len(at)), dtype=bool)
+    for part in slices(len(at), 4096):
+        stop_if(cancelled)
+        inside[part] = shapely.contains_xy(geometries[covering[part]], *middles[at[part]].T)
+        beside[part] = shapely.dwithin(geometries[covering[part]], points[at[part]], 2 / STEPS_PER_DEGREE)
+    beside &= ~inside
     shapely.destroy_prepared(asked)
     return [owner[inside], covering[inside]], np.unique(at[beside])
 

@@ -6,10 +6,12 @@ answers whether the user wants to stop. A computation that is told to stop raise
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 Progress = Callable[[float, str], None]
 IsCancelled = Callable[[], bool]
+Item = TypeVar("Item")
 
 
 class Cancelled(Exception):
@@ -38,3 +40,16 @@ def stop_if(cancelled: IsCancelled) -> None:
     """Raise `Cancelled` when the user asked to stop."""
     if cancelled():
         raise Cancelled
+
+
+def until_cancelled(items: Iterable[Item], cancelled: IsCancelled, every: int = 1000) -> Iterator[Item]:
+    """Yield items, and ask before the first and after some of them whether the user wants to stop.
+
+    Raises
+    ------
+    Cancelled
+    """
+    for number, item in enumerate(items):
+        if number % every == 0:
+            stop_if(cancelled)
+        yield item

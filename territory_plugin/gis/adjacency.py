@@ -66,13 +66,13 @@ def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
     return edges[here].reset_index(drop=True)
 
 
-def edge_rows(edges: pd.DataFrame, units: Sequence[str], centres: np.ndarray, layer: Layer, context):
+def edge_rows(edges: pd.DataFrame, units: Sequence[str], centres: np.ndarray, layer: Layer, context, cancelled):
     """Yield the attributes and the line of each edge, in the CRS of the units.
 
     The line runs from centre to centre over the middle of the shared border: the one that barriers are held
     against, so what is drawn is what decides.
     """
-    lines = contiguity.edge_lines(edges, units, centres, layer.lonlat)
+    lines = contiguity.edge_lines(edges, units, centres, layer.lonlat, cancelled=cancelled)
     transform = QgsCoordinateTransform(LONLAT, layer.crs, context.transformContext())
     for edge, line in zip(edges.itertuples(index=False), lines):
         drawn = from_shape(line)

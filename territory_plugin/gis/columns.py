@@ -41,6 +41,10 @@ class Table:
     A subclass has `name`, `fields`, `feedback`, `called_before` and `column`.
     """
 
+    def cancelled(self) -> bool:
+        """Answer whether the user wants to stop."""
+        return self.feedback is not None and self.feedback.isCanceled()
+
     def at(self, name: str) -> int:
         """Return the position of a field, by its name or by the one that the driver gave it; -1 for none."""
         found = self.fields.lookupField(name)

@@ -23,7 +23,7 @@ from qgis.core import (
 
 from ..engine import contiguity
 from ..engine.errors import Count, TerritoryError, name_some
-from ..engine.progress import stop_if
+from ..engine.progress import never, stop_if, until_cancelled
 from . import polygons, tables
 from .columns import Table, no_place
 from .polygons import from_shape
@@ -75,7 +75,7 @@ class Layer(Table):
     def column(self, name: str) -> list:
         """Return one attribute of all features, with None for NULL."""
         at = self.fields.lookupField(self.known_as(name))
-        return [plain(feature.attribute(at)) for feature in self.features]
+        return [plain(feature.attribute(at)) for feature in until_cancelled(self.features, self.cancelled)]
 
 
 def read_layer(
@@ -141,7 +141,8 @@ def read_layer(
         called_before,
     )  # fmt: skip
     if geometry not in (None, "any"):
-        missing = [feature.id() for feature in features if feature.geometry().isEmpty()]
+        heeded = until_cancelled(features, feedback.isCanceled)
+        missing = [feature.id() for feature in heeded if feature.geometry().isEmpty()]
         if missing:
             raise TerritoryError(
                 f"{name}: {Count(len(missing)):feature has|features have} no geometry: "
@@ -179,7 +180,9 @@ def read_shapes(layer: Layer, context, feedback, *, areas: bool) -> None:
     taken = take_polygons(layer, feedback) if areas else {}
     rest = [row for row in range(len(layer)) if row not in taken]
     layer.shapes = np.full(len(layer), None, dtype=object)
-    layer.shapes[rest] = shapely.from_wkb([straight_wkb(layer.features[row].geometry()) for row in rest])
+    layer.shapes[rest] = shapely.from_wkb(
+        [straight_wkb(layer.features[row].geometry()) for row in until_cancelled(rest, feedback.isCanceled)]
+    )
     layer.shapes[list(taken)] = list(taken.values())
     layer.shapes = shapely.force_2d(layer.shapes)
     refuse_no_numbers(layer)
@@ -198,7 +201,9 @@ def read_shapes(layer: Layer, context, feedback, *, areas: bool) -> None:
         make_multi(layer)
     stop_if(feedback.isCanceled)
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
-    layer.lonlat = layer.shapes if transform.isShortCircuited() else reproject(layer.shapes, transform, layer.name)
+    layer.lonlat = layer.shapes
+    if not transform.isShortCircuited():
+        layer.lonlat = reproject(layer.shapes, transform, layer.name, feedback.isCanceled)
     stop_if(feedback.isCanceled)
 
 
@@ -212,7 +217,7 @@ def take_polygons(layer: Layer, feedback) -> dict[int, object]:
     """
     taken, without, others = {}, [], Counter()
     mixed = 0
-    for row, feature in enumerate(layer.features):
+    for row, feature in enumerate(until_cancelled(layer.features, feedback.isCanceled)):
         geometry = feature.geometry()
         if QgsWkbTypes.flatType(geometry.wkbType()) in polygons.PLAIN:
             continue
@@ -297,7 +302,7 @@ def points_of(layer: Layer, context) -> np.ndarray | None:
     transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
     points = np.full(len(layer), None, dtype=object)
     lost = []
-    for row, feature in enumerate(layer.features):
+    for row, feature in enumerate(until_cancelled(layer.features, layer.cancelled)):
         if not feature.geometry().isEmpty():
             point = moved(polygons.middle_of(feature.geometry()), transform)
             if point is None:
@@ -318,13 +323,13 @@ def moved(geometry: QgsGeometry, transform: QgsCoordinateTransform) -> QgsGeomet
     return geometry if placed and not geometry.isEmpty() and geometry.boundingBox().isFinite() else None
 
 
-def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str) -> np.ndarray:
+def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str, cancelled=never) -> np.ndarray:
     """Return shapes moved by a QGIS coordinate transform.
 
     The same vertex always lands on the same spot, so borders that are shared stay shared exactly.
     """
     found = []
-    for row, shape in enumerate(shapes):
+    for row, shape in enumerate(until_cancelled(shapes, cancelled)):
         geometry = moved(from_shape(shape), transform)
         if geometry is None:
             raise TerritoryError(f"{name}: row {row + 1} cannot be brought to longitude and latitude; check its CRS.")

@@ -206,6 +206,7 @@ class Outputs:
         written = [layer for layer in self.layers if layer.place is not None]
         for layer in self.layers:
             layer.close()
+            stop_if(cancelled)
         for layer in written:
             layer.check()
             stop_if(cancelled)

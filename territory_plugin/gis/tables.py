@@ -19,6 +19,7 @@ from qgis.core import (
 )
 
 from ..engine.errors import Count, name_some
+from ..engine.progress import until_cancelled
 from ..engine.tables.footers import footer_rows
 from ..engine.tables.headers import LOOK_AT, header_row, is_unnamed, plain_header
 
@@ -44,14 +45,14 @@ def plain(value):
 class Cells(Sequence):
     """One attribute of all features; each is read when it is asked for."""
 
-    def __init__(self, features: Sequence[QgsFeature], at: int):
-        self.features, self.at = features, at
+    def __init__(self, features: Sequence[QgsFeature], at: int, cancelled):
+        self.features, self.at, self.cancelled = features, at, cancelled
 
     def __len__(self):
         return len(self.features)
 
     def __iter__(self):
-        return (plain(feature.attribute(self.at)) for feature in self.features)
+        return (plain(feature.attribute(self.at)) for feature in until_cancelled(self.features, self.cancelled))
 
     def __getitem__(self, row):
         return plain(self.features[row].attribute(self.at))
@@ -112,7 +113,7 @@ def without_footers(
     if all(placed):
         return list(features)
     names = fields.names()
-    columns = {name: Cells(features, at) for at, name in enumerate(names)}
+    columns = {name: Cells(features, at, feedback.isCanceled) for at, name in enumerate(names)}
     left_out = tell_footers(footer_rows(columns, keys_among(names, keys)), placed, called, feedback)
     return [feature for row, feature in enumerate(features) if row not in left_out]
 

@@ -11,18 +11,19 @@ import shapely
 from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsUnitTypes
 
 from ..engine import dissolve, measures
+from ..engine.progress import never, until_cancelled
 from . import fields
 from .frames import LONLAT, Layer, from_shape
 
 
-def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
+def equal_area(shapes: np.ndarray, crs, context, cancelled=never) -> np.ndarray:
     """Return shapes in metres, each in a Lambert azimuthal equal-area projection (WGS84) centred on itself.
 
     Centred so, shape and perimeter stay true at the size of a territory wherever on earth it lies.
     """
     to_lonlat = QgsCoordinateTransform(crs, LONLAT, context.transformContext())
     flat = []
-    for shape in shapes:
+    for shape in until_cancelled(shapes, cancelled, every=1):
         geometry = from_shape(shape)
         centre = to_lonlat.transform(geometry.boundingBox().center())
         projection = QgsCoordinateReferenceSystem.fromProj(
@@ -35,7 +36,7 @@ def equal_area(shapes: np.ndarray, crs, context) -> np.ndarray:
 
 def merge_units(layer: Layer, units, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:
     """Return the polygon of each territory in the CRS of the units; slivers are closed where units leave any."""
-    unclean = dissolve.has_slivers(layer.lonlat, sliver_m)
+    unclean = dissolve.has_slivers(layer.lonlat, sliver_m, cancelled)
     merged = dissolve.dissolve(
         geopandas.GeoDataFrame({"territory": territory}, geometry=layer.shapes, index=units),
         sliver=in_crs_units(sliver_m, layer.crs) if unclean else 0.0,
@@ -51,7 +52,9 @@ def in_crs_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
     return metres * QgsUnitTypes.fromUnitToUnitFactor(Qgis.DistanceUnit.Meters, unit)
 
 
-def territory_table(table: pd.DataFrame, shapes, crs, context, *, reasons, providers, colours) -> pd.DataFrame:
+def territory_table(
+    table: pd.DataFrame, shapes, crs, context, *, reasons, providers, colours, cancelled=never
+) -> pd.DataFrame:
     """Return the columns of the territories layer, in the order of `gis.fields.TERRITORIES`.
 
     Parameters
@@ -66,8 +69,10 @@ def territory_table(table: pd.DataFrame, shapes, crs, context, *, reasons, provi
         Number of providers by territory.
     colours : dict
         Colour class by territory.
+    cancelled : callable
+        Is asked at each territory.
     """
-    compact = measures.compactness(equal_area(shapes, crs, context)).set_index(table.index)
+    compact = measures.compactness(equal_area(shapes, crs, context, cancelled)).set_index(table.index)
     full = table.join(compact)
     full["reason"] = reasons
     full["providers"] = np.nan if providers is None else providers
