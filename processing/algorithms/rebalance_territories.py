@@ -235,6 +235,7 @@ class RebalanceTerritories(RulesAlgorithm):
         self.tell_time(result.plan)
         market.graph.add_edges_from(result.plan.bridges, kind="bridge")
         proposed = [result.names[at] for at in result.plan.assignment]
+        stop_if(self.feedback.isCanceled)
         alignment = self.compared(market, current, proposed, accounts, result)
         results = self.write_all(market, alignment, result, table)
         names = dict(zip(alignment.proposed, alignment.named))
@@ -253,6 +254,7 @@ class RebalanceTerritories(RulesAlgorithm):
             found = read_alignment(self, market.units, list(beside))
             named, apart = [found.territory.get(unit) for unit in market.units], found.apart
         current = gis.alignment.today(named, market.units, self.feedback)
+        stop_if(self.feedback.isCanceled)
         for name, lie_apart in engine.alignment.parts_apart(market.graph, current).items():
             self.feedback.pushWarning(
                 self.tr("{} is in parts that do not touch today; it will be one ({} lie apart).").format(

@@ -62,28 +62,92 @@ def tables_in(dataset) -> list[str]:
     return [dataset.GetLayer(at).GetName() for at in range(dataset.GetLayerCount())]
 
 
-def rename_tables(path: Path, names: dict[str, str]) -> None:
-    """Give tables of a GeoPackage their names, with their styles, in one transaction; earlier ones go."""
+def rename_tables(files: dict[Path, dict[str, str]]) -> None:
+    """Give tables of GeoPackages their names, with their styles, all of them or none; earlier ones go.
+
+    One file is one transaction. Of several, all hold their changes before any is committed, and keep the earlier tables
+    under another name until all are: where one cannot be committed, those before it are undone.
+
+    Parameters
+    ----------
+    files : dict
+        By file: the name that a table will have, by the one that it has now.
+
+    Raises
+    ------
+    RuntimeError
+        When a file cannot be written to; then none has changed.
+    """
     with exceptions():
-        dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
-        dataset.StartTransaction()
+        changes, committed = [], []
         try:
-            for aside, final in names.items():
-                for at, name in enumerate(tables_in(dataset)):
-                    if name.lower() == final.lower():
-                        dataset.DeleteLayer(at)
-                        break
-                _styles(dataset, "DELETE FROM layer_styles WHERE f_table_name = {old}", old=final)
-                _statement(dataset, " ".join(["ALTER TABLE", _quoted(aside), "RENAME TO", _quoted(final)]))
-                # newer versions of GDAL do so by themselves
-                move = "UPDATE layer_styles SET f_table_name = {new} WHERE f_table_name = {old}"
-                _styles(dataset, move, new=final, old=aside)
-            dataset.CommitTransaction()
+            for path, names in files.items():
+                changes.append(_Change(path))
+                changes[-1].rename(names, keep_earlier=len(files) > 1)
+            for change in changes:
+                change.commit()
+                committed.append(change)
         except RuntimeError:
-            dataset.RollbackTransaction()
+            for change in changes[len(committed) :]:
+                change.dataset.RollbackTransaction()
+            for change in reversed(committed):
+                change.undo()
             raise
-        finally:
-            dataset = None
+        for change in changes:
+            with contextlib.suppress(RuntimeError):  # the next run takes away what is left
+                change.drop_earlier()
+            change.dataset = None
+
+
+class _Change:
+    """Tables of one GeoPackage that change their names in one transaction."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
+        self.dataset.StartTransaction()
+        self.done: list[tuple[str, str]] = []
+        self.earlier: list[str] = []
+
+    def rename(self, names: dict[str, str], keep_earlier: bool) -> None:
+        for aside, final in names.items():
+            for at, name in enumerate(tables_in(self.dataset)):
+                if name.lower() != final.lower():
+                    continue
+                if keep_earlier:
+                    self.earlier.append(f"{aside}_earlier")
+                    self._rename(name, self.earlier[-1])
+                else:
+                    self.dataset.DeleteLayer(at)
+                    _styles(self.dataset, FORGET_STYLE, old=name)
+                break
+            self._rename(aside, final)
+
+    def _rename(self, old: str, new: str) -> None:
+        _statement(self.dataset, " ".join(["ALTER TABLE", _quoted(old), "RENAME TO", _quoted(new)]))
+        # newer versions of GDAL do so by themselves
+        move = "UPDATE layer_styles SET f_table_name = {new} WHERE f_table_name = {old}"
+        _styles(self.dataset, move, new=new, old=old)
+        self.done.append((old, new))
+
+    def commit(self) -> None:
+        self.dataset.CommitTransaction()
+
+    def undo(self) -> None:
+        """Give all tables the names that they had."""
+        done, self.done = self.done, []
+        self.dataset.StartTransaction()
+        for old, new in reversed(done):
+            self._rename(new, old)
+        self.dataset.CommitTransaction()
+
+    def drop_earlier(self) -> None:
+        for name in self.earlier:
+            _styles(self.dataset, FORGET_STYLE, old=name)
+            self.dataset.DeleteLayer(tables_in(self.dataset).index(name))
+
+
+FORGET_STYLE = "DELETE FROM layer_styles WHERE f_table_name = {old}"
 
 
 def _styles(dataset, statement: str, **names: str) -> None:
@@ -118,12 +182,14 @@ def forget_tables(path: Path, names: list[str]) -> None:
 
 
 def drop_tables(path: Path, names: list[str]) -> None:
-    """Delete tables of a GeoPackage."""
+    """Delete tables of a GeoPackage, and their styles."""
     with exceptions():
         dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_UPDATE)
         for at in reversed(range(dataset.GetLayerCount())):
             if dataset.GetLayer(at).GetName() in names:
                 dataset.DeleteLayer(at)
+        for name in names:
+            _styles(dataset, FORGET_STYLE, old=name)
         dataset = None
 
 

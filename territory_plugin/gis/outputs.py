@@ -122,7 +122,7 @@ class OutputLayer:
         if counted != self.rows:
             raise TerritoryError(
                 f"{self.name} is not complete: {Count(counted):row|rows} of {self.rows:,} can be read. The "
-                "disk may be full."
+                "disk may be full, or another program has the file open."
             )
         if self.style is not None:
             try:
@@ -222,8 +222,9 @@ class Outputs:
             for layer in written:
                 if layer.aside.startswith(TABLE_ASIDE):
                     tables.setdefault(layer.place.path, []).append(layer)
-            for path, layers in tables.items():
-                rename_tables(path, {layer.aside: layer.place.table for layer in layers})
+            rename_tables({
+                path: {layer.aside: layer.place.table for layer in layers} for path, layers in tables.items()
+            })  # fmt: skip
         except (TerritoryError, OSError, RuntimeError) as error:
             for final, before in reversed(moved):
                 put_back(final, before)

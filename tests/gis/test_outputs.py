@@ -79,6 +79,12 @@ def begin(outputs, room, given, name="OUTPUT"):
     return layer
 
 
+def styled():
+    from healthcare_territories.territory_plugin.gis import styles
+
+    return styles.places()
+
+
 def rows(numbers):
     from qgis.core import QgsGeometry
 
@@ -239,6 +245,57 @@ def test_a_geopackage_that_cannot_be_replaced_keeps_the_files_of_other_folders(o
     finally:
         other.close()
     assert bytes_in(tmp_path / "a") == before
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+def test_tables_of_several_geopackages_change_together_or_not_at_all(outputs, tmp_path, monkeypatch, failing):
+    """One of three cannot be committed: the tables of the others are what they were, with their styles."""
+    from healthcare_territories.territory_plugin.gis import geopackage
+
+    files = [tmp_path / name / "plan.gpkg" for name in "abc"]
+    given = [f"ogr:dbname='{path}' table=\"plan\" (geom)" for path in files]
+    for path, place in zip(files, given):
+        path.parent.mkdir()
+        room = outputs.Outputs()
+        layer = begin(outputs, room, place)
+        layer.style = styled()
+        layer.add(rows([1, 2]), never)
+        room.finish(never)
+    before = [content(path.parent, "table") for path in files]
+    assert len(before[0]["layer_styles"]) == 1
+    room = outputs.Outputs()
+    for number, place in enumerate(given):
+        layer = begin(outputs, room, place, f"OUTPUT{number}")
+        layer.style = styled()
+        layer.add(rows([3]), never)
+    real = geopackage._Change.commit
+
+    def commit(change):
+        if change.path == files[failing]:
+            raise RuntimeError("database is locked")
+        real(change)
+
+    with (
+        monkeypatch.context() as at_the_end,
+        pytest.raises(TerritoryError, match=r"locked\. What was there is unchanged"),
+    ):
+        at_the_end.setattr(geopackage._Change, "commit", commit)
+        room.finish(never)
+    room.discard()
+    assert [content(path.parent, "table") for path in files] == before
+    for path, place in zip(files, given):
+        room = outputs.Outputs()
+        begin(outputs, room, place).add(rows([5]), never)
+        room.finish(never)
+        assert set(content(path.parent, "table")) == {"plan", "layer_styles"}
+        assert content(path.parent, "table")["layer_styles"] == []
+    room = outputs.Outputs()
+    for number, place in enumerate(given):
+        begin(outputs, room, place, f"OUTPUT{number}").add(rows([6]), never)
+    room.finish(never)
+    for path in files:
+        assert set(content(path.parent, "table")) == {"plan", "layer_styles"}
+        assert read(f"{path}|layername=plan") == [6]
 
 
 def test_a_page_may_be_called_like_the_marks_of_a_move(outputs, tmp_path):
