@@ -186,6 +186,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         for definition in self.destinationParameterDefinitions():
             place = gis.places.file_behind(self.parameters.get(definition.name()))
             if place is None:
+                complaints += self.unwritable_table(definition)
                 continue
             told = f"{definition.description()}: cannot write {place.path}"
             holders = [what for what, other in taken if place.replaces(other)]
@@ -197,6 +198,17 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
                 complaints.append(f"{told}: {why}. Choose another place.")
             taken.append((f"the output “{definition.description()}”", place))
         return complaints
+
+    def unwritable_table(self, definition) -> list[str]:
+        """Return why an output cannot be written to its table of a database, as a list of one complaint or none."""
+        try:
+            table = gis.databases.DatabaseTable.of(
+                str(gis.places.sink_of(self.parameters.get(definition.name())) or "")
+            )
+            why = table.why_not() if table is not None else ""
+        except TerritoryError as error:
+            return [f"{definition.description()}: {error}"]
+        return [f"{definition.description()}: cannot write {table.name}: {why}. Choose another table."] if why else []
 
     def input_files(self) -> list[tuple[str, gis.places.FilePlace]]:
         """Return what each input layer that lies in a file is called, and where it lies."""
@@ -383,7 +395,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return [
             self.tr("The table of {} is not complete: delete it.").format(layer.name)
             for layer in self.outputs.layers
-            if str(gis.places.sink_of(self.parameters.get(layer.name)) or "").startswith(gis.places.DATABASES)
+            if layer.table is None
+            and str(gis.places.sink_of(self.parameters.get(layer.name)) or "").startswith(gis.places.DATABASES)
         ]
 
     def load_final_layers(self):
@@ -421,7 +434,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         try:
             if output.unstyled is not None:
                 raise output.unstyled
-            layer = QgsProcessingUtils.mapLayerFromString(output.final, context) if output.place is None else None
+            in_memory = output.place is None and output.table is None
+            layer = QgsProcessingUtils.mapLayerFromString(output.final, context) if in_memory else None
             if layer is not None:
                 gis.styles.keep(layer, output.style)
             if context.willLoadLayerOnCompletion(output.final):

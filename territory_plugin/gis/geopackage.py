@@ -8,6 +8,8 @@ from pathlib import Path
 
 from osgeo import gdal
 
+from ..engine.errors import TerritoryError
+
 TABLE_ASIDE = "territories_aside_"
 """How the tables begin that outputs are written in; the id of the process follows."""
 OURS = ("layer_styles",)
@@ -62,16 +64,19 @@ def tables_in(dataset) -> list[str]:
     return [dataset.GetLayer(at).GetName() for at in range(dataset.GetLayerCount())]
 
 
-def rename_tables(files: dict[Path, dict[str, str]]) -> None:
+@contextlib.contextmanager
+def renamed_tables(files: dict[Path, dict[str, str]], alone: bool):
     """Give tables of GeoPackages their names, with their styles, all of them or none; earlier ones go.
 
     One file is one transaction. Of several, all hold their changes before any is committed, and keep the earlier tables
-    under another name until all are: where one cannot be committed, those before it are undone.
+    under another name until all are: where one cannot be committed, or what runs under this fails, they are undone.
 
     Parameters
     ----------
     files : dict
         By file: the name that a table will have, by the one that it has now.
+    alone : bool
+        Nothing follows that can fail: a single file needs nothing to go back to.
 
     Raises
     ------
@@ -83,11 +88,12 @@ def rename_tables(files: dict[Path, dict[str, str]]) -> None:
         try:
             for path, names in files.items():
                 changes.append(_Change(path))
-                changes[-1].rename(names, keep_earlier=len(files) > 1)
+                changes[-1].rename(names, keep_earlier=not alone or len(files) > 1)
             for change in changes:
                 change.commit()
                 committed.append(change)
-        except RuntimeError:
+            yield
+        except (RuntimeError, TerritoryError):
             for change in changes[len(committed) :]:
                 change.dataset.RollbackTransaction()
             for change in reversed(committed):

@@ -20,7 +20,7 @@ _DAY = 86_400
 def clear_leftovers(folder: Path) -> None:
     """Delete what runs that were killed have left in a folder; files that were on their way are put in place."""
     for aside in folder.glob(f"{ASIDE}*-*"):
-        if not aside.is_dir() or _lives(aside.name[len(ASIDE) :].partition("-")[0], aside):
+        if not aside.is_dir() or lives(aside.name[len(ASIDE) :].partition("-")[0], aside):
             continue
         if (aside / MOVING).exists():
             try:
@@ -36,19 +36,19 @@ def clear_leftover_tables(path: Path) -> None:
     with contextlib.suppress(RuntimeError, sqlite3.Error):
         left = [
             name for name in registered_tables(path)
-            if name.startswith(TABLE_ASIDE) and not _lives(name[len(TABLE_ASIDE) :].partition("_")[0], path)
+            if name.startswith(TABLE_ASIDE) and not lives(name[len(TABLE_ASIDE) :].partition("_")[0], path)
         ]  # fmt: skip
         if left:
             drop_tables(path, left)
             forget_tables(path, left)
 
 
-def _lives(process: str, path: Path) -> bool:
-    """Answer whether the process that wrote something may still be at work."""
+def lives(process: str, path: Path | None = None) -> bool:
+    """Answer whether the process that wrote something, to a file or to a database, may still be at work."""
     if not process.isdigit():
         return True
     if os.name == "nt":  # asking for a process by a signal would end it there
-        return time.time() - path.stat().st_mtime < _DAY
+        return path is None or time.time() - path.stat().st_mtime < _DAY
     if process == str(os.getpid()):
         return True
     return Path("/proc", process).exists() if Path("/proc/self").exists() else _answers(process)

@@ -18,6 +18,7 @@ from uuid import uuid4
 from qgis.core import (
     QgsFeature,
     QgsFeatureSink,
+    QgsProviderConnectionException,
     QgsProviderRegistry,
     QgsVectorLayer,
 )
@@ -25,8 +26,9 @@ from qgis.core import (
 from ..engine.errors import Count, TerritoryError
 from ..engine.progress import stop_if
 from . import styles
-from .geopackage import TABLE_ASIDE, drop_tables, rename_tables, rows_in
-from .leftovers import clear_leftover_tables, clear_leftovers
+from .databases import DatabaseTable, put_in_place
+from .geopackage import TABLE_ASIDE, drop_tables, renamed_tables, rows_in
+from .leftovers import clear_leftover_tables, clear_leftovers, lives
 from .moving import ASIDE, move_all, put_back
 from .places import FilePlace, file_behind, moved_to, named, sink_of
 
@@ -42,7 +44,9 @@ class OutputLayer:
     name : str
         The parameter.
     place : FilePlace or None
-        Where it will be; None for layers in memory and in databases, which are written in place.
+        Where it will be; None for layers in memory and in databases.
+    table : DatabaseTable or None
+        The table of PostgreSQL that it will be. Layers in memory and in other databases are written in place.
     aside : str
         The folder or the table that it is written to until then; "" where it is written in place.
     sink : QgsFeatureSink
@@ -60,6 +64,7 @@ class OutputLayer:
 
     name: str
     place: FilePlace | None = None
+    table: DatabaseTable | None = None
     aside: str = ""
     sink: object = None
     destination: str = ""
@@ -73,7 +78,9 @@ class OutputLayer:
         """Take the sink that QGIS has made, and where it writes to."""
         self.sink, self.destination, self.fields, self.style = sink, destination, fields, style
         self.final = self.destination
-        if self.aside.startswith(TABLE_ASIDE):
+        if self.table is not None:
+            self.final = self.table.given
+        elif self.aside.startswith(TABLE_ASIDE):
             self.final = destination.replace(self.aside, self.place.table)
         elif self.aside:
             self.final = destination.replace(self.aside, str(self.place.path.parent))
@@ -118,7 +125,7 @@ class OutputLayer:
 
     def check(self) -> None:
         """Open what was written again, and count its rows; give it its style."""
-        counted = rows_in(self.destination)
+        counted = rows_in(self.destination) if self.table is None else self.table.rows()
         if counted != self.rows:
             raise TerritoryError(
                 f"{self.name} is not complete: {Count(counted):row|rows} of {self.rows:,} can be read. The "
@@ -126,7 +133,10 @@ class OutputLayer:
             )
         if self.style is not None:
             try:
-                styles.keep(QgsVectorLayer(self.destination, self.name, "ogr"), self.style)
+                if self.table is None:
+                    styles.keep(QgsVectorLayer(self.destination, self.name, "ogr"), self.style)
+                elif self.table.has_styles:
+                    styles.keep(QgsVectorLayer(self.table.aside_text.partition(":")[2], "", "postgres"), self.style)
             except Exception as error:  # a layer without its looks is still the whole layer
                 self.unstyled = error
 
@@ -173,7 +183,11 @@ class Outputs:
         layer = OutputLayer(name, place)
         self.layers.append(layer)
         if place is None:
-            return layer, given
+            layer.table = DatabaseTable.of(str(sink_of(given) or ""))
+            if layer.table is None:
+                return layer, given
+            layer.table.clear_leftovers(lives)
+            return layer, moved_to(given, layer.table.aside_text)
         if place.table and place.path.exists():
             clear_leftover_tables(place.path)
             layer.aside = f"{TABLE_ASIDE}{os.getpid()}_{uuid4().hex[:8]}"
@@ -203,7 +217,7 @@ class Outputs:
         TerritoryError
             When something is not complete, or cannot be put in place; then nothing is.
         """
-        written = [layer for layer in self.layers if layer.place is not None]
+        written = [layer for layer in self.layers if layer.place is not None or layer.table is not None]
         for layer in self.layers:
             layer.close()
             stop_if(cancelled)
@@ -222,9 +236,10 @@ class Outputs:
             for layer in written:
                 if layer.aside.startswith(TABLE_ASIDE):
                     tables.setdefault(layer.place.path, []).append(layer)
-            rename_tables({
-                path: {layer.aside: layer.place.table for layer in layers} for path, layers in tables.items()
-            })  # fmt: skip
+            names = {path: {layer.aside: layer.place.table for layer in layers} for path, layers in tables.items()}
+            databases = [layer.table for layer in written if layer.table is not None]
+            with renamed_tables(names, alone=not databases):
+                put_in_place(databases)
         except (TerritoryError, OSError, RuntimeError) as error:
             for final, before in reversed(moved):
                 put_back(final, before)
@@ -239,6 +254,9 @@ class Outputs:
         """Take back all that was written aside; what was there before was never touched."""
         for layer in self.layers:
             layer.sink = None
+            if layer.table is not None:
+                with contextlib.suppress(QgsProviderConnectionException):  # the next run tries again
+                    layer.table.discard()
             if layer.aside.startswith(TABLE_ASIDE):
                 with contextlib.suppress(RuntimeError):  # it may not have been made yet
                     drop_tables(layer.place.path, [layer.aside])
@@ -254,10 +272,10 @@ class Outputs:
 def reload(project, outputs: list[OutputLayer]) -> None:
     """Have the project's layers that stand on a replaced file or table read it anew."""
     for output in outputs:
-        if output.place is None:
-            continue
         for layer in project.mapLayers().values():
             source = QgsProviderRegistry.instance().decodeUri(layer.providerType(), layer.source())
-            if source.get("path") and Path(source["path"]) == output.place.path:
+            same_file = output.place is not None and source.get("path") and Path(source["path"]) == output.place.path
+            table = (source.get("schema"), source.get("table"))
+            if same_file or (output.table is not None and table == (output.table.schema, output.table.name)):
                 layer.dataProvider().reloadData()
                 layer.reload()

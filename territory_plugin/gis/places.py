@@ -18,7 +18,7 @@ from qgis.core import (
 
 from .geopackage import OURS, TABLE_ASIDE
 
-DATABASES = ("postgres:", "spatialite:", "mssql:")
+DATABASES = ("postgres:", "postgis:", "spatialite:", "mssql:")
 
 
 @dataclass(frozen=True)

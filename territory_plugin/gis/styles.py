@@ -85,7 +85,7 @@ def apply_on_load(details, style: Style) -> None:
 
 
 def keep(layer: QgsVectorLayer, style: Style) -> None:
-    """Store the style with the data: inside a GeoPackage as its default, else as a QML file beside it.
+    """Store the style with the data: inside a GeoPackage or a database as its default, else as a QML file beside it.
 
     Raises
     ------
@@ -93,10 +93,10 @@ def keep(layer: QgsVectorLayer, style: Style) -> None:
         When it could not be stored.
     """
     dress(layer, style)
-    if layer.providerType() != "ogr":
+    if layer.providerType() not in ("ogr", "postgres"):
         return
     path = Path(layer.source().split("|")[0])
-    if path.suffix.lower() == ".gpkg":
+    if layer.providerType() == "postgres" or path.suffix.lower() == ".gpkg":
         wrong = layer.saveStyleToDatabase(style.title, "", True, "")
     elif path.is_file():
         told, fine = layer.saveNamedStyle(str(path.with_suffix(".qml")))
