@@ -321,6 +321,8 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         try:
             results = self.outputs.in_place(self.compute())
             self.outputs.finish(self.feedback.isCanceled)
+            for note in (note for layer in self.outputs.layers for note in layer.notes):
+                self.feedback.pushWarning(note)
             self.load_final_layers()
             return results
         except Cancelled:

@@ -31,6 +31,7 @@ from .geopackage import TABLE_ASIDE, drop_tables, renamed_tables, rows_in
 from .leftovers import clear_leftover_tables, clear_leftovers, lives
 from .moving import ASIDE, move_all, put_back
 from .places import FilePlace, file_behind, moved_to, named, sink_of
+from .shapefiles import ShapefileLimits
 
 BLOCK = 1000
 
@@ -60,6 +61,9 @@ class OutputLayer:
         Why it could not be styled.
     rows : int
         How many were written.
+    limits : ShapefileLimits or None
+    notes : list of str
+        What a person should know of it, once it is checked.
     """
 
     name: str
@@ -73,10 +77,14 @@ class OutputLayer:
     style: object = None
     unstyled: Exception | None = None
     rows: int = 0
+    limits: ShapefileLimits | None = None
+    notes: list[str] = field(default_factory=list)
 
     def begin(self, sink, destination: str, fields, style) -> None:
         """Take the sink that QGIS has made, and where it writes to."""
         self.sink, self.destination, self.fields, self.style = sink, destination, fields, style
+        if self.place is not None and self.place.path.suffix.lower() == ".shp":
+            self.limits = ShapefileLimits(self.name, fields)
         self.final = self.destination
         if self.table is not None:
             self.final = self.table.given
@@ -95,6 +103,8 @@ class OutputLayer:
         """
         block = []
         for attributes, geometry in rows:
+            if self.limits is not None:
+                self.limits.look_at(attributes)
             feature = QgsFeature(self.fields)
             feature.setAttributes(attributes)
             if geometry is not None:
@@ -131,6 +141,8 @@ class OutputLayer:
                 f"{self.name} is not complete: {Count(counted):row|rows} of {self.rows:,} can be read. The "
                 "disk may be full, or another program has the file open."
             )
+        if self.limits is not None:
+            self.notes = self.limits.notes(Path(self.aside) / self.place.path.name)
         if self.style is not None:
             try:
                 if self.table is None:

@@ -298,6 +298,67 @@ def test_tables_of_several_geopackages_change_together_or_not_at_all(outputs, tm
         assert read(f"{path}|layername=plan") == [6]
 
 
+def shapefile(outputs, folder, kinds):
+    """Begin a shapefile with columns of the types given."""
+    fields = QgsFields()
+    for name, kind in kinds.items():
+        fields.append(QgsField(name, kind))
+    room = outputs.Outputs()
+    layer, aside = room.layer("OUTPUT", str(folder / "plan.shp"))
+    sink, destination = QgsProcessingUtils.createFeatureSink(
+        str(aside), QgsProcessingContext(), fields, QgsWkbTypes.Type.Point, QgsCoordinateReferenceSystem("EPSG:4326")
+    )
+    layer.begin(sink, destination, fields, None)
+    return room, layer
+
+
+def point():
+    return rows([0])[0][1]
+
+
+def test_what_a_shapefile_shortens_is_told(outputs, tmp_path):
+    kinds = {"population_total": QMetaType.Type.Int, "population_adult": QMetaType.Type.Int,
+             "note": QMetaType.Type.QString}  # fmt: skip
+    room, layer = shapefile(outputs, tmp_path, kinds)
+    layer.add([([1, 2, "x" * 254], point()), ([1, 2, "é" * 128], point()), ([1, 2, None], point())], never)
+    room.finish(never)
+    names, texts = layer.notes
+    assert "population_total is population, population_adult is populati_1" in names
+    assert "1 text is cut (1 in “note”)" in texts
+    assert all("Write a GeoPackage" in note for note in layer.notes)
+
+
+def test_a_shapefile_that_holds_all_is_not_spoken_of(outputs, tmp_path):
+    room, layer = shapefile(outputs, tmp_path, {"big": QMetaType.Type.LongLong, "note": QMetaType.Type.QString})
+    layer.add([([2**53, "x"], point())], never)
+    room.finish(never)
+    assert layer.notes == []
+
+
+def test_a_number_that_a_shapefile_would_change_stops_the_run(outputs, tmp_path):
+    (tmp_path / "plan.shp").write_text("mine")
+    room, layer = shapefile(outputs, tmp_path, {"big": QMetaType.Type.LongLong})
+    with pytest.raises(TerritoryError, match="another number of 9007199254740993 in “big”"):
+        layer.add([([2**53 + 1], point())], never)
+    room.discard()
+    assert bytes_in(tmp_path) == {"plan.shp": b"mine"}
+
+
+def test_a_shapefile_has_no_room_for_more_than_255_columns(outputs, tmp_path):
+    with pytest.raises(TerritoryError, match=r"holds 255 columns, and these are 256\. Write"):
+        shapefile(outputs, tmp_path, {f"c{at}": QMetaType.Type.Int for at in range(256)})
+
+
+def test_a_shapefile_that_is_too_large_for_many_programs_is_told(outputs, tmp_path, monkeypatch):
+    from healthcare_territories.territory_plugin.gis import shapefiles
+
+    monkeypatch.setattr(shapefiles, "LARGEST_FILE", 50)
+    room, layer = shapefile(outputs, tmp_path, {"n": QMetaType.Type.Int})
+    layer.add([([1], point())], never)
+    room.finish(never)
+    assert "read only 2 GB of a shapefile" in layer.notes[0]
+
+
 def test_a_page_may_be_called_like_the_marks_of_a_move(outputs, tmp_path):
     room = outputs.Outputs()
     for name in ("moving", "before"):
