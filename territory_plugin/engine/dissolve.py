@@ -12,7 +12,6 @@ from .progress import IsCancelled, Progress, ignore, never, part, stop_if
 
 NOISE = 1e-12  # of the largest coordinate: a fiftieth of a millimetre in degrees
 SHORT = 50  # tolerances: the stretch within which borders that part at a sharp angle still run close
-GROUP = 300  # polygons that are merged in one go: a tenth of a second at the resolution of a nation's ZIPs
 
 
 def dissolve(
@@ -46,7 +45,7 @@ def dissolve(
     for at, (_, shapes) in enumerate(groups):
         stop_if(cancelled)
         progress(0.8 * at / groups.ngroups, "Merging polygons")
-        merged.append(union(shapes.to_numpy(), cancelled))
+        merged.append(union(shapes.to_numpy()))
     names = pd.Index(list(groups.groups), name="territory", dtype=object)
     shapes = np.array(merged, dtype=object)
     if sliver > 0:
@@ -76,26 +75,14 @@ def has_slivers(geometries: np.ndarray, tolerance_m: float, cancelled: IsCancell
     return bool((metres > SHORT * tolerance_m).any())
 
 
-def union(shapes: np.ndarray, cancelled: IsCancelled = never):
+def union(shapes: np.ndarray):
     """Return the union of polygons: exact on a clean coverage, noded otherwise."""
     try:
-        merged = _coverage_union(shapes, cancelled)
+        merged = shapely.coverage_union_all(shapes)
     except shapely.GEOSException:  # GEOS refuses overlaps, and neighbours with vertices of their own
         return shapely.union_all(shapes)
     clean = shapely.is_valid(merged) and np.isclose(shapely.area(merged), shapely.area(shapes).sum(), rtol=1e-9)
     return without_noise(merged if clean else shapely.union_all(shapes), shapes)
-
-
-def _coverage_union(shapes: np.ndarray, cancelled: IsCancelled):
-    """Return the union of a coverage, by groups of it, so that a cancel is heard in between."""
-    while len(shapes) > GROUP:
-        merged = []
-        for start in range(0, len(shapes), GROUP):
-            stop_if(cancelled)
-            merged.append(shapely.coverage_union_all(shapes[start : start + GROUP]))
-        shapes = np.array(merged, dtype=object)
-    stop_if(cancelled)
-    return shapely.coverage_union_all(shapes)
 
 
 def without_noise(merged, shapes: np.ndarray):
