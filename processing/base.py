@@ -24,7 +24,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, until_cancelled
-from . import checks, packages, unforeseen
+from . import checks, packages, running, unforeseen
 from .parameters import choices
 
 VECTOR = QgsProcessing.SourceType.TypeVector
@@ -37,13 +37,14 @@ ICONS = Path(__file__).resolve().parent.parent / "icons"
 class TerritoriesAlgorithm(QgsProcessingAlgorithm):
     """An algorithm of the provider `territories`.
 
-    A subclass names itself (`ID`, `TITLE`, `TAGS`, `HELP`), adds its parameters in `initAlgorithm` and
+    A subclass names itself (`ID`, `TITLE`, `GROUP`, `TAGS`, `HELP`), adds its parameters in `initAlgorithm` and
     computes in `compute`, which returns the results. Errors that a person can act on are raised as
     `TerritoryError`; QGIS shows their message and nothing is written.
     """
 
     ID = ""
     TITLE = ""
+    GROUP = ""  # one of `groups`
     TAGS: tuple[str, ...] = ()
     HELP = ""
 
@@ -54,10 +55,10 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         return self.tr(self.TITLE)
 
     def group(self):
-        return self.tr("Territory design")
+        return self.tr(self.GROUP)
 
     def groupId(self):
-        return "Territory design"  # a model's group has its name for an id: so both stand in one group
+        return self.GROUP  # a model's group has its name for an id: so both stand in one group
 
     def tags(self):
         return [*self.TAGS, "territory", "territories", "sales", "healthcare", "zip"]
@@ -314,10 +315,18 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         able, reason = self.canExecute()  # a model asks neither this nor checkParameterValues
         if not able:
             raise QgsProcessingException(reason)
-        self.parameters, self.context, self.feedback = self.given(parameters), context, feedback
+        if lacking := checks.lacking_layer(self.parameterDefinitions(), parameters):
+            raise QgsProcessingException(lacking)
+        self.parameters = self.given(checks.with_required_outputs(self.destinationParameterDefinitions(), parameters))
+        self.context, self.feedback = context, feedback
         self.kept = {}  # layers that sources of our own stand on
         self.outputs = gis.outputs.Outputs()
         self.text, self.step, self.told = "", "", 0.0
+        with running.noted(feedback):
+            return self.computed()
+
+    def computed(self):
+        """Compute, put the outputs in place and return the results; or nothing, with the reason raised."""
         try:
             results = self.outputs.in_place(self.compute())
             self.outputs.finish(self.feedback.isCanceled)
@@ -335,7 +344,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             self.outputs.discard()
             became = " ".join([self.tr("Nothing was written."), *self.left_in_databases()])
             told = unforeseen.message(error, self, self.step, became)
-            if feedback.isCanceled():  # what works on after a cancel may stumble over the half that it was given
+            if self.feedback.isCanceled():  # what works on after a cancel may stumble over the half that it was given
                 return {}
             raise QgsProcessingException(told) from error
 

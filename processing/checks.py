@@ -160,3 +160,30 @@ class RowNames:
 
     def __getitem__(self, row):
         return f"row {row + 1}"
+
+
+def lacking_layer(definitions, parameters) -> str:
+    """Return a complaint where a layer that must be given is not, which a model does not check; else ""."""
+    lacking = [
+        each.description() for each in definitions
+        if each.type() == "source" and not each.flags() & each.Flag.FlagOptional
+        and parameters.get(each.name()) in (None, "")
+    ]  # fmt: skip
+    if not lacking:
+        return ""
+    return (
+        f"No layer is given for: {'; '.join(lacking)}. In a model, the step that makes it may have been told to skip "
+        "it: have that output made."
+    )
+
+
+def with_required_outputs(definitions, parameters) -> dict:
+    """Return the parameters with a temporary layer where a required output is not given.
+
+    A model that does not ask for the output of a step passes nothing, and still hands it on to the next step.
+    """
+    missing = [
+        each for each in definitions
+        if not each.flags() & each.Flag.FlagOptional and parameters.get(each.name()) in (None, "")
+    ]  # fmt: skip
+    return {**parameters, **{each.name(): each.generateTemporaryDestination() for each in missing}}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.add_claims_volume import AddClaimsVolume
@@ -18,9 +18,9 @@ from .algorithms.split_heavy_zips import SplitHeavyZips
 from .algorithms.sum_providers_to_zips import SumProvidersToZips
 from .algorithms.travel_times import TravelTimes
 from .algorithms.weight_providers import WeightProviders
+from .shipped_models import shipped_models
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = Path(__file__).resolve().parent / "models"
 
 
 class TerritoriesProvider(QgsProcessingProvider):
@@ -54,7 +54,5 @@ class TerritoriesProvider(QgsProcessingProvider):
     def loadAlgorithms(self):
         for algorithm in self.ALGORITHMS:
             self.addAlgorithm(algorithm())
-        for path in sorted(MODELS.glob("*.model3")):
-            model = QgsProcessingModelAlgorithm()
-            if model.fromFile(str(path)):
-                self.addAlgorithm(model)
+        for model in shipped_models():
+            self.addAlgorithm(model)

@@ -31,6 +31,7 @@ class TerritoriesPlugin:
             return
         self.provider = TerritoriesProvider()
         QgsApplication.processingRegistry().addProvider(self.provider)
+        self.provider.refreshAlgorithms()  # QGIS finds the steps of our models only now
 
     def initGui(self):
         """Register the provider in the desktop, and the widgets of its dialogs."""

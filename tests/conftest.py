@@ -190,6 +190,7 @@ def territories_provider(qgis_processing, qgis_alive):
     if provider is None:
         provider = TerritoriesProvider()
         assert registry.addProvider(provider)
+        provider.refreshAlgorithms()  # as the plugin does: QGIS finds the steps of our models only now
     yield provider
     registry.removeProvider("territories")
 

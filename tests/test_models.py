@@ -1,8 +1,10 @@
-"""The models that the provider offers: they load, name algorithms that exist, and run on the sample."""
+"""The models that the provider offers: in order, with help, run on the sample, whatever outputs are skipped."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
+from healthcare_territories.benchmarks import nppes_file
 
 MODELS = sorted((Path(__file__).resolve().parent.parent / "processing" / "models").glob("*.model3"))
 SAMPLE = Path(__file__).resolve().parent / "data" / "sample"
@@ -25,6 +27,150 @@ def test_a_model_loads_and_all_its_steps_exist(territories_provider, path):
     assert [step for step in steps if registry.algorithmById(step) is None] == []
     valid, issues = model.validate()
     assert valid, issues
+
+
+NAMES = ("Providers to territories", "Annual rebalance", "NPPES file to territories")
+
+
+@pytest.fixture(scope="module")
+def maker():
+    """Return the script that makes the models."""
+    path = Path(__file__).resolve().parent.parent / ".ci" / "models.py"
+    spec = importlib.util.spec_from_file_location("models_maker", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_files_are_what_the_script_makes(territories_provider, maker, tmp_path):
+    """After a change to the script, or to a parameter that a model uses: make models."""
+    from qgis.core import QgsProcessingModelAlgorithm
+
+    assert {path.stem for path in MODELS} == maker.SHIPPED.keys()
+    for stem, plan in maker.SHIPPED.items():
+        maker.build(plan, territories_provider).toFile(str(tmp_path / stem))
+        made, kept = QgsProcessingModelAlgorithm(), QgsProcessingModelAlgorithm()
+        assert made.fromFile(str(tmp_path / stem))
+        assert kept.fromFile(str(maker.MODELS / f"{stem}.model3"))
+        assert made.toVariant() == kept.toVariant(), f"{stem}: run make models"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dialog_sets_layers_before_their_fields_and_explains_everything(territories_provider, maker, name):
+    model = territories_provider.algorithm(name)
+    plan = next(plan for plan in maker.SHIPPED.values() if plan.name == name)
+    definitions = model.parameterDefinitions()
+    names = [each.name() for each in definitions]
+    asked = [each for each in definitions if not each.isDestination()]
+    assert [each.name() for each in asked] == list(plan.parameters)
+    assert [each.description() for each in definitions if each.isDestination()] == list(plan.outputs)
+    late = [each.name() for each in asked if getattr(each, "parentLayerParameterName", str)()
+            and names.index(each.parentLayerParameterName()) > names.index(each.name())]  # fmt: skip
+    assert late == []
+    advanced = [bool(each.flags() & each.Flag.FlagAdvanced) for each in asked]
+    assert advanced == sorted(advanced), "advanced parameters come last"
+    assert [each.name() for each in asked if len(each.help()) < 20] == []
+    told = model.shortHelpString()
+    assert [output for output in plan.outputs if f"<h3>{output}</h3>" not in told] == []
+    assert model.create().shortHelpString() == told
+    assert model.group() == model.groupId() == territories_provider.algorithm("balanceterritories").group()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_territories_must_be_asked_for(territories_provider, name):
+    model = territories_provider.algorithm(name).create()  # its definitions live as long as it does
+    outputs = model.destinationParameterDefinitions()
+    assert [each.name() for each in outputs if not each.flags() & each.Flag.FlagOptional] == ["territories"]
+    made = [each.name() for each in outputs if each.createByDefault()]
+    assert made[:2] == ["territories", "zips_by_territory"]
+    assert not {"adjacency", "weighted_providers"} & set(made)
+
+
+GRID = """
+    1 2 1 3
+    2 1 1 1
+    3 1 2 2
+"""
+
+
+@pytest.fixture
+def small(board, memory_layer, tmp_path):
+    """Return ``small("name of a model")``: parameters for twelve ZIPs, the last of twelve providers without one."""
+    zips = board(GRID, rep=["West", "West", "East", "East"] * 3)
+    codes = [feature["zip"] for feature in zips.getFeatures()]
+    providers = memory_layer({"zip": [*codes[:-1], "99999"], "size": [4.0, 1.0, 9.0] * 4})
+    listed = {
+        "PROVIDERS": providers,
+        "PROVIDER_ZIP_FIELD": "zip",
+        "SIZE_FIELD": "size",
+        "ZIPS": zips,
+        "ZIP_FIELD": "zip",
+    }
+
+    def give(name):
+        if name == "Providers to territories":
+            return {**listed, "TERRITORIES": 2, "TOLERANCE": 60}
+        if name == "Annual rebalance":
+            alignment = {"ALIGNMENT": zips, "ALIGNMENT_UNIT_FIELD": "zip", "ALIGNMENT_TERRITORY_FIELD": "rep"}
+            return {**listed, **alignment, "TOLERANCE": 60}
+        return from_files(tmp_path, memory_layer)
+
+    return give
+
+
+def from_files(folder, memory_layer):
+    """Return parameters for a small NPPES file, the claims of some of it, and a row of squares for its ZIPs."""
+    import pandas as pd
+
+    nppes, claims = folder / "npidata_pfile_20250101-20250131.csv", folder / "claims.csv"
+    nppes_file.write(nppes, 3000, seed=11)
+    rows = pd.read_csv(nppes, dtype=str, keep_default_na=False)
+    place = "Provider Business Practice Location Address"
+    rows = rows[rows[f"{place} State Name"] == "CA"]
+    codes = sorted(set(rows[f"{place} Postal Code"].str[:5]))[1:]
+    shapes = [
+        f"POLYGON(({x} 0, {x + 0.1} 0, {x + 0.1} 0.1, {x} 0.1, {x} 0))" for x in (n / 10 for n in range(len(codes)))
+    ]
+    sums = {"Rndrng_NPI": rows["NPI"][::3], "Rndrng_Prvdr_Type": "any", "Place_Of_Srvc": "O", "HCPCS_Cd": "99213",
+            "HCPCS_Desc": "Visit", "HCPCS_Drug_Ind": "N", "Tot_Srvcs": 20, "Tot_Benes": 15, "Tot_Bene_Day_Srvcs": 18,
+            "Avg_Mdcr_Alowd_Amt": 90, "Avg_Mdcr_Pymt_Amt": 70}  # fmt: skip
+    pd.DataFrame(sums).to_csv(claims, index=False)
+    return {
+        "nppes_file": str(nppes), "states": "CA", "claims_file": str(claims),
+        "zips": memory_layer({"zip": codes}, shapes), "zip_field": "zip", "number": 3, "tolerance": 90,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_output_can_be_skipped(run, territories_provider, small, tmp_path, name):
+    """None of them, each one of them and all; what is asked for comes, and is the same as without a skip."""
+    model = territories_provider.algorithm(name).create()  # its definitions live as long as it does
+    outputs = model.destinationParameterDefinitions()
+    optional = [each.name() for each in outputs if each.name() != "territories"]
+    wishes = dict.fromkeys(optional, "TEMPORARY_OUTPUT") | {"report": str(tmp_path / "report.html")}
+    given = {**small(name), "territories": "TEMPORARY_OUTPUT"}
+
+    def plan(*skipped):
+        done = run(name, {**given, **{name: wish for name, wish in wishes.items() if name not in skipped}})
+        made = {output for output in wishes if done.results.get(output)}
+        # what the next step needs is made in any case, and not loaded
+        assert made - ({"weighted_providers", "adjacency"} & set(skipped)) == wishes.keys() - set(skipped)
+        return sorted((row["territory"], row["workload"]) for row in done.rows("territories"))
+
+    whole = plan()
+    assert len(whole) >= 2
+    for skipped in [[output] for output in optional] + [optional]:
+        assert plan(*skipped) == whole, skipped
+
+
+def test_a_step_without_its_layer_says_so(attempt):
+    """As in a model of somebody's own, where an optional output that the next step needs is skipped."""
+    from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback
+
+    found = QgsApplication.processingRegistry().createAlgorithmById("territories:evaluateterritories")
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
+    with pytest.raises(QgsProcessingException, match=r"No layer is given for: Units .* have that output made"):
+        found.run({"UNITS": None, "UNIT_FIELD": "zip"}, context, feedback, {}, False)
 
 
 @pytest.fixture
@@ -59,7 +205,7 @@ def on_the_sample(qgis_process, tmp_path):
     return run
 
 
-def test_providers_to_territories_runs_all_five_steps(on_the_sample):
+def test_providers_to_territories_runs_all_steps(on_the_sample):
     layers, report = on_the_sample(
         "Providers to territories",
         {"TERRITORIES": 12},

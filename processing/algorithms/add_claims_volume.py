@@ -17,6 +17,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import VECTOR
 from ..imports import ImportAlgorithm, complaint_of
 from ..parameters import enum, flag_advanced
@@ -30,6 +31,7 @@ class AddClaimsVolume(ImportAlgorithm):
 
     ID = "addclaimsvolume"
     TITLE = "Add claims volume"
+    GROUP = groups.IMPORT
     TAGS = ("npi", "medicare", "claims", "hcpcs", "cpt", "procedures", "volume", "part b", "join")
     HELP = """
     Adds to each provider its volume of procedures from Medicare Physician & Other Practitioners by Provider and

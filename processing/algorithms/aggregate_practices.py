@@ -13,6 +13,7 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError
+from .. import groups
 from ..base import VECTOR, TerritoriesAlgorithm
 from ..parameters import enum, flag_advanced
 
@@ -27,6 +28,7 @@ class AggregatePractices(TerritoriesAlgorithm):
 
     ID = "aggregatepractices"
     TITLE = "Aggregate practices"
+    GROUP = groups.PREPARE
     TAGS = ("practice", "group", "organisation", "address", "clinicians", "dissolve", "account")
     HELP = """
     Makes practices of providers: clinicians of the same organisation at the same address, of the same organisation

@@ -17,6 +17,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import POLYGONS
 from ..parameters import contact_parameters, enum, flag_advanced, real, whole
 from ..rules import RulesAlgorithm
@@ -29,6 +30,7 @@ class BalanceTerritories(RulesAlgorithm):
 
     ID = "balanceterritories"
     TITLE = "Balance territories"
+    GROUP = groups.DESIGN
     TAGS = (
         "partition",
         "districting",

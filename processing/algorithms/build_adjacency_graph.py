@@ -13,6 +13,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, name_some
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import LINES, TerritoriesAlgorithm
 from ..parameters import contact_parameters, usual
 
@@ -22,6 +23,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
 
     ID = "buildadjacencygraph"
     TITLE = "Build adjacency graph"
+    GROUP = groups.PREPARE
     TAGS = ("contiguity", "neighbours", "rook", "queen", "weights", "graph", "networkx", "island", "bridge")
     HELP = """
     Finds which units (ZIP polygons) touch and writes the graph as a layer of edges, from centre to centre:

@@ -11,6 +11,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import POLYGONS, VECTOR
 from ..parameters import contact_parameters, flag_advanced, usual
 from ..territory_outputs import TerritoriesOutputAlgorithm
@@ -21,6 +22,7 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
 
     ID = "evaluateterritories"
     TITLE = "Evaluate territories"
+    GROUP = groups.REVIEW
     TAGS = ("alignment", "index", "deviation", "compactness", "polsby-popper", "reock", "report", "fairness")
     HELP = """
     Measures an alignment (ZIP → territory, in a field of the ZIP layer), whichever tool it comes from:

@@ -10,6 +10,7 @@ from qgis.core import QgsProcessingOutputNumber
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..imports import ImportAlgorithm, complaint_of
 from ..parameters import enum
 
@@ -21,6 +22,7 @@ class ImportClinicians(ImportAlgorithm):
 
     ID = "importclinicians"
     TITLE = "Import CMS clinicians"
+    GROUP = groups.IMPORT
     TAGS = ("npi", "cms", "doctors", "clinicians", "dac", "practice size", "import", "csv")
     HELP = """
     Reads CMS's national file of Doctors & Clinicians (DAC_NationalDownloadableFile; CSV, zip or gzip, the column

@@ -13,6 +13,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import TerritoryError
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import VECTOR
 from ..imports import ImportAlgorithm, complaint_of
 from ..parameters import enum, flag_advanced
@@ -25,6 +26,7 @@ class ImportNppes(ImportAlgorithm):
 
     ID = "importnppes"
     TITLE = "Import NPPES providers"
+    GROUP = groups.IMPORT
     TAGS = ("npi", "nppes", "taxonomy", "provider", "csv", "import", "clinician", "organisation")
     HELP = """
     Reads the monthly NPPES provider file (npidata_pfile, 9 GB and more; the CSV, or the zip as it was downloaded,

@@ -20,6 +20,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
+from .. import groups
 from ..base import VECTOR, TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
 from ..parameters import enum, flag_advanced
@@ -30,6 +31,7 @@ class JoinAccounts(TerritoriesAlgorithm):
 
     ID = "joinaccounts"
     TITLE = "Join accounts"
+    GROUP = groups.IMPORT
     TAGS = ("customers", "revenue", "crm", "competitor", "penetration", "join", "accounts", "npi")
     HELP = """
     Joins accounts (customers, deals, installed devices, competitors) to providers or to ZIPs: by NPI, by ZIP, or by

@@ -19,6 +19,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part, stop_if
+from .. import groups
 from ..alignments import alignment_complaints, alignment_parameters, read_alignment
 from ..base import POLYGONS, VECTOR
 from ..parameters import contact_parameters, enum, flag_advanced, real, whole
@@ -59,6 +60,7 @@ class RebalanceTerritories(RulesAlgorithm):
 
     ID = "rebalanceterritories"
     TITLE = "Rebalance territories"
+    GROUP = groups.DESIGN
     TAGS = ("alignment", "realignment", "disruption", "balance", "merge", "split", "vacancy", "reps", "annual")
     HELP = """
     Brings today's alignment within the tolerance with as little as possible changing hands: ZIPs stay with their rep

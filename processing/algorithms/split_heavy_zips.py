@@ -16,6 +16,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import POLYGONS, VECTOR, TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
 from ..parameters import flag_advanced, real, usual, whole
@@ -26,6 +27,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
 
     ID = "splitheavyzips"
     TITLE = "Split heavy ZIPs"
+    GROUP = groups.PREPARE
     TAGS = ("pieces", "oversize", "account level", "voronoi", "divide", "dense", "workload", "providers")
     HELP = """
     A ZIP that weighs as much as a territory, or a large part of one, leaves balancing no choice. This divides every ZIP

@@ -19,6 +19,7 @@ from qgis.core import (
 
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
+from .. import groups
 from ..base import TerritoriesAlgorithm
 from ..crosswalks import crosswalk_parameters, read_crosswalk
 from ..parameters import flag_advanced, usual
@@ -32,6 +33,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
 
     ID = "sumproviderstozips"
     TITLE = "Sum providers to ZIPs"
+    GROUP = groups.PREPARE
     TAGS = ("zcta", "crosswalk", "aggregate", "count", "workload", "npi")
     HELP = """
     Counts the providers of each ZIP polygon and sums their workload.

@@ -18,6 +18,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
+from .. import groups
 from ..base import LINES, TerritoriesAlgorithm
 from ..parameters import enum, flag_advanced, real, usual
 
@@ -30,6 +31,7 @@ class TravelTimes(TerritoriesAlgorithm):
 
     ID = "traveltimes"
     TITLE = "Travel times over roads"
+    GROUP = groups.PREPARE
     TAGS = ("network", "roads", "drive time", "origin destination", "od matrix", "minutes", "dijkstra", "windshield")
     HELP = """
     Finds the quickest ways over a road layer, from homes (or from each unit) to the centres of units, and writes them

@@ -22,6 +22,7 @@ from qgis.core import (
 from ...territory_plugin import engine, gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import stop_if
+from .. import groups
 from ..base import TerritoriesAlgorithm
 from ..parameters import enum, flag_advanced, real, shares_of, with_widget
 
@@ -31,6 +32,7 @@ class WeightProviders(TerritoriesAlgorithm):
 
     ID = "weightproviders"
     TITLE = "Weight providers"
+    GROUP = groups.PREPARE
     TAGS = ("npi", "specialty", "taxonomy", "workload", "opportunity", "claims")
     HELP = """
     Gives each provider (clinician, practice, organisation) its workload: what it weighs when territories are
