@@ -33,7 +33,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QColor, QFont
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLE = ROOT / "tests" / "data" / "sample"
+SAMPLE = ROOT / "sample"
 DEMO = ROOT / "demo"
 PACKAGE = DEMO / "territories.gpkg"
 ALBERS = "EPSG:3310"  # California's equal-area projection

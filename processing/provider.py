@@ -41,6 +41,7 @@ class TerritoriesProvider(QgsProcessingProvider):
         RebalanceTerritories,
         EvaluateTerritories,
     )
+    NAMES = tuple(algorithm.ID for algorithm in ALGORITHMS)
 
     def id(self):
         return "territories"

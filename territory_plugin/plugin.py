@@ -2,7 +2,7 @@
 
 from qgis.core import Qgis, QgsApplication, QgsMessageLog
 
-from ..processing import packages
+from ..processing import packages, running
 
 NAME = "Healthcare Territories"
 
@@ -13,7 +13,7 @@ class TerritoriesPlugin:
     def __init__(self, iface):
         self.iface = iface  # None in qgis_process
         self.provider = None
-        self.widgets = []
+        self.widgets, self.additions = [], []
 
     def initProcessing(self):
         """Register the provider; QGIS calls this alone in `qgis_process`."""
@@ -34,22 +34,40 @@ class TerritoriesPlugin:
         self.provider.refreshAlgorithms()  # QGIS finds the steps of our models only now
 
     def initGui(self):
-        """Register the provider in the desktop, and the widgets of its dialogs."""
+        """Register the provider in the desktop, the widgets of its dialogs, the menu and the toolbar."""
         from qgis.gui import QgsGui
 
-        from .gui import specialty_weights
+        from .gui import closing, menu, model_copies, specialty_weights
 
         self.widgets = specialty_weights.factories()
         for factory in self.widgets:
             QgsGui.processingGuiRegistry().addParameterWidgetFactory(factory)
         self.initProcessing()
+        if self.provider is not None:
+            self.additions = [menu.Menu(self.iface, self.provider), model_copies.ContextMenu()]
+            closing.refresh_designers(self.provider.id())
 
     def unload(self):
-        """Take the provider out again."""
+        """Take the provider out again, after what stands on it."""
         if self.provider is not None:
-            QgsApplication.processingRegistry().removeProvider(self.provider)
+            self.leave()
             self.provider = None
         while self.widgets:
             from qgis.gui import QgsGui
 
             QgsGui.processingGuiRegistry().removeParameterWidgetFactory(self.widgets.pop())
+
+    def leave(self):
+        """End the provider's runs, close its dialogs, take its menus out, and then the provider."""
+        name, registry = self.provider.id(), QgsApplication.processingRegistry()
+        if self.iface is not None:
+            from .gui import closing, model_copies
+
+            closing.end_runs(self.provider, running.cancel_all)
+            closing.close_dialogs(name)
+            while self.additions:
+                self.additions.pop().remove()
+        registry.removeProvider(self.provider)
+        if self.iface is not None:
+            closing.refresh_designers(name)
+            model_copies.refresh_models()  # the steps of people's own models are gone

@@ -7,7 +7,7 @@ import pytest
 from healthcare_territories.benchmarks import nppes_file
 
 MODELS = sorted((Path(__file__).resolve().parent.parent / "processing" / "models").glob("*.model3"))
-SAMPLE = Path(__file__).resolve().parent / "data" / "sample"
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 
 
 def test_there_are_models():

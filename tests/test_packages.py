@@ -413,7 +413,7 @@ def test_qgis_process_says_it_in_a_sentence(without, tmp_path):
 
 
 def test_a_model_says_it_too(without, tmp_path):
-    sample = ROOT / "tests" / "data" / "sample" / "sample.gpkg"
+    sample = ROOT / "sample" / "sample.gpkg"
     inputs = {
         "PROVIDERS": f"{sample}|layername=providers",
         "PROVIDER_ZIP_FIELD": "Provider Business Practice Location Address Postal Code",

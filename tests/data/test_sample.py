@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
-SAMPLE = Path(__file__).parent / "sample"
+SAMPLE = Path(__file__).resolve().parents[2] / "sample"
 POSTAL = "Provider Business Practice Location Address Postal Code"
 TAXONOMY = "Healthcare Provider Taxonomy Code_1"
 NAMES = (
