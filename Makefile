@@ -5,7 +5,7 @@ export PROFILE
 UNDER_QGIS := eval "$$(.ci/env)" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint package install bench env setup clean
+.PHONY: help demo test lint models package install bench env setup clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: setup  ## Run all tests: the engine's without QGIS, then the others with i
 
 lint: setup  ## Check style, and what ships for what the plugin site refuses (ruff, Bandit, detect-secrets)
 	@.ci/lint
+
+models: setup  ## Make the models that the plugin ships from .ci/models.py
+	@$(UNDER_QGIS) QT_HASH_SEED=0 $(PYTHON) .ci/models.py
 
 package:  ## Make dist/healthcare_territories-VERSION.zip of the last commit, for the plugin site
 	@.ci/package

@@ -434,8 +434,9 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         """
         for output in self.outputs.layers:
             self.style(output, context, feedback)
-        if context.project() is not None:
-            gis.outputs.reload(context.project(), self.outputs.layers)
+        project, layers = context.project(), self.outputs.layers
+        if project is not None:
+            gis.main_thread.call_beside(project, lambda: gis.outputs.reload(project, layers))
         return {}
 
     def style(self, output, context, feedback):

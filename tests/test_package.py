@@ -60,7 +60,7 @@ def test_holds_what_the_plugin_needs(names):
     inside = {name.partition("/")[2] for name in names}
     assert set(NEEDED) <= inside
     tracked = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "territory_plugin", "processing", "icons"],
+        ["git", "ls-files", "-co", "--exclude-standard", "territory_plugin", "processing", "icons", "sample"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -71,7 +71,9 @@ def test_holds_what_the_plugin_needs(names):
 
 def test_leaves_the_workshop_out(names):
     top = {name.split("/")[1] for name in names}
-    assert not top & {"tests", "docs", "benchmarks", "demo", "dist", "Makefile", "pyproject.toml"}
+    pages = {name.split("/", 2)[2] for name in names if name.startswith(f"{PACKAGE}/docs/")}
+    assert {page for page in pages if not page.startswith("images/")} <= {"", "guide.md"}, "the guide, which Help shows"
+    assert not top & {"tests", "benchmarks", "demo", "dist", "Makefile", "pyproject.toml"}
     assert [name for name in names if any(part.startswith(".") for part in name.split("/"))] == []
     assert [name for name in names if Path(name).suffix.lower() in REFUSED_SUFFIXES or "__pycache__" in name] == []
 
