@@ -136,8 +136,9 @@ def test_every_algorithm_is_guarded(territories_provider, algorithm, monkeypatch
     instance = QgsApplication.processingRegistry().algorithmById(f"territories:{algorithm}").create()
     monkeypatch.setattr(type(instance), "compute", raising(ZeroDivisionError("0")))
     monkeypatch.setattr(type(instance), "check", raising(ZeroDivisionError("0")))
+    layers = {each.name(): "a layer" for each in instance.parameterDefinitions() if each.type() == "source"}
     with pytest.raises(QgsProcessingException, match="ZeroDivisionError: 0"):
-        instance.processAlgorithm({}, QgsProcessingContext(), QgsProcessingFeedback(False))
+        instance.processAlgorithm(layers, QgsProcessingContext(), QgsProcessingFeedback(False))
     fine, message = instance.checkParameterValues({}, QgsProcessingContext())
     assert not fine and "ZeroDivisionError: 0" in message
     assert len(logged) == 2
