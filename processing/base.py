@@ -24,7 +24,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled, until_cancelled
-from . import checks, packages, running, unforeseen
+from . import checks, packages, records, running, unforeseen
 from .parameters import choices
 
 VECTOR = QgsProcessing.SourceType.TypeVector
@@ -320,6 +320,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         self.parameters = self.given(checks.with_required_outputs(self.destinationParameterDefinitions(), parameters))
         self.context, self.feedback = context, feedback
         self.kept = {}  # layers that sources of our own stand on
+        self.recorded = None
         self.outputs = gis.outputs.Outputs()
         self.text, self.step, self.told = "", "", 0.0
         with running.noted(feedback):
@@ -336,6 +337,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             return results
         except Cancelled:
             self.outputs.discard()
+            self.tell_cancelled()
             return {}
         except (TerritoryError, QgsProcessingException) as error:
             self.outputs.discard()
@@ -345,8 +347,24 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             became = " ".join([self.tr("Nothing was written."), *self.left_in_databases()])
             told = unforeseen.message(error, self, self.step, became)
             if self.feedback.isCanceled():  # what works on after a cancel may stumble over the half that it was given
+                self.tell_cancelled()
                 return {}
             raise QgsProcessingException(told) from error
+
+    def tell_cancelled(self):
+        """Say in the log that the run was cancelled, and what became of its outputs."""
+        self.feedback.pushInfo(" ".join([self.tr("Cancelled: nothing was written."), *self.left_in_databases()]))
+
+    def plan_name(self) -> str:
+        """Return what the plan is called that the run makes; "" where it makes none."""
+        return ""
+
+    def record(self):
+        """Return the record of this run, made when it is first asked for."""
+        if self.recorded is None:
+            self.recorded = records.begin(self, self.plan_name())
+            self.recorded.inputs = records.inputs(self)
+        return self.recorded
 
     def compute(self) -> dict:
         """Compute and write; return the outputs."""
@@ -393,6 +411,7 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
         )
         if sink is None:
             raise QgsProcessingException(self.invalidSinkError(self.parameters, name))
+        output.record = self.record()
         output.begin(sink, destination, fields, replace(style, aliases=aliases) if style is not None else None)
         return output
 
@@ -450,8 +469,10 @@ class TerritoriesAlgorithm(QgsProcessingAlgorithm):
             layer = QgsProcessingUtils.mapLayerFromString(output.final, context) if in_memory else None
             if layer is not None:
                 gis.styles.keep(layer, output.style)
+                gis.metadata.keep(layer, output.record, output.style.title)
             if context.willLoadLayerOnCompletion(output.final):
-                gis.styles.apply_on_load(context.layerToLoadOnCompletionDetails(output.final), output.style)
+                details = context.layerToLoadOnCompletionDetails(output.final)
+                gis.plans.finish_on_load(details, output.style, output.record)
         except Exception as error:
             step = self.tr("Styling {}").format(output.name)
             became = self.tr("All layers are written and complete; {} has no style.").format(output.name)

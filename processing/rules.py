@@ -274,7 +274,7 @@ class RulesAlgorithm(TerritoriesOutputAlgorithm):
         rows = table[[column.name for column in columns]].itertuples(index=False, name=None)
         return self.write(
             "ZIP_TABLE", gis.fields.columns(*columns), gis.fields.NO_GEOMETRY, market.layer.crs,
-            ((list(row), None) for row in rows), gis.styles.unmatched(self.tr("All ZIPs by territory")),
+            ((list(row), None) for row in rows), gis.styles.all_zips(),
         )  # fmt: skip
 
     # ---------------------------------------------------------------- telling

@@ -80,8 +80,20 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             self.addParameter(parameter)
 
     def add_tolerance(self):
-        """Add the tolerance."""
+        """Add the tolerance, and what the plan is called."""
         self.addParameter(real("TOLERANCE", self.tr("Tolerance (± % of the target)"), 5.0, 0, 100))
+        self.addParameter(
+            QgsProcessingParameterString(
+                "PLAN", self.tr("Name of the plan, on its group of layers and its report"), optional=True
+            )
+        )
+
+    def plan_name(self):
+        return self.string("PLAN").strip() or self.usual_plan_name()
+
+    def usual_plan_name(self) -> str:
+        """Return what a plan is called that was given no name."""
+        return self.displayName()
 
     def add_report(self):
         """Add the report page."""
@@ -91,7 +103,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
                 self.tr("Report"),
                 self.tr("HTML files (*.html)"),
                 optional=True,
-                createByDefault=False,
+                createByDefault=True,
             )
         )
 
@@ -193,17 +205,22 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         stop_if(self.feedback.isCanceled)
 
         progress(0.7, self.tr("Writing"))
+        measures = {name: asdict(overall)[key] for name, (_, key) in MEASURES.items()}
+        self.record().measures = {label: measures[name] for name, (label, _) in MEASURES.items()}
         results = {"OUTPUT": self.write_polygons(market, territory, full, shapes, colours, also or {})}
         if self.parameterDefinition("ASSIGNMENT") is not None:
             results["ASSIGNMENT"] = self.write_units(market, territory, colours)
         report = self.page("REPORT")
         if report:
-            engine.report.write_report(report, full, asdict(overall), tolerance, sections=sections)
+            drawing = self.drawing(market, territory, full, shapes, colours)
+            about = gis.metadata.about(self.record())
+            engine.report.write_report(
+                report, full, asdict(overall), tolerance, sections=sections, drawing=drawing, about=about
+            )
             results["REPORT"] = report
-        measures = asdict(overall)
         return {
             **results,
-            **{name: measures[key] for name, (_, key) in MEASURES.items()},
+            **measures,
             "CONNECTED": overall.connected,
             "REASONS": "\n".join(f"{name}: {reason}" for name, reason in flags.items() if reason),
         }
@@ -246,7 +263,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             gis.fields.MULTIPOLYGON,
             market.layer.crs,
             ((attributes, gis.frames.from_multi(shape)) for attributes, shape in rows),
-            gis.styles.territories(colours),
+            gis.styles.territories(colours, bool(apart.any())),
         )
 
     def write_units(self, market, territory, colours):
@@ -259,8 +276,17 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             layer.wkb_type,
             layer.crs,
             (([*feature.attributes(), name], feature.geometry()) for feature, name in zip(layer.features, territory)),
-            gis.styles.units(colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing)),
+            gis.styles.units(
+                colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing), None in territory
+            ),
         )
+
+    def drawing(self, market, territory, full, shapes, colours):
+        """Return the territories as the report draws them."""
+        apart = np.array([name is None for name in territory])
+        rest = engine.dissolve.union(market.layer.shapes[apart]) if apart.any() else None
+        flat = gis.territories.on_paper(np.array([*shapes, rest], dtype=object), market.layer.crs, self.context)
+        return engine.report.Drawing(full["territory"].tolist(), flat[:-1], colours, flat[-1])
 
     def sum_providers(self, layer, territory):
         """Return the number of providers by territory, or None when the units do not tell."""

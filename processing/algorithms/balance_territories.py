@@ -126,6 +126,9 @@ class BalanceTerritories(RulesAlgorithm):
             QgsProcessingOutputString("CERTIFICATE", self.tr("What is possible, and what stands in the way"))
         )
 
+    def usual_plan_name(self):
+        return self.tr("Balanced territories")
+
     def complaints(self):
         given = [name for name in ("TERRITORIES", "CAPACITY") if self.parameters.get(name) is not None]
         complaints = self.rule_complaints()

@@ -81,6 +81,9 @@ class EvaluateTerritories(TerritoriesOutputAlgorithm):
             )
         )  # fmt: skip
 
+    def usual_plan_name(self):
+        return self.tr("Territories of “{}”").format(self.string("TERRITORY_FIELD"))
+
     def complaints(self):
         complaints = super().complaints()
         lacking = self.source("PROVIDERS") is not None and not self.strings("BREAKDOWN_FIELDS")

@@ -182,6 +182,9 @@ class RebalanceTerritories(RulesAlgorithm):
         self.addOutput(QgsProcessingOutputBoolean("STOPPED_BY_TIME", self.tr("The time limit stopped the search")))
         self.addOutput(QgsProcessingOutputString("MESSAGES", self.tr("What else is to be said")))
 
+    def usual_plan_name(self):
+        return self.tr("Rebalanced territories")
+
     def complaints(self):
         complaints = [*self.rule_complaints(), *alignment_complaints(self)]
         source = self.source("UNITS")
@@ -395,7 +398,9 @@ class RebalanceTerritories(RulesAlgorithm):
         )  # fmt: skip
         return self.write(
             "ASSIGNMENT", fields, layer.wkb_type, layer.crs, rows,
-            gis.styles.units(colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing)),
+            gis.styles.units(
+                colours, float(np.nanmax(layer.numbers(weighing))), renamed.get(weighing, weighing), None in territory
+            ),
         )  # fmt: skip
 
     def write_moves(self, market, alignment):
@@ -409,7 +414,12 @@ class RebalanceTerritories(RulesAlgorithm):
         )
         return self.write(
             "MOVES", gis.fields.columns(*gis.fields.MOVES), gis.fields.MULTIPOLYGON, market.layer.crs, rows,
-            gis.styles.moves(colours, engine.alignment.legend(alignment.moves)),
+            gis.styles.moves(
+                colours,
+                engine.alignment.legend(alignment.moves),
+                engine.pairs.bearers(alignment.moves, dict(zip(market.units, market.centres))),
+                gis.styles.legible_scale(market.layer.lonlat),
+            ),
         )  # fmt: skip
 
     def write_table(self, name, columns, table, market, style):

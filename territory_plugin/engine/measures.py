@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from .colours import apart
 from .errors import name_some
 from .tables.names import natural
 
@@ -215,11 +216,13 @@ def _smaller_parts(graph, members) -> str:
 def colour_classes(
     graph: nx.Graph, territory: Sequence[str | None], names: Sequence[str], colours: int = 8
 ) -> dict[str, int]:
-    """Return a colour class for each territory such that neighbours never share one.
+    """Return a colour class for each territory such that neighbours never share one and are told apart well.
 
     The territories' own contact graph is coloured smallest-last (Matula & Beck 1983, Journal of the ACM 30(3)):
-    at most six colours on a map in the plane. Among those allowed the one used least is taken, so that a map
-    shows them all; more than `colours` are used only where contacts demand it.
+    at most six colours on a map in the plane. Among those allowed the one is taken that is farthest from its
+    neighbours', as seen with the vision that tells them apart worst (`engine.colours.apart`); among those that are
+    far enough the one used least. Then territories change theirs one by one as long as that sets one farther apart.
+    More than `colours` are used only where contacts demand it.
     """
     # numbers for names: networkx pops from sets, and those of texts differ from process to process
     number = {name: at for at, name in enumerate(names)}
@@ -227,6 +230,7 @@ def colour_classes(
     contacts = nx.Graph()
     contacts.add_nodes_from(number.values())
     contacts.add_edges_from((of[u], of[v]) for u, v in graph.edges if of[u] != of[v] and None not in (of[u], of[v]))
+    distance = apart()
     colour: dict[int, int] = {}
     used = [0] * colours
     for here in nx.algorithms.coloring.strategy_smallest_last(contacts, {}):
@@ -235,6 +239,39 @@ def colour_classes(
         if not free:
             free = [len(used)]
             used.append(0)
-        colour[here] = min(free, key=lambda at: (used[at], at))
+        colour[here] = min(free, key=lambda at: (-_clear(distance, at, taken), used[at], at))
         used[colour[here]] += 1
+    _set_apart(contacts, colour, distance, colours)
     return {name: colour[at] for name, at in number.items()}
+
+
+CLEAR = 16.0
+"""Difference (CIEDE2000) from which on neighbours are told apart at a glance: more is not looked for."""
+
+
+def _clear(distance: np.ndarray, colour: int, others: Iterable[int]) -> float:
+    """Return how far a colour is from the nearest of others, where more than `CLEAR` is no more."""
+    known = [other for other in others if other < len(distance)]
+    if not known or colour >= len(distance):
+        return CLEAR
+    return min(float(distance[colour, known].min()), CLEAR)
+
+
+def _set_apart(contacts: nx.Graph, colour: dict[int, int], distance: np.ndarray, colours: int, rounds=20) -> None:
+    """Give territories other colours of the first `colours`, one by one, where that sets the nearest pair apart."""
+
+    def nearest(here, chosen):
+        """Return the differences at a territory and at its neighbours, the smallest first."""
+        around = [_clear(distance, chosen, [colour[other]]) for other in contacts[here]]
+        return sorted(around)
+
+    for _ in range(rounds):
+        changed = False
+        for here in contacts:
+            taken = {colour[other] for other in contacts[here]}
+            free = [at for at in range(colours) if at not in taken]
+            best = max(free, key=lambda at: (nearest(here, at), at == colour[here]), default=colour[here])
+            if nearest(here, best) > nearest(here, colour[here]):
+                colour[here], changed = best, True
+        if not changed:
+            return

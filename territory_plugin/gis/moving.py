@@ -14,6 +14,8 @@ ASIDE = ".territories-"
 """How the folders begin that outputs are written in; the id of the process follows."""
 MOVING, BEFORE = ".moving", ".before"
 """A file that names all that is complete and on its way, and the folder of the files that are replaced."""
+BESIDE = (".qml", ".qmd")
+"""How the files end that hold a layer's style and its metadata."""
 SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qpj")
 
 
@@ -38,11 +40,11 @@ def move_all(folder: Path, aside: Path, moved: list) -> None:
     names = _on_their_way(aside, [path.name for path in new])
     before = aside / BEFORE
     before.mkdir()
-    styled = {path.stem for path in new if path.suffix != ".qml" and (folder / path.name).exists()}
+    styled = {path.stem for path in new if path.suffix not in BESIDE and (folder / path.name).exists()}
     for path in new:
         final = folder / path.name
-        if path.suffix == ".qml" and final.exists() and path.stem not in styled:
-            path.unlink()  # the style of another layer that is called alike
+        if path.suffix in BESIDE and final.exists() and path.stem not in styled:
+            path.unlink()  # the style, or the record, of another layer that is called alike
             continue
         kept = _keep(final, before)
         os.replace(path, final)

@@ -25,7 +25,7 @@ from qgis.core import (
 
 from ..engine.errors import Count, TerritoryError
 from ..engine.progress import stop_if
-from . import styles
+from . import metadata, styles
 from .databases import DatabaseTable, put_in_place
 from .geopackage import TABLE_ASIDE, drop_tables, renamed_tables, rows_in
 from .leftovers import clear_leftover_tables, clear_leftovers, lives
@@ -57,8 +57,10 @@ class OutputLayer:
         Its id once it is in place.
     fields : QgsFields
     style : styles.Style or None
+    record : metadata.Record or None
+        How it was made.
     unstyled : Exception or None
-        Why it could not be styled.
+        Why it could not be styled, or have its record.
     rows : int
         How many were written.
     limits : ShapefileLimits or None
@@ -75,6 +77,7 @@ class OutputLayer:
     final: str = ""
     fields: object = None
     style: object = None
+    record: object = None
     unstyled: Exception | None = None
     rows: int = 0
     limits: ShapefileLimits | None = None
@@ -146,7 +149,10 @@ class OutputLayer:
         if self.style is not None:
             try:
                 if self.table is None:
-                    styles.keep(QgsVectorLayer(self.destination, self.name, "ogr"), self.style)
+                    layer = QgsVectorLayer(self.destination, self.name, "ogr")
+                    styles.keep(layer, self.style)
+                    if self.record is not None:
+                        metadata.keep(layer, self.record, self.style.title)
                 elif self.table.has_styles:
                     styles.keep(QgsVectorLayer(self.table.aside_text.partition(":")[2], "", "postgres"), self.style)
             except Exception as error:  # a layer without its looks is still the whole layer

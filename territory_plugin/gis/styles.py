@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import shapely
 from qgis.core import (
     Qgis,
     QgsCategorizedSymbolRenderer,
@@ -15,25 +16,30 @@ from qgis.core import (
     QgsLineSymbol,
     QgsMarkerSymbol,
     QgsPalLayerSettings,
-    QgsProcessingLayerPostProcessorInterface,
     QgsProperty,
     QgsRendererCategory,
+    QgsRuleBasedLabeling,
     QgsRuleBasedRenderer,
     QgsSingleSymbolRenderer,
-    QgsSymbolLayer,
-    QgsTextBufferSettings,
-    QgsTextFormat,
     QgsVectorLayer,
     QgsVectorLayerSimpleLabeling,
 )
-from qgis.PyQt.QtGui import QColor, QFont
+from qgis.PyQt.QtGui import QColor
 
+from ..engine.colours import INK, PALETTE
+from ..engine.geodesy import SEMI_MAJOR_KM
 from . import fields
-
-GROUP = "Territories"
-INK = "#22313f"
-# eight quiet hues of like weight, told apart by people with colour-blindness in the order given
-PALETTE = ("#3b8ea5", "#e0a458", "#7a9e5f", "#b5697a", "#6f7fb5", "#c9b24a", "#4fa08b", "#9c7bb0")
+from .symbols import (
+    account_fill,
+    account_point,
+    by_territory,
+    circle,
+    index_told,
+    inside,
+    moved_fill,
+    territory_fill,
+    unit_fill,
+)
 
 
 @dataclass(frozen=True)
@@ -50,38 +56,15 @@ class Style:
         Sets renderer and labels on a layer.
     aliases : mapping
         What people read above the columns.
+    shown : bool
+        Whether it is switched on when it is loaded; what found no match is not.
     """
 
     title: str
     order: int
     dress: Callable[[QgsVectorLayer], None]
     aliases: Mapping[str, str] = field(default_factory=dict)
-
-
-class DressOnLoad(QgsProcessingLayerPostProcessorInterface):
-    """Styles a layer when QGIS loads it into the project."""
-
-    def __init__(self, style: Style):
-        super().__init__()
-        self.style = style
-
-    def postProcessLayer(self, layer, context, feedback):
-        if isinstance(layer, QgsVectorLayer):
-            dress(layer, self.style)
-            layer.triggerRepaint()
-
-
-# QGIS calls a post-processor only while Python still holds it; a run has two outputs at most with a style
-_waiting: deque[DressOnLoad] = deque(maxlen=256)
-
-
-def apply_on_load(details, style: Style) -> None:
-    """Have QGIS name, group, order and style a layer that it loads when the algorithm has ended."""
-    details.groupName = GROUP
-    details.layerSortKey = style.order
-    processor = DressOnLoad(style)
-    _waiting.append(processor)
-    details.setPostProcessor(processor)
+    shown: bool = True
 
 
 def keep(layer: QgsVectorLayer, style: Style) -> None:
@@ -120,29 +103,24 @@ def dress(layer: QgsVectorLayer, style: Style) -> None:
 # ------------------------------------------------------------------ the looks
 
 
-def territories(colours: Mapping[str, int]) -> Style:
+def territories(colours: Mapping[str, int], some_without=False) -> Style:
     """Return the style of territory polygons: own colour, dark outline, name and index as label."""
 
     def dress(layer):
-        renderer = by_territory(colours, lambda colour: territory_fill(colour))
-        layer.setRenderer(renderer)
-        settings = QgsPalLayerSettings()
-        settings.fieldName = f'"{fields.TERRITORY.name}" || \'\\n\' || round("{fields.INDEX.name}")'
-        settings.isExpression = True
-        settings.placement = Qgis.LabelPlacement.Horizontal
-        settings.setFormat(text_format(9, bold=True))
-        settings.centroidInside = True
+        layer.setRenderer(by_territory(colours, territory_fill, some_without, [index_told()]))
+        name, index = fields.TERRITORY.name, fields.INDEX.name
+        settings = inside(f'"{name}" || \'\\n\' || round("{index}")', 9, bold=True)
         layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
         layer.setLabelsEnabled(True)
 
     return Style("Territories", 40, dress)
 
 
-def units(colours: Mapping[str, int], heaviest: float, column: str) -> Style:
+def units(colours: Mapping[str, int], heaviest: float, column: str, some_without=False) -> Style:
     """Return the style of assigned units: their territory's colour, the deeper the more workload."""
 
     def dress(layer):
-        layer.setRenderer(by_territory(colours, lambda colour: unit_fill(colour, heaviest, column)))
+        layer.setRenderer(by_territory(colours, lambda colour: unit_fill(colour, heaviest, column), some_without))
 
     return Style("ZIPs by territory", 10, dress)
 
@@ -249,25 +227,15 @@ def accounts() -> Style:
     return Style("With accounts", 29, dress)
 
 
-def account_point(colour: str) -> QgsMarkerSymbol:
-    return QgsMarkerSymbol.createSimple(
-        {"name": "circle", "size": "1.8", "color": colour, "outline_color": "255,255,255,200", "outline_width": "0.1"}
-    )
-
-
-def account_fill(colour: str) -> QgsFillSymbol:
-    return QgsFillSymbol.createSimple(
-        {"color": colour, "outline_color": "255,255,255,170", "outline_width": "0.08", "joinstyle": "round"}
-    )
-
-
 def unplaced() -> Style:
     """Return the style of the table of providers without a place: none but its name and headings."""
-    return Style("Providers without a place", 27, lambda layer: None)
+    return Style("Providers without a place", 27, lambda layer: None, shown=False)
 
 
-def moves(colours: Mapping[str, int], told: Mapping[str, str]) -> Style:
-    """Return the style of units that change hands: the receiving territory's colour, and from whom as label.
+def moves(
+    colours: Mapping[str, int], told: Mapping[str, str], pairs: Mapping[str, tuple[str, float]], legible: float
+) -> Style:
+    """Return the style of units that change hands: the receiving territory's colour, one label for each pair.
 
     Parameters
     ----------
@@ -275,6 +243,10 @@ def moves(colours: Mapping[str, int], told: Mapping[str, str]) -> Style:
         Colour class of each territory.
     told : mapping
         What the legend says of each receiving territory: from whom it gains, and how much.
+    pairs : mapping
+        Unit that bears the label of its pair of territories → the label, and the pair's workload.
+    legible : float
+        The scale (1 : so many) from which on units are wide enough for their ids.
     """
 
     def dress(layer):
@@ -283,18 +255,42 @@ def moves(colours: Mapping[str, int], told: Mapping[str, str]) -> Style:
             for name, legend in told.items()
         ]
         layer.setRenderer(QgsCategorizedSymbolRenderer(fields.TO_TERRITORY.name, categories))
-        settings = QgsPalLayerSettings()
-        settings.fieldName = (
-            f"coalesce(\"{fields.FROM_TERRITORY.name}\", 'new') || ' → ' || \"{fields.TO_TERRITORY.name}\""
-        )
-        settings.isExpression = True
-        settings.placement = Qgis.LabelPlacement.Horizontal
-        settings.setFormat(text_format(7))
-        settings.centroidInside = True
-        layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
+        of_pair = inside(by_unit({unit: text for unit, (text, _) in pairs.items()}), 8, bold=True)
+        of_pair.placement = Qgis.LabelPlacement.OverPoint
+        most = max((load for _, load in pairs.values()), default=0.0) or 1.0
+        ranks = by_unit({unit: round(6 + 4 * load / most, 1) for unit, (_, load) in pairs.items()})
+        rank = QgsProperty.fromExpression(f"coalesce({ranks}, 0)")
+        of_pair.dataDefinedProperties().setProperty(QgsPalLayerSettings.Property.Priority, rank)
+        of_unit = inside(f'"{fields.UNIT.name}"', 7)
+        root = QgsRuleBasedLabeling.Rule(None)
+        root.appendChild(QgsRuleBasedLabeling.Rule(of_pair, 0, 0, "", "From → to"))
+        bears = f"{by_unit(dict.fromkeys(pairs, 1))} is null"
+        root.appendChild(QgsRuleBasedLabeling.Rule(of_unit, 0, legible, bears, "ZIP, from near"))
+        layer.setLabeling(QgsRuleBasedLabeling(root))
         layer.setLabelsEnabled(True)
 
     return Style("ZIPs that change hands", 50, dress)
+
+
+def by_unit(values: Mapping[str, object]) -> str:
+    """Return an expression that gives some units a value, and the others none."""
+    pairs = ", ".join(
+        f"{QgsExpression.quotedValue(unit)}, {QgsExpression.quotedValue(v)}" for unit, v in values.items()
+    )
+    return f'map_get(map({pairs}), "{fields.UNIT.name}")'
+
+
+def legible_scale(lonlat) -> float:
+    """Return the scale (1 : so many) at which half of some polygons are at least 15 mm wide.
+
+    Parameters
+    ----------
+    lonlat : numpy.ndarray of shapely polygons
+        In degrees.
+    """
+    west, south, east, north = shapely.bounds(lonlat).T
+    width = np.radians(east - west) * np.cos(np.radians((south + north) / 2)) * SEMI_MAJOR_KM
+    return float(1000 * np.nanmedian(width) / 0.015) if len(lonlat) else 0.0
 
 
 def gained_lost() -> Style:
@@ -312,6 +308,11 @@ def breakdown() -> Style:
     return Style("Territories by specialty and place", 26, lambda layer: None)
 
 
+def all_zips() -> Style:
+    """Return the style of the table of all ZIPs: none but its name and headings."""
+    return Style("All ZIPs by territory", 23, lambda layer: None)
+
+
 def travel() -> Style:
     """Return the style of the table of travel times: none but its name and headings."""
     return Style("Travel times", 18, lambda layer: None)
@@ -319,7 +320,7 @@ def travel() -> Style:
 
 def unreached() -> Style:
     """Return the style of the table of places that no road reaches: none but its name and headings."""
-    return Style("Places not reached", 17, lambda layer: None)
+    return Style("Places not reached", 17, lambda layer: None, shown=False)
 
 
 def edges() -> Style:
@@ -356,7 +357,7 @@ def isolates() -> Style:
             {"color": "211,84,0,60", "outline_color": "#d35400", "outline_width": "0.5"}
         )))  # fmt: skip
 
-    return Style("Units without a neighbour", 22, dress)
+    return Style("Units without a neighbour", 22, dress, shown=False)
 
 
 def unmatched(title: str = "Providers without a ZIP") -> Style:
@@ -368,75 +369,4 @@ def unmatched(title: str = "Providers without a ZIP") -> Style:
                 {"name": "cross2", "color": "#c0392b", "outline_color": "#c0392b", "size": "2.2"}
             )))  # fmt: skip
 
-    return Style(title, 32, dress)
-
-
-# ------------------------------------------------------------------ their parts
-
-
-def by_territory(colours, symbol) -> QgsCategorizedSymbolRenderer:
-    """Return a renderer with one category for each territory, and one for units without any."""
-    categories = [
-        QgsRendererCategory(name, symbol(QColor(PALETTE[colour % len(PALETTE)])), name)
-        for name, colour in colours.items()
-    ]
-    categories.append(QgsRendererCategory(None, symbol(QColor("#b0b4b8")), "no territory"))
-    return QgsCategorizedSymbolRenderer(fields.TERRITORY.name, categories)
-
-
-def circle(largest: float, column: str, **look: str) -> QgsMarkerSymbol:
-    """Return a circle whose area is a column's value, the largest 4 mm wide."""
-    usual = {"name": "circle", "color": "34,49,63,150", "outline_color": "255,255,255,160", "outline_width": "0.1"}
-    symbol = QgsMarkerSymbol.createSimple({**usual, **look})
-    symbol.setDataDefinedSize(QgsProperty.fromExpression(
-        f"0.6 + 3.4 * sqrt(max(0, coalesce(\"{column}\", 0)) / {max(largest, 1e-9)!r})"
-    ))  # fmt: skip
-    return symbol
-
-
-def territory_fill(colour: QColor) -> QgsFillSymbol:
-    symbol = QgsFillSymbol.createSimple({"outline_color": INK, "outline_width": "0.45", "joinstyle": "round"})
-    symbol.symbolLayer(0).setFillColor(QColor(colour.red(), colour.green(), colour.blue(), 70))
-    return symbol
-
-
-def moved_fill(colour: QColor) -> QgsFillSymbol:
-    return QgsFillSymbol.createSimple(
-        {"color": colour.name(), "outline_color": INK, "outline_width": "0.35", "joinstyle": "round"}
-    )
-
-
-def unit_fill(colour: QColor, heaviest: float, column: str) -> QgsFillSymbol:
-    symbol = QgsFillSymbol.createSimple(
-        {
-            "color": colour.name(),
-            "outline_color": "255,255,255,170",
-            "outline_width": "0.08",
-            "joinstyle": "round",
-        }
-    )
-    symbol.symbolLayer(0).setDataDefinedProperty(
-        QgsSymbolLayer.Property.FillColor,
-        QgsProperty.fromExpression(
-            "set_color_part(@symbol_color, 'lightness', scale_exp("
-            f"max(0, coalesce({QgsExpression.quotedColumnRef(column)}, 0)), "
-            f"0, {max(heaviest, 1e-9)!r}, 92, {colour.lightnessF() * 88:.0f}, 0.4))"
-        ),
-    )
-    return symbol
-
-
-def text_format(size: float, bold=False) -> QgsTextFormat:
-    form = QgsTextFormat()
-    font = QFont("Open Sans")
-    font.setStyleHint(QFont.StyleHint.SansSerif)
-    font.setBold(bold)
-    form.setFont(font)
-    form.setSize(size)
-    form.setColor(QColor(INK))
-    halo = QgsTextBufferSettings()
-    halo.setEnabled(True)
-    halo.setSize(0.9)
-    halo.setColor(QColor(255, 255, 255, 220))
-    form.setBuffer(halo)
-    return form
+    return Style(title, 32, dress, shown=False)

@@ -8,7 +8,14 @@ import geopandas
 import numpy as np
 import pandas as pd
 import shapely
-from qgis.core import Qgis, QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsUnitTypes
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCsException,
+    QgsRectangle,
+    QgsUnitTypes,
+)
 
 from ..engine import dissolve, measures
 from ..engine.progress import never, until_cancelled
@@ -26,12 +33,37 @@ def equal_area(shapes: np.ndarray, crs, context, cancelled=never) -> np.ndarray:
     for shape in until_cancelled(shapes, cancelled, every=1):
         geometry = from_shape(shape)
         centre = to_lonlat.transform(geometry.boundingBox().center())
-        projection = QgsCoordinateReferenceSystem.fromProj(
-            f"+proj=laea +lat_0={centre.y():.6f} +lon_0={centre.x():.6f} +datum=WGS84 +units=m +no_defs"
-        )
-        geometry.transform(QgsCoordinateTransform(crs, projection, context.transformContext()))
+        geometry.transform(QgsCoordinateTransform(crs, centred_on(centre), context.transformContext()))
         flat.append(bytes(geometry.asWkb()))
     return shapely.from_wkb(flat)
+
+
+def on_paper(shapes: np.ndarray, crs, context) -> np.ndarray:
+    """Return shapes in metres, all in one Lambert azimuthal equal-area projection (WGS84) centred on them; None stays.
+
+    Where one cannot be projected, all are returned as they are.
+    """
+    known = [at for at, shape in enumerate(shapes) if shape is not None and not shape.is_empty]
+    flat = shapes.copy()
+    whole = QgsRectangle(*shapely.total_bounds(shapes[known]).tolist())
+    to_lonlat = QgsCoordinateTransform(crs, LONLAT, context.transformContext())
+    try:
+        centre = to_lonlat.transform(whole.center())
+        transform = QgsCoordinateTransform(crs, centred_on(centre), context.transformContext())
+        for at in known:
+            geometry = from_shape(shapes[at])
+            geometry.transform(transform)
+            flat[at] = shapely.from_wkb(bytes(geometry.asWkb()))
+    except QgsCsException:
+        return shapes
+    return flat
+
+
+def centred_on(centre) -> QgsCoordinateReferenceSystem:
+    """Return the equal-area projection that is centred on a place given in degrees."""
+    return QgsCoordinateReferenceSystem.fromProj(
+        f"+proj=laea +lat_0={centre.y():.6f} +lon_0={centre.x():.6f} +datum=WGS84 +units=m +no_defs"
+    )
 
 
 def merge_units(layer: Layer, units, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import asdict
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from healthcare_territories.territory_plugin.engine import alignment, report
+from healthcare_territories.territory_plugin.engine.colours import PALETTE
 from healthcare_territories.territory_plugin.engine.measures import Summary
 from healthcare_territories.territory_plugin.engine.report import COLUMNS, write_report
 from hypothesis import given, settings
@@ -22,7 +26,8 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.texts, self.cells, self.drawn = [], [], [], [], []
+        self.open, self.tags, self.texts, self.cells, self.classes, self.classed = [], [], [], [], [], {}
+        self.marks, self.attributes = [], []
         self.feed(text)
         self.close()
         assert self.open == [], f"never closed: {self.open}"
@@ -30,8 +35,12 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         assert len({name for name, _ in attributes}) == len(attributes)
+        found = dict(attributes)
+        self.marks.append((found.get("class", ""), found.get("style", "")))
+        self.attributes += attributes
         if tag not in VOID:
             self.open.append(tag)
+            self.classes.append(found.get("class", tag))
 
     def handle_startendtag(self, tag, attributes):
         self.tags.append(tag)
@@ -39,11 +48,13 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         assert self.open, f"</{tag}> closes nothing"
         assert self.open.pop() == tag, f"</{tag}> closes another element"
+        self.classes.pop()
 
     def handle_data(self, data):
         if self.open and self.open[-1] != "style":
             self.texts.append(data)
-            {"td": self.cells, "text": self.drawn}.get(self.open[-1], []).append(data)
+            {"td": self.cells}.get(self.open[-1], []).append(data)
+            self.classed.setdefault(self.classes[-1], []).append(data)
 
 
 def frame(names, deviation=None, reasons=None, **columns):
@@ -90,9 +101,9 @@ def test_every_territory_is_shown_in_the_bars_and_in_the_table(page):
     names = [f"T{at:02d}" for at in range(1, 61)]
     deviation = np.linspace(-30, 30, 60)
     found = page(frame(names, deviation))
-    assert [text for text in found.drawn if text in names] == names
+    assert found.classed["name"] == names
     assert [cell for cell in found.cells if cell in names] == names
-    assert found.tags.count("svg") == 1
+    assert found.classed["value"][0] == "-30.0 %"
 
 
 def test_the_figures_are_those_of_the_frame(page):
@@ -137,7 +148,7 @@ def test_names_and_reasons_are_escaped(page):
     found = page(frame(NASTY, reasons=NASTY), title="<b>Q1</b> & Q2")
     assert found.tags == plain.tags  # no element comes from a name
     for name in NASTY:
-        assert found.drawn.count(name) == 1
+        assert found.classed["name"].count(name) == 1
         assert found.cells.count(name) == 3  # table, list of reasons, the reason itself
     assert found.texts.count("<b>Q1</b> & Q2") == 2
 
@@ -158,33 +169,137 @@ def test_any_page_is_well_formed(tmp_path_factory, data):
     Page(path.read_text(encoding="utf-8"))
 
 
-def test_bars_lie_on_the_side_of_their_deviation(page, tmp_path):
+def test_bars_lie_on_the_side_of_their_deviation(page):
     """Under target to the left of the middle line, over target to the right, within the drawing."""
-    write_report(str(tmp_path / "bars.html"), *(lambda t: (t, overall(t)))(frame(["A", "B", "C"], [-20, 0, 10])), 0.05)
+    found = page(frame(["A", "B", "C"], [-20, 0, 10]))
+    ends = [
+        tuple(float(part.partition(":")[2].rstrip("%")) for part in style.split(";"))
+        for mark, style in found.marks if mark == "bar"
+    ]  # fmt: skip
+    (under, under_width), (none, none_width), (over, over_width) = ends
+    assert under + under_width == pytest.approx(50, abs=0.1)
+    assert over == pytest.approx(50, abs=0.1) == none
+    assert under_width == pytest.approx(2 * over_width, abs=0.1)
+    assert none_width <= 0.5
+    assert under >= 0
+    assert over + over_width <= 100
 
-    class Bars(HTMLParser):
-        rects, middle, box = [], None, None
 
-        def handle_starttag(self, tag, attributes):
-            found = dict(attributes)
-            if tag == "svg":
-                self.box = [float(number) for number in found["viewbox"].split()]
-            if tag == "line":
-                self.middle = float(found["x1"])
-            if tag == "rect" and "rx" in found:
-                self.rects.append((float(found["x"]), float(found["width"])))
+# --- the map, and how it was made
 
-        handle_startendtag = handle_starttag
 
-    bars = Bars()
-    bars.feed((tmp_path / "bars.html").read_text(encoding="utf-8"))
-    (under, under_width), (_, none_width), (over, over_width) = bars.rects
-    assert under + under_width == pytest.approx(bars.middle, abs=0.2)
-    assert over == pytest.approx(bars.middle, abs=0.2)
-    assert under_width == pytest.approx(2 * over_width, abs=0.3)
-    assert none_width <= 1
-    assert under >= bars.box[0]
-    assert over + over_width <= bars.box[2]
+def squares(*cells):
+    """Return unit squares by their lower left corners, in kilometres of metres."""
+    return np.array([shapely.box(1000 * x, 1000 * y, 1000 * (x + 1), 1000 * (y + 1)) for x, y in cells], dtype=object)
+
+
+def corners(path):
+    """Return the corners of a path of whole numbers, ring by ring."""
+    rings = []
+    for ring in path.strip("Mz").split("zM"):
+        start, _, steps = ring.partition("l")
+        at = np.array([int(number) for number in start.split()])
+        moves = np.array([int(number) for number in steps.split()]).reshape(-1, 2)
+        rings.append([tuple(at + shift) for shift in np.vstack([[0, 0], moves.cumsum(axis=0)]).tolist()])
+    return rings
+
+
+def mapped(tmp_path, drawing, table=None):
+    table = frame(list(drawing.names)) if table is None else table
+    write_report(str(tmp_path / "map.html"), table, overall(table), 0.05, drawing=drawing)
+    return Page((tmp_path / "map.html").read_text(encoding="utf-8"))
+
+
+def test_the_map_shows_each_territory_where_it_lies(tmp_path):
+    """North is up: B lies above A, C to the right."""
+    found = mapped(tmp_path, report.Drawing(["A", "B", "C"], squares((0, 0), (0, 1), (1, 0)), {"A": 0, "B": 1, "C": 2}))
+    paths = [value for name, value in found.attributes if name == "d"]
+    assert [set(corners(path)[0]) for path in paths] == [
+        {(0, 500), (0, 1000), (500, 500), (500, 1000)},
+        {(0, 0), (0, 500), (500, 0), (500, 500)},
+        {(500, 500), (500, 1000), (1000, 500), (1000, 1000)},
+    ]
+    assert [value for name, value in found.attributes if name == "fill" and value in PALETTE] == list(PALETTE[:3])
+    assert sorted(found.classed["spot"]) == ["A", "B", "C"]
+    assert found.classed["small"] == ["100"] * 3
+
+
+def test_holes_and_islands_are_drawn_and_specks_left_out(tmp_path):
+    ring = shapely.difference(shapely.box(0, 0, 9e5, 9e5), shapely.box(3e5, 3e5, 6e5, 6e5))
+    shapes = np.array(
+        [shapely.union_all([ring, shapely.box(95e4, 0, 1e6, 1e5), shapely.box(99e4, 5e5, 99e4 + 9, 5e5 + 9)])]
+    )
+    found = mapped(tmp_path, report.Drawing(["A"], shapes, {"A": 0}))
+    (path,) = [value for name, value in found.attributes if name == "d"]
+    assert len(corners(path)) == 3
+
+
+def test_what_has_no_territory_is_told_only_where_there_is_some(tmp_path):
+    shapes, colours = squares((0, 0), (1, 0)), {"A": 0}
+    whole = mapped(tmp_path, report.Drawing(["A"], shapes[:1], colours))
+    partly = mapped(tmp_path, report.Drawing(["A"], shapes[:1], colours, shapes[1]))
+    assert "no territory" not in " ".join(whole.texts)
+    assert "no territory" in " ".join(partly.texts)
+
+
+def boxes_of(found, across, down, roomy):
+    """Return the boxes of the names in a map of that size in pixels, as narrow as its signs can be."""
+    spots = [style for mark, style in found.marks if mark == "spot" or (roomy and mark == "spot roomy")]
+    marks = [mark for mark, _ in found.marks if mark in ("spot", "spot roomy")]
+    names = [text for kind in ("spot", "spot roomy") for text in found.classed.get(kind, [])]
+    assert len(marks) == len(names)
+    places = [[float(part.partition(":")[2].rstrip("%")) / 100 for part in style.split(";")] for style in spots]
+    half = 7 * 4 / 2
+    return [shapely.box(x * across - half, y * down - 13, x * across + half, y * down + 13) for x, y in places]
+
+
+@pytest.mark.parametrize(("pixels", "roomy"), [(340, False), (900, True)])
+def test_names_on_the_map_never_lie_on_each_other_nor_outside(tmp_path, pixels, roomy):
+    cells = [(x, y) for x in range(16) for y in range(12)]
+    names = [f"T{at:03d}" for at in range(len(cells))]
+    found = mapped(tmp_path, report.Drawing(names, squares(*cells), dict.fromkeys(names, 0)))
+    boxes = boxes_of(found, pixels, pixels * 12 / 16, roomy)
+    assert len(boxes) >= (20 if pixels < 400 else 100)
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].intersection(pair[1]).area > 1]
+    assert all(shapely.box(-1, -1, pixels + 1, pixels * 12 / 16 + 1).contains(box) for box in boxes)
+
+
+ABOUT = report.About(
+    "Fall <plan>", "2026-10-01 09:30", "Balance territories", [("Units", "ZIPs & more", 1784, "8b6be9b67c7d2273")],
+    [("Seed", "7", False), ("Tolerance", "5", True)], "plugin 0.1.0, QGIS 3.40.6",
+)  # fmt: skip
+
+
+def test_a_page_says_how_the_plan_was_made(tmp_path):
+    table = frame(["A"])
+    write_report(str(tmp_path / "page.html"), table, overall(table), 0.05, about=ABOUT)
+    found = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert found.classed["h1"] == ["Fall <plan>"]
+    assert "2026-10-01 09:30" in " ".join(found.texts)
+    assert found.cells[-8:] == ["Units", "ZIPs & more", "1,784", "8b6be9b67c7d2273", "Seed", "7", "Tolerance", "5"]
+    assert "plugin 0.1.0, QGIS 3.40.6" in found.texts
+
+
+def too_wide(text):
+    """Return what in a page would not fit a phone: a length in pixels above 360, or no viewport."""
+    found = [] if '<meta name="viewport" content="width=device-width' in text else ["no viewport"]
+    plain = re.sub(r"@media \([^)]*\)|\bmax-width: 62rem", "", text)
+    lengths = re.findall(r"(?<![\d.])(\d*\.?\d+)(px|rem|em)\b", plain)
+    found += [size + unit for size, unit in lengths if float(size) * (1 if unit == "px" else 16) > 360]
+    return found + re.findall(r'<(?:svg|table|img|div)[^>]* width="(\d+)"', plain)
+
+
+def test_nothing_in_a_page_is_wider_than_a_phone(tmp_path):
+    table, path = frame(["A", "B"]), tmp_path / "page.html"
+    drawing = report.Drawing(["A", "B"], squares((0, 0), (1, 0)), {"A": 0, "B": 1})
+    curve = pd.DataFrame({"cap_pct": [2], "reached_pct": [4.0], "used_pct": [2.0]})
+    told = report.change_sections(change(trade_off=curve), 0.05)
+    write_report(str(path), table, overall(table), 0.05, sections=told, drawing=drawing, about=ABOUT)
+    text = path.read_text(encoding="utf-8")
+    assert too_wide(text) == []
+    assert not re.search(r"(?:src|href|url)\s*[=(]", text)  # nothing from elsewhere
+    assert too_wide(text.replace("width=device-width", "")) == ["no viewport"]
+    assert too_wide(text.replace("11rem", "30rem")) == ["30rem"]
 
 
 # --- what a rebalancing did
@@ -243,8 +358,8 @@ def test_the_trade_off_is_drawn_once_for_each_plan(sections):
     nan = float("nan")
     curve = pd.DataFrame({"cap_pct": [0, 2, 5, 10], "reached_pct": [nan, 7.5, 4.75, 4.75], "used_pct": [nan, 2, 3, 3]})
     found = sections(change(trade_off=curve, cap=0.1, messages=["T1 <is> in parts."]))
-    assert found.drawn.count("3.0 % → ±4.8 %") == 1
-    assert "2.0 % → ±7.5 %" in found.drawn
+    assert found.classed["title"].count("3.0 % → ±4.8 %") == 1
+    assert "2.0 % → ±7.5 %" in found.classed["title"]
     assert "none found" in found.cells
     assert "T1 <is> in parts." in found.texts
     assert "10 %" in found.texts
@@ -253,7 +368,10 @@ def test_the_trade_off_is_drawn_once_for_each_plan(sections):
 def test_new_and_given_up_territories_have_one_end_each(sections):
     found = sections(change("AABB", "AACC"))
     assert [cell for cell in found.cells if cell == "new"] == ["new"]
-    assert found.tags.count("circle") == 2 + 1 + 1
+    dots = [mark for mark, _ in found.marks]
+    assert dots.count("dot before") == 2
+    assert dots.count("dot after") == 2
+    assert found.classed["value"][1] == "given up"
 
 
 def test_nothing_changes_hands(sections):
