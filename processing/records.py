@@ -12,25 +12,25 @@ from qgis.core import (
     QgsProperty,
 )
 
-from ..territory_plugin.gis.metadata import Input, Record, Setting, fingerprint, without_secrets
+from ..territory_plugin import gis
 from . import checks, unforeseen
 from .parameters import choices
 
 
-def begin(algorithm, plan: str) -> Record:
+def begin(algorithm, plan: str) -> gis.metadata.Record:
     """Return the record of a run that begins now; the rows of its layers are looked at later (`inputs`)."""
     settings = [
         setting_of(definition, algorithm.parameters.get(definition.name()))
         for definition in algorithm.parameterDefinitions()
         if not definition.isDestination() and definition.type() != "source"
     ]
-    return Record(
+    return gis.metadata.Record(
         uuid4().hex, plan, datetime.now().astimezone().isoformat(timespec="seconds"), algorithm.id(),
         algorithm.displayName(), unforeseen.versions(), settings,
     )  # fmt: skip
 
 
-def setting_of(definition, value) -> Setting:
+def setting_of(definition, value) -> gis.metadata.Setting:
     """Return a parameter as it was given, in words."""
     default = definition.defaultValue()
     usual = value is None or value == "" or value == default
@@ -39,7 +39,9 @@ def setting_of(definition, value) -> Setting:
         shown, usual = (choices(definition, each) for each in (shown, default)) if default is not None else (shown, 0)
         usual = shown == usual
         shown = definition.options()[shown]
-    return Setting(definition.name(), definition.description(), without_secrets(words(shown)), bool(usual))
+    return gis.metadata.Setting(
+        definition.name(), definition.description(), gis.metadata.without_secrets(words(shown)), bool(usual)
+    )
 
 
 def words(value) -> str:
@@ -59,7 +61,7 @@ def words(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def inputs(algorithm) -> list[Input]:
+def inputs(algorithm) -> list[gis.metadata.Input]:
     """Return the layers that a run reads, with what tells their rows from others."""
     found = []
     for definition in algorithm.parameterDefinitions():
@@ -71,10 +73,10 @@ def inputs(algorithm) -> list[Input]:
             rule = checks.filter_of(given)
             name += " (selected)" if picked else ""
             name += f" (where {rule})" if rule else ""
-            found.append(Input(
+            found.append(gis.metadata.Input(
                 definition.name(), definition.description(), name,
-                without_secrets("" if layer is None else layer.source()), source.sourceCrs().authid(),
+                gis.metadata.without_secrets("" if layer is None else layer.source()), source.sourceCrs().authid(),
                 max(source.featureCount(), -1),
-                fingerprint(source, algorithm.feedback.isCanceled),
+                gis.metadata.fingerprint(source, algorithm.feedback.isCanceled),
             ))  # fmt: skip
     return found

@@ -360,7 +360,7 @@ class RebalanceTerritories(RulesAlgorithm):
             reasons={label[result.names[at]]: reason for at, reason in result.plan.reasons.items()},
             sections=engine.report.change_sections(change, tolerance),
         )
-        results.update(self.tell_rules(result.plan, result.names))
+        results.update(self.tell_rules(result.plan, [label.get(name, name) for name in result.names]))
         results["MOVES"] = self.write_moves(market, alignment)
         results["GAINED_LOST"] = self.write_table(
             "GAINED_LOST", gis.fields.GAINED_LOST, alignment.gained_lost.reset_index(), market, gis.styles.gained_lost()

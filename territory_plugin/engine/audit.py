@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from .errors import Count, TerritoryError
-from .report import STYLE
+from .report.page import facts, table, write_page
 
 # why records are dropped
 MALFORMED = "rows that do not have the columns of the header"
@@ -108,14 +108,11 @@ def write_html(path: str, audits: list[Audit], title: str) -> None:
     body = [f"<h1>{escape(title)}</h1>"]
     for audit in audits:
         gone = sum(audit.dropped.values())
-        body.append(
-            f'<h2>{escape(audit.title)}</h2><p class="lead">{escape(audit.file)}</p><div class="facts">'
-            + "".join(
-                f'<div class="fact"><b>{count:,}</b><span>{label}</span></div>'
-                for count, label in ((audit.read, "read"), (audit.kept, "kept"), (gone, "dropped"))
-            )
-            + "</div>"
-        )
+        body.append(f'<h2>{escape(audit.title)}</h2><p class="lead">{escape(audit.file)}</p>')
+        body.append(facts(
+            (f"{count:,}", label, None)
+            for count, label in ((audit.read, "read"), (audit.kept, "kept"), (gone, "dropped"))
+        ))  # fmt: skip
         for head, rows, total in (
             ("Dropped because", audit.dropped, gone),
             ("Kept, placed", audit.kept_as, audit.kept),
@@ -124,20 +121,12 @@ def write_html(path: str, audits: list[Audit], title: str) -> None:
             if rows:
                 body.append(_table(head, rows, total))
         if audit.wishes:
-            asked = "".join(
-                f'<tr><td>{escape(name)}</td><td class="text">{escape(value)}</td></tr>'
-                for name, value in audit.wishes.items()
-            )
-            body.append(f'<table><tr><th>Filter</th><th class="text">asked</th></tr>{asked}</table>')
-    page = (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}table {{ margin-top: 1.6rem }}</style></head><body>{''.join(body)}</body></html>\n"
-    )
-    Path(path).write_text(page, encoding="utf-8")
+            body.append(table(("Filter", "asked"), audit.wishes.items(), "words"))
+    write_page(path, title, body)
 
 
 def _table(head, rows, total) -> str:
-    lines = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in rows.items())
+    lines = [(name, f"{count:,}") for name, count in rows.items()]
     if total is not None:
-        lines += f"<tr><td><b>together</b></td><td><b>{total:,}</b></td></tr>"
-    return f"<table><tr><th>{escape(head)}</th><th>records</th></tr>{lines}</table>"
+        lines.append(("together", f"{total:,}"))
+    return table((head, "records"), lines, "words")

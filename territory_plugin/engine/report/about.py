@@ -42,7 +42,7 @@ class About:
         rest = [(label, value or "(none)") for label, value, usual in self.settings if usual]
         found = ["<h2>How it was made</h2>", f"<p>With “{escape(self.made_with)}”, {escape(self.when)}.</p>"]
         if rows:
-            found.append(table(("Input", "Layer", "Rows", "Fingerprint"), rows))
+            found.append(table(("Input", "Layer", "Rows", "Fingerprint"), rows, "cards long"))
         if chosen:
             found.append(table(("Setting", "Given"), chosen, "words"))
         if rest:

@@ -124,9 +124,9 @@ def territory_names(table: pd.DataFrame) -> list[str]:
 
 def _gained_lost_table(table: pd.DataFrame) -> str:
     with_accounts = table["accounts_before"].notna().any()
-    head = ["Territory", "Before", "Kept", "Gained", "Lost", "After", "Deviation before", "after", "Stays",
-            "ZIPs gained", "lost"]  # fmt: skip
-    head += ["Accounts gained", "lost"] if with_accounts else []
+    head = ["Territory", "Before", "Kept", "Gained", "Lost", "After", "Deviation before", "Deviation after",
+            "Stays", "ZIPs gained", "ZIPs lost"]  # fmt: skip
+    head += ["Accounts gained", "Accounts lost"] if with_accounts else []
     rows = []
     for name, (_, row) in zip(territory_names(table), table.iterrows()):
         cells = [name, *(f"{row[f'workload_{part}']:,.1f}" for part in ("before", "kept", "gained", "lost", "after"))]

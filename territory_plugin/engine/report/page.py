@@ -23,7 +23,7 @@ th {{ text-align: right; font-weight: 600; color: #5b6b7a; border-bottom: 2px so
      vertical-align: bottom; overflow-wrap: normal }}
 td {{ text-align: right; border-bottom: 1px solid #edf1f4; padding: .3rem .4rem; vertical-align: top }}
 th:first-child, td:first-child, .words td, .words th {{ text-align: left }}
-td {{ overflow-wrap: normal }} td:first-child, .words td {{ overflow-wrap: anywhere }}
+td {{ white-space: nowrap }} td:first-child, .words td, .long td {{ white-space: normal }}
 .words {{ table-layout: fixed }} .words th:first-child {{ width: 55% }}
 tr.out td:first-child, .out .name {{ color: #b4532a; font-weight: 650 }}
 .line {{ display: grid; grid-template-columns: 11rem 1fr 4.6rem; gap: 0 .7rem; align-items: center; padding: .12rem 0 }}
@@ -51,8 +51,9 @@ tr.out td:first-child, .out .name {{ color: #b4532a; font-weight: 650 }}
   .cards tr {{ display: grid; grid-template-columns: 1fr 1fr; gap: 0 1rem; padding: .6rem 0;
               border-bottom: 2px solid #dfe5ea }}
   .cards td {{ display: flex; justify-content: space-between; gap: .5rem; border: 0; padding: .1rem 0 }}
-  .cards td:first-child {{ grid-column: 1 / 3; font-weight: 650 }}
-  .cards td:not(:first-child)::before {{ content: attr(data-of); color: #5b6b7a; text-align: left }}
+  .cards td:first-child {{ grid-column: 1 / 3; font-weight: 650; white-space: normal }}
+  .cards td:not(:first-child)::before {{ content: attr(data-of); color: #5b6b7a; text-align: left;
+                                        white-space: normal }}
 }}
 @media print {{ body {{ margin: 0; max-width: none }} .fact, .line, tr {{ break-inside: avoid }} }}
 """
@@ -86,7 +87,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], kind="cards", m
     head : sequence of str
     rows : iterable of sequence
     kind : str
-        ``cards``, or ``words`` for two or three columns of text that stay columns.
+        ``cards``, ``cards long`` where cells hold text, or ``words`` for two columns of text that stay columns.
     marked : iterable of bool
         Which rows need a look.
     """
@@ -95,7 +96,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], kind="cards", m
     lines = []
     for at, row in enumerate(rows):
         cells = "".join(
-            f"<td{told(text) if kind == 'cards' else ''}>{escape(str(cell))}</td>" for text, cell in zip(head, row)
+            f"<td{told(text) if kind.startswith('cards') else ''}>{escape(str(cell))}</td>"
+            for text, cell in zip(head, row)
         )
         lines.append(f"<tr{' class=out' if marks and marks[at] else ''}>{cells}</tr>")
     return f'<table class="{kind}"><tbody><tr>{top}</tr>{"".join(lines)}</tbody></table>'
