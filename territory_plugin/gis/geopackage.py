@@ -128,6 +128,7 @@ class _Change:
                     _styles(self.dataset, FORGET_STYLE, old=name)
                 break
             self._rename(aside, final)
+        _forget_records(self.dataset)
 
     def _rename(self, old: str, new: str) -> None:
         _statement(self.dataset, " ".join(["ALTER TABLE", _quoted(old), "RENAME TO", _quoted(new)]))
@@ -151,9 +152,23 @@ class _Change:
         for name in self.earlier:
             _styles(self.dataset, FORGET_STYLE, old=name)
             self.dataset.DeleteLayer(tables_in(self.dataset).index(name))
+        _forget_records(self.dataset)
 
 
 FORGET_STYLE = "DELETE FROM layer_styles WHERE f_table_name = {old}"
+
+
+def _forget_records(dataset) -> None:
+    """Delete the metadata of QGIS and GDAL of tables that are gone: GDAL takes them out of the references only."""
+    found = dataset.ExecuteSQL("SELECT name FROM sqlite_master WHERE name = 'gpkg_metadata_reference'")
+    there = found.GetNextFeature() is not None
+    dataset.ReleaseResultSet(found)
+    if there:
+        _statement(
+            dataset,
+            "DELETE FROM gpkg_metadata WHERE md_standard_uri IN ('http://mrcc.com/qgis.dtd', 'http://gdal.org') "
+            "AND id NOT IN (SELECT md_file_id FROM gpkg_metadata_reference)",
+        )
 
 
 def _styles(dataset, statement: str, **names: str) -> None:

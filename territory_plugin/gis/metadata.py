@@ -13,6 +13,7 @@ from qgis.core import (
     QgsDataSourceUri,
     QgsFeatureRequest,
     QgsLayerMetadata,
+    QgsProcessingFeatureSource,
     QgsProviderRegistry,
     QgsVectorLayer,
 )
@@ -131,15 +132,14 @@ def fingerprint(source, cancelled: IsCancelled = never) -> str:
 
     Parameters
     ----------
-    source : QgsFeatureSource
+    source : QgsFeatureSource or QgsProcessingFeatureSource
     cancelled : callable
     """
     digest = blake2b(digest_size=8)
     digest.update("\t".join(source.fields().names()).encode())
-    request = QgsFeatureRequest().setLimit(MOST_ROWS)
-    for at, feature in enumerate(
-        source.getFeatures(request, Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks)
-    ):
+    unchecked = (Qgis.ProcessingFeatureSourceFlag.SkipGeometryValidityChecks,)
+    flags = unchecked if isinstance(source, QgsProcessingFeatureSource) else ()
+    for at, feature in enumerate(source.getFeatures(QgsFeatureRequest().setLimit(MOST_ROWS), *flags)):
         digest.update(repr([plain(value) for value in feature.attributes()]).encode(errors="replace"))
         digest.update(bytes(feature.geometry().asWkb()))
         if at % 500 == 0:
@@ -200,5 +200,7 @@ def read(layer: QgsVectorLayer) -> dict | None:
     """Return the record of a layer, None where it has none."""
     text = layer.customProperty(PROPERTY)
     if not text:
+        if not layer.metadata().history():
+            layer.loadDefaultMetadata()  # a file beside the data, which QGIS reads when it adds a layer to the project
         text = next((line[len(HISTORY) :] for line in layer.metadata().history() if line.startswith(HISTORY)), None)
     return json.loads(text) if text else None
