@@ -378,3 +378,30 @@ def test_a_territory_by_specialty_and_place_of_service(run, alignment, clinician
 def test_a_breakdown_needs_fields(refused, alignment, clinicians):
     wish = broken_down(alignment("A B"), clinicians, BREAKDOWN_FIELDS=[])
     assert "choose the fields" in refused("evaluateterritories", wish)
+
+
+def test_the_report_is_written_unless_it_is_not_wanted(territories_provider):
+    """In dialogs: a temporary page, which the Results Viewer links, as it does all outputs of this kind."""
+    from qgis.core import QgsApplication
+
+    for name in ("balanceterritories", "evaluateterritories", "rebalanceterritories"):
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"territories:{name}")
+        report = algorithm.parameterDefinition("REPORT")
+        assert report.createByDefault()
+        assert report.flags() & report.Flag.FlagOptional
+        assert algorithm.outputDefinition("REPORT").type() == "outputHtml"
+
+
+def test_a_temporary_report_is_kept_where_the_results_say(run, alignment):
+    from pathlib import Path
+
+    found = run("evaluateterritories", {
+        "UNITS": alignment("A A B B"), "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["workload"], "TERRITORY_FIELD": "rep",
+        "OUTPUT": "memory:", "REPORT": "TEMPORARY_OUTPUT", "PLAN": "Today & tomorrow",
+    })  # fmt: skip
+    page = Path(found.results["REPORT"])
+    assert page.suffix == ".html"
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>Today &amp; tomorrow</h1>" in text
+    assert text.count("<path d=") == 2
+    assert "Territory of the unit</td><td>rep</td>" in text

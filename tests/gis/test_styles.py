@@ -12,6 +12,7 @@ from qgis.core import (
     QgsExpressionContextUtils,
     QgsMapRendererParallelJob,
     QgsMapSettings,
+    QgsPalLayerSettings,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
@@ -304,3 +305,93 @@ def test_more_territories_than_colours_and_names_that_are_numbers(styles, board)
     found = colours(layer)
     assert len(found) == 21
     assert found["0"] == found["8"]
+
+
+# --- the legend, and what changes hands
+
+
+def swatch(symbol, size=24):
+    """Return the middle of a symbol's swatch on a dark page."""
+    from qgis.core import QgsSymbolLayerUtils
+    from qgis.PyQt.QtGui import QColor, QPainter, QPixmap
+
+    page = QPixmap(size, size)
+    page.fill(QColor("#202020"))
+    painter = QPainter(page)
+    painter.drawPixmap(0, 0, QgsSymbolLayerUtils.symbolPreviewPixmap(symbol, QSize(size, size)))
+    painter.end()
+    return page.toImage().pixelColor(size // 2, size // 2)
+
+
+def test_a_swatch_on_a_dark_page_has_the_colour_that_the_map_has_on_white(styles, board):
+    layer = board("1 1", territory=["T1", "T2"])
+    styles.territories({"T1": 0, "T2": 2}).dress(layer)
+    layer.setLabelsEnabled(False)
+    image = drawn(layer)
+    for at, name in enumerate(("T1", "T2")):
+        (category,) = [each for each in layer.renderer().categories() if each.value() == name]
+        shown, on_map = swatch(category.symbol()), image.pixelColor(30 + 60 * at, 30)
+        for part in ("red", "green", "blue"):
+            assert getattr(shown, part)() == pytest.approx(getattr(on_map, part)(), abs=2)
+
+
+def test_the_white_of_a_swatch_hides_nothing_on_the_map(styles, board):
+    """The map is drawn on nothing: what lies below shows through."""
+    from qgis.PyQt.QtGui import QColor
+
+    layer = board("1 1", territory=["T1", "T1"])
+    styles.territories({"T1": 0}).dress(layer)
+    layer.setLabelsEnabled(False)
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setExtent(layer.extent())
+    settings.setOutputSize(QSize(60, 30))
+    settings.setBackgroundColor(QColor(0, 0, 0, 0))
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    assert job.renderedImage().pixelColor(15, 15).alphaF() == pytest.approx(0.55, abs=0.02)
+
+
+def legend(layer):
+    return [category.label() for category in layer.renderer().categories()]
+
+
+def test_the_legend_says_what_the_number_is_and_no_territory_only_where_there_is_some(styles, board):
+    layer = board("1 1", territory=["T1", None])
+    styles.territories({"T1": 0}).dress(layer)
+    assert legend(layer) == ["below a name: workload index, average = 100", "T1"]
+    styles.territories({"T1": 0}, some_without=True).dress(layer)
+    assert legend(layer) == ["below a name: workload index, average = 100", "T1", "no territory"]
+
+
+def test_what_changes_hands_is_labelled_once_for_each_pair_and_by_unit_only_from_near(styles, memory_layer):
+    units = ["1", "2", "3", "4's"]
+    layer = memory_layer(
+        {"unit": units, "to_territory": ["B", "B", "B", "A"]},
+        [f"POLYGON(({at} 0, {at + 1} 0, {at + 1} 1, {at} 1, {at} 0))" for at in range(4)],
+    )
+    pairs = {"2": ("A → B\n3 ZIPs", 30.0), "4's": ("B → A\n1 ZIP", 10.0)}
+    styles.moves({"A": 0, "B": 1}, {"A": "to A", "B": "to B"}, pairs, 500_000).dress(layer)
+    pair, unit = layer.labeling().rootRule().children()
+    assert (pair.minimumScale(), unit.minimumScale()) == (0, 500_000)
+    said, ids, ranks = [], [], []
+    for feature in layer.getFeatures():
+        scope = QgsExpressionContext()
+        scope.setFields(layer.fields())
+        scope.setFeature(feature)
+        said.append(QgsExpression(pair.settings().fieldName).evaluate(scope))
+        ids.append(bool(QgsExpression(unit.filterExpression()).evaluate(scope)))
+        rank = pair.settings().dataDefinedProperties().property(QgsPalLayerSettings.Property.Priority)
+        ranks.append(rank.valueAsDouble(scope, -1)[0])
+    assert [text or None for text in said] == [None, "A → B\n3 ZIPs", None, "B → A\n1 ZIP"]
+    assert ids == [True, False, True, False]
+    assert ranks[1] > ranks[3] > 5  # above those of the territories
+
+
+def test_ids_stand_where_units_are_wide_enough(styles):
+    """A tenth of a degree is 8.5 km at 40° north: 15 mm at 1 : 570,000."""
+    import shapely
+
+    boxes = [shapely.box(at / 10, 40, (at + 1) / 10, 40.1) for at in range(5)]
+    assert styles.legible_scale(boxes) == pytest.approx(568_000, rel=0.01)
