@@ -262,6 +262,8 @@ def moves(
         rank = QgsProperty.fromExpression(f"coalesce({ranks}, 0)")
         of_pair.dataDefinedProperties().setProperty(QgsPalLayerSettings.Property.Priority, rank)
         of_unit = inside(f'"{fields.UNIT.name}"', 7)
+        for settings in (of_pair, of_unit):  # the polygons beside would keep labels away
+            settings.obstacleSettings().setIsObstacle(False)
         root = QgsRuleBasedLabeling.Rule(None)
         root.appendChild(QgsRuleBasedLabeling.Rule(of_pair, 0, 0, "", "From → to"))
         bears = f"{by_unit(dict.fromkeys(pairs, 1))} is null"

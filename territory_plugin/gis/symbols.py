@@ -176,5 +176,4 @@ def inside(expression: str, size: float, bold=False) -> QgsPalLayerSettings:
     settings.placement = Qgis.LabelPlacement.Horizontal
     settings.setFormat(text_format(size, bold))
     settings.centroidInside = True
-    settings.obstacleSettings().setIsObstacle(False)  # else the polygons beside keep its label away
     return settings
