@@ -265,7 +265,7 @@ def test_names_on_the_map_never_lie_on_each_other_nor_outside(tmp_path, pixels, 
 
 
 ABOUT = report.About(
-    "Fall <plan>", "2026-10-01 09:30", "Balance territories", [("Units", "ZIPs & more", 1784, "8b6be9b67c7d2273")],
+    "Fall <plan>", "2026-10-01 09:30", "Balance territories", [("Units", "ZIPs & more", 1784, "the mark of its rows")],
     [("Seed", "7", False), ("Tolerance", "5", True)], "plugin 0.1.0, QGIS 3.40.6",
 )  # fmt: skip
 
@@ -276,7 +276,7 @@ def test_a_page_says_how_the_plan_was_made(tmp_path):
     found = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert found.classed["h1"] == ["Fall <plan>"]
     assert "2026-10-01 09:30" in " ".join(found.texts)
-    assert found.cells[-8:] == ["Units", "ZIPs & more", "1,784", "8b6be9b67c7d2273", "Seed", "7", "Tolerance", "5"]
+    assert found.cells[-8:] == ["Units", "ZIPs & more", "1,784", "the mark of its rows", "Seed", "7", "Tolerance", "5"]
     assert "plugin 0.1.0, QGIS 3.40.6" in found.texts
 
 
