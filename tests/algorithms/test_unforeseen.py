@@ -167,7 +167,7 @@ def test_qgis_process_says_it_in_words(qgis_profile, tmp_path, sample):
     for name in ("__init__.py", "metadata.txt"):
         shutil.copy(ROOT / name, copy / name)
     door = copy / "territory_plugin" / "engine" / "contiguity.py"
-    door.write_text(door.read_text() + "\n\ndef unit_centres(polygons):\n    return 1 / 0\n")
+    door.write_text(door.read_text() + "\n\ndef unit_centres(*given):\n    return 1 / 0\n")
     output = tmp_path / "plan.gpkg"
     done = qgis_profile(tmp_path / "profile", copy).run("territories:balanceterritories", {
         "UNITS": sample.zips, "UNIT_FIELD": "zip", "WORKLOAD_FIELDS": ["fid"], "TERRITORIES": 3, "OUTPUT": str(output),
