@@ -232,7 +232,7 @@ class ImportAlgorithm(TerritoriesAlgorithm):
         places = self.read_places(spool)
         located = places.units is not None or any(frame["longitude"].notna().any() for frame in spool.frames())
         stop_if(self.feedback.isCanceled)
-        kind, crs = gis.fields.POINT if located else gis.fields.NO_GEOMETRY, gis.frames.LONLAT
+        kind, crs = gis.fields.POINT if located else gis.fields.NO_GEOMETRY, gis.geometries.LONLAT
         output = self.begin(
             "OUTPUT", gis.fields.columns(*columns, gis.fields.LOCATED_BY), kind, crs, gis.styles.places()
         )
@@ -344,6 +344,7 @@ class Places:
             found = engine.zipcodes.locate_providers(zips, self.units, crosswalk=self.crosswalk, cancelled=cancelled)
             unit = found["unit"].to_numpy()
             xy[rows] = engine.placing.spread_in_polygons(keys[rows], unit, self.polygons, cancelled)
+            xy[rows, 0] = engine.antimeridian.normal(xy[rows, 0])
             way[rows] = found["method"]
             reason[rows] = [
                 None if at >= 0 else (f"ZIP {code} has no polygon" if code else "no ZIP can be read")

@@ -130,7 +130,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
         else:
             progress(0.5, self.tr("Reading edges"))
             edges = gis.adjacency.read_edges(edges_source, units, self.context, self.feedback)
-        centres = engine.contiguity.unit_centres(layer.lonlat, self.feedback.isCanceled)
+        centres = layer.centres()
         stop_if(self.feedback.isCanceled)
         graph = engine.contiguity.adjacency_graph(
             units, edges, {"workload": workload, "lon": centres[:, 0], "lat": centres[:, 1]}
@@ -262,7 +262,7 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             fields,
             gis.fields.MULTIPOLYGON,
             market.layer.crs,
-            ((attributes, gis.frames.from_multi(shape)) for attributes, shape in rows),
+            ((attributes, gis.geometries.from_multi(shape)) for attributes, shape in rows),
             gis.styles.territories(colours, bool(apart.any())),
         )
 

@@ -133,9 +133,9 @@ class AggregatePractices(TerritoriesAlgorithm):
         columns += [f"sum_{at}" for at in range(len(names))]
         records = table[columns].astype(object).to_numpy()
         output = self.write("OUTPUT", fields, gis.fields.POINT if points is not None else gis.fields.NO_GEOMETRY,
-            gis.frames.LONLAT,
+            gis.geometries.LONLAT,
             (([number + 1, *gis.territories.attributes(record)],
-              gis.frames.from_shape(points[row]) if row >= 0 else None)
+              gis.geometries.from_shape(points[row]) if row >= 0 else None)
              for number, (record, row) in enumerate(zip(records, middle))),
             gis.styles.practices(float(table["clinicians"].max())),
         )  # fmt: skip

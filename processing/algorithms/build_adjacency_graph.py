@@ -75,7 +75,7 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         touching = engine.contiguity.adjacency_graph(units, edges[edges["kind"] != "bridge"])
         isolates = engine.contiguity.isolates(touching)
         parts = engine.contiguity.components(touching)
-        centres = engine.contiguity.unit_centres(layer.lonlat, self.feedback.isCanceled)
+        centres = layer.centres()
         barriers = self.source("BARRIERS")
         if barriers is not None:
             self.progress(0.8, self.tr("Closing what the barriers cross"))
@@ -84,10 +84,8 @@ class BuildAdjacencyGraph(TerritoriesAlgorithm):
         self.tell(units, edges, isolates, parts)
 
         self.progress(0.9, self.tr("Writing"))
-        output = self.write("OUTPUT", gis.fields.columns(*gis.fields.EDGE), gis.fields.LINE, layer.crs,
-            gis.adjacency.edge_rows(edges, units, centres, layer, self.context, self.feedback.isCanceled),
-            gis.styles.edges(),
-        )  # fmt: skip
+        kind, rows = gis.adjacency.edge_rows(edges, units, centres, layer, self.context, self.feedback.isCanceled)
+        output = self.write("OUTPUT", gis.fields.columns(*gis.fields.EDGE), kind, layer.crs, rows, gis.styles.edges())
         return {
             "OUTPUT": output,
             "ISOLATES": self.write_isolates(layer, units, isolates, parts, edges),

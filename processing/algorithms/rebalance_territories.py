@@ -409,7 +409,7 @@ class RebalanceTerritories(RulesAlgorithm):
         colours = engine.measures.colour_classes(market.graph, alignment.named, names)
         shapes = dict(zip(market.units, market.layer.shapes))
         rows = (
-            (gis.territories.attributes(row), gis.frames.from_multi(shapes[row.unit]))
+            (gis.territories.attributes(row), gis.geometries.from_multi(shapes[row.unit]))
             for row in alignment.moves.itertuples(index=False)
         )
         return self.write(

@@ -105,8 +105,8 @@ class SplitHeavyZips(TerritoriesAlgorithm):
         own = self.string("PROVIDER_WORKLOAD_FIELD")
         weights = self.amounts(providers, own) if own else np.ones(len(providers))
         division = engine.pieces.divide_heavy(
-            layer.shapes, workload, limit, unit,
-            gis.pieces.places_in(points, len(providers), layer.crs, self.context), weights,
+            gis.pieces.flat_polygons(layer), workload, limit, unit,
+            gis.pieces.places_in(points, unit, layer, self.context), weights,
             gis.pieces.metres_of_units(layer), part(self.progress, 0.4, 0.9), self.feedback.isCanceled,
         )  # fmt: skip
         self.tell(units, workload, limit, division)
@@ -227,7 +227,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
             for name in set(shared) - counted:  # numbers that the layer holds as text become numbers
                 plain[at[name]] = None if np.isnan(shared[name][row]) else float(shared[name][row])
             if pieces is None:
-                rows.append((plain, gis.frames.from_multi(division.polygons[row])))
+                rows.append((plain, gis.pieces.from_flat(division.polygons[row], layer, self.context)))
                 continue
             here = unit == row
             amount = np.bincount(division.piece[here], weights=weights[here], minlength=len(pieces))
@@ -241,7 +241,7 @@ class SplitHeavyZips(TerritoriesAlgorithm):
                 attributes[at[zip_field]], attributes[-1] = f"{units[row]}-{number + 1}", units[row]
                 for name, values in parts.items():
                     attributes[at[name]] = values[number]
-                rows.append((attributes, gis.frames.from_multi(shape)))
+                rows.append((attributes, gis.pieces.from_flat(shape, layer, self.context)))
         return fields, rows
 
     def balance_the_books(self, layer, workload_field, fields, rows):

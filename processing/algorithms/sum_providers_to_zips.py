@@ -134,7 +134,7 @@ class SumProvidersToZips(TerritoriesAlgorithm):
     def placed(self, providers, units, layer):
         """Return each provider's unit, -1 for none; how many came there in which way; and why others did not."""
         crosswalk, limit = read_crosswalk(self, units), self.number("MAX_DISTANCE")
-        transform = QgsCoordinateTransform(providers.crs, gis.frames.LONLAT, self.context.transformContext())
+        transform = QgsCoordinateTransform(providers.crs, gis.geometries.LONLAT, self.context.transformContext())
         where, ways, reasons = np.full(len(providers), -1), Counter(), {}
         for start in range(0, len(providers), BLOCK):
             rows = slice(start, start + BLOCK)

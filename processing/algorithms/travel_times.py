@@ -15,7 +15,7 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from ...territory_plugin import engine, gis
+from ...territory_plugin import gis
 from ...territory_plugin.engine.errors import Count, TerritoryError, name_some
 from ...territory_plugin.engine.progress import part
 from .. import groups
@@ -165,7 +165,7 @@ class TravelTimes(TerritoriesAlgorithm):
         source = self.source(name)
         if gis.polygons.holds_polygons(source):
             layer, ids = gis.frames.read_units(source, self.string(field), self.context, self.feedback, called)
-            return ids, engine.contiguity.unit_centres(layer.lonlat)
+            return ids, layer.centres()
         layer = gis.frames.read_layer(source, called, self.context, self.feedback, geometry="any")
         ids = gis.frames.unit_ids(layer, self.string(field))
         points = gis.frames.points_of(layer, self.context)

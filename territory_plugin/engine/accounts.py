@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 from scipy.spatial import cKDTree
 
+from .antimeridian import points_inside
 from .crosswalk import bare_header
 from .errors import TerritoryError, name_some
 from .geodesy import geocentric
@@ -59,9 +60,7 @@ def match_inside(points: np.ndarray, polygons: np.ndarray) -> tuple[np.ndarray, 
     polygons : numpy.ndarray of shapely polygons, shape (t,)
     """
     there = np.flatnonzero(~shapely.is_missing(points))
-    row, target = shapely.STRtree(polygons).query(points[there], predicate="intersects")
-    order = np.lexsort((target, row))
-    row, target = row[order], target[order]
+    row, target = points_inside(points[there], polygons, shapely.STRtree(polygons))
     first = np.unique(row, return_index=True)[1]
     return there[row[first]], target[first]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from .antimeridian import extent
 from .geodesy import metres_per_degree
 from .progress import IsCancelled, never, stop_if
 
@@ -45,6 +46,8 @@ class Borders:
         The first and the last segment of each ring.
     hole : bool, shape (r,)
         Which rings bound a hole.
+    west : float
+        Degrees of longitude that places are counted from: no border of a map in one window crosses it.
     """
 
     start: np.ndarray
@@ -53,6 +56,11 @@ class Borders:
     first: np.ndarray
     last: np.ndarray
     hole: np.ndarray
+    west: float = -180.0
+
+    def lonlat(self, places: np.ndarray) -> np.ndarray:
+        """Return places in degrees, shape (n, 2)."""
+        return lonlat_of(places, self.west)
 
     def previous(self, values: np.ndarray) -> np.ndarray:
         """Return for each segment the value of the one before it in its ring."""
@@ -95,13 +103,14 @@ class Contacts:
 
 def borders_of(geometries: np.ndarray, cancelled: IsCancelled = never) -> Borders:
     places, sizes, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    west = _western_end(geometries)
     holes = [np.empty(0, bool)]
     for rows in slices(len(geometries), BATCH_UNITS):
         stop_if(cancelled)
         parts, unit = shapely.get_parts(geometries[rows], return_index=True)
         rings, part = shapely.get_rings(parts, return_index=True)
         size = shapely.get_num_coordinates(rings)
-        place = places_of(shapely.get_coordinates(rings))
+        place = places_of(shapely.get_coordinates(rings), west)
         kept = np.ones(len(place), bool)
         kept[1:] = place[1:] != place[:-1]
         begin = np.cumsum(size) - size
@@ -120,33 +129,42 @@ def borders_of(geometries: np.ndarray, cancelled: IsCancelled = never) -> Border
     stop = np.empty_like(start)
     stop[:-1] = start[1:]
     stop[last] = start[first]
-    return Borders(start, stop, unit, first, last, hole)
+    return Borders(start, stop, unit, first, last, hole, west)
 
 
-def places_of(lonlat: np.ndarray) -> np.ndarray:
-    """Return places as whole numbers: longitude in the high bits, latitude in the low ones.
+def _western_end(geometries: np.ndarray) -> float:
+    """Return whole degrees west of a map that goes on beyond ±180°; −180 for others, and for the whole globe."""
+    west, east = extent(geometries)
+    if not (west < -180 or east > 180) or east - np.floor(west) >= 360:
+        return -180.0
+    return float(np.floor(west))
+
+
+def places_of(lonlat: np.ndarray, west: float = -180.0) -> np.ndarray:
+    """Return places as whole numbers: longitude from `west` on in the high bits, latitude in the low ones.
 
     180° east and 180° west are the same place.
     """
     out = np.empty(len(lonlat), np.int64)
-    half_turn, quarter_turn = 180 * STEPS_PER_DEGREE, 90 * STEPS_PER_DEGREE
+    full_turn, quarter_turn = 360 * STEPS_PER_DEGREE, 90 * STEPS_PER_DEGREE
+    before = -int(west) * STEPS_PER_DEGREE
     for rows in slices(len(lonlat), BATCH_ROWS):
         steps = lonlat[rows] * STEPS_PER_DEGREE
         steps = np.rint(steps, out=steps).astype(np.int64)
-        steps += (half_turn, quarter_turn)
-        if steps[:, 0].max() >= 2 * half_turn or steps[:, 0].min() < 0:
-            steps[:, 0] %= 2 * half_turn
+        steps += (before, quarter_turn)
+        if steps[:, 0].max() >= full_turn or steps[:, 0].min() < 0:
+            steps[:, 0] %= full_turn
         place = np.left_shift(steps[:, 0], LAT_BITS, out=out[rows])
         place += steps[:, 1]
     return out
 
 
-def lonlat_of(places: np.ndarray) -> np.ndarray:
+def lonlat_of(places: np.ndarray, west: float = -180.0) -> np.ndarray:
     """Return degrees, shape (n, 2): the way back from `places_of`."""
     out = np.empty((len(places), 2))
     np.divide(places >> LAT_BITS, STEPS_PER_DEGREE, out=out[:, 0])
     np.divide(places & LAT_MASK, STEPS_PER_DEGREE, out=out[:, 1])
-    out -= (180, 90)
+    out += (west, -90)
     return out
 
 
@@ -336,7 +354,7 @@ class FreeChains:
     def of(cls, borders: Borders, free: np.ndarray) -> FreeChains:
         segments = np.flatnonzero(free)
         begin = _chains(borders, segments)
-        lonlat = np.hstack([lonlat_of(borders.start[segments]), lonlat_of(borders.stop[segments])])
+        lonlat = np.hstack([borders.lonlat(borders.start[segments]), borders.lonlat(borders.stop[segments])])
         corners = np.hstack([np.minimum(lonlat[:, :2], lonlat[:, 2:]), np.maximum(lonlat[:, :2], lonlat[:, 2:])])
         box = np.empty((len(begin), 4))
         if len(begin):
@@ -440,11 +458,13 @@ def side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.n
         Metres from start and stop of t to s, and from those of s to t.
     """
     east_m, north_m = metres_per_degree(s[:, 1])
-    points = []
-    for lonlat in (s[:, 2:], t[:, :2], t[:, 2:]):
-        east = lonlat[:, 0] - s[:, 0]
-        east -= 360 * np.rint(east / 360)
-        points.append(np.column_stack([east * east_m, (lonlat[:, 1] - s[:, 1]) * north_m]))
+    along_lon, begin_lon, run_lon = (
+        _short_way(one - other) for one, other in ((s[:, 2], s[:, 0]), (t[:, 0], s[:, 0]), (t[:, 2], t[:, 0]))
+    )
+    points = [
+        np.column_stack([east * east_m, (lat - s[:, 1]) * north_m])
+        for east, lat in ((along_lon, s[:, 3]), (begin_lon, t[:, 1]), (begin_lon + run_lon, t[:, 3]))
+    ]
     along, begin, end = points
     long = np.hypot(*along.T)
     unit = along / long[:, None]
@@ -466,6 +486,11 @@ def side_by_side(s: np.ndarray, t: np.ndarray, tolerance_m: float) -> tuple[np.n
     to_s = np.column_stack([_reach(begin, zero, along), _reach(end, zero, along)])
     to_t = np.column_stack([_reach(zero, begin, end), _reach(along, begin, end)])
     return length, to_s, to_t
+
+
+def _short_way(east: np.ndarray) -> np.ndarray:
+    """Return steps in degrees of longitude that go the short way round the globe."""
+    return east - 360 * np.rint(east / 360)
 
 
 def _cross_and_along(unit: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

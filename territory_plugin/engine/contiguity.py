@@ -17,6 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from .antimeridian import turned, turns
 from .borders import (
     BATCH_ROWS,
     BATCH_UNITS,
@@ -25,12 +26,9 @@ from .borders import (
     STEPS_PER_DEGREE,
     Borders,
     Contacts,
-    FreeChains,
     borders_of,
     exact_stretches,
     free_segments,
-    lonlat_of,
-    near_segments,
     near_stretches,
     point_codes,
     ranges,
@@ -39,8 +37,8 @@ from .borders import (
     twin_segments,
 )
 from .errors import Count, TerritoryError, name_some
+from .geodesy import SEMI_MAJOR_KM, geocentric, metres_per_degree, segment_lengths_m, to_plane, to_sphere
 from .geodesy import distance_km as geodesic_km
-from .geodesy import geocentric, metres_per_degree
 from .progress import IsCancelled, Progress, ignore, never, stop_if, until_cancelled
 
 EDGE_COLUMNS = ["from_unit", "to_unit", "border_m", "distance_km", "kind"]
@@ -50,12 +48,17 @@ SLIVER_TOLERANCE_M = 1.0
 _LEAST_SLIVER_TOLERANCES = 3
 # Gaps up to this are measured in a flat frame around them.
 _LOCAL_KM = 50.0
+# A centroid reckoned in degrees may be this far from that on the ground.
+_FLAT_ENOUGH_KM = 0.2
+# Edges are straight in degrees: pieces of this length, in degrees, follow them in a plane.
+_EDGE_PIECE = 0.25
 
 
 def unit_centres(geometries: Sequence[shapely.Geometry], cancelled: IsCancelled = never) -> np.ndarray:
     """Return one place per unit that distances are measured from.
 
-    The centroid, or a point inside where the centroid falls outside the unit (a crescent, a ring).
+    The centroid on the ground, or a point inside where that falls outside the unit (a crescent, a ring). Units are
+    taken for flat where that moves the centroid by no more than about 200 m.
 
     Parameters
     ----------
@@ -118,7 +121,7 @@ def contiguity_edges(
     """
     if criterion not in ("queen", "rook"):
         raise TerritoryError(f"Contiguity is 'queen' or 'rook', not '{criterion}'.")
-    geometries, unit_ids = _checked(geometries, unit_ids)
+    geometries, unit_ids = checked(geometries, unit_ids)
     n = len(unit_ids)
     progress(0.0, "Reading borders")
     borders = borders_of(geometries, cancelled)
@@ -146,6 +149,51 @@ def contiguity_edges(
     edges = _edge_frame(code // n, code % n, metres, unit_ids, centres)
     progress(1.0, f"{Count(len(edges)):pair|pairs} of neighbours")
     return edges
+
+
+def add_overlaps(
+    edges: pd.DataFrame,
+    geometries: Sequence[shapely.Geometry],
+    unit_ids: Sequence[str],
+    overlaps: pd.DataFrame,
+    centres: np.ndarray,
+) -> pd.DataFrame:
+    """Return the edges with one for each pair of units that overlap without sharing a border.
+
+    Parameters
+    ----------
+    edges : pandas.DataFrame
+        As from `contiguity_edges`.
+    geometries, unit_ids
+        As in `contiguity_edges`.
+    overlaps : pandas.DataFrame
+        As from `overlaps.overlapping_units`.
+    centres : array_like, shape (n, 2)
+        As from `unit_centres`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Ordered by ids. The border of what overlaps, in metres, is half the way round the land that both cover.
+    """
+    geometries, ids = _as_geometries(geometries), np.asarray(unit_ids)
+    known = pd.MultiIndex.from_frame(edges.loc[edges["border_m"] > 0, ["from_unit", "to_unit"]])
+    new = overlaps[~pd.MultiIndex.from_frame(overlaps[["from_unit", "to_unit"]]).isin(known)]
+    if not len(new):
+        return edges
+    a, b = _edge_numbers(new, ids)
+    metres = np.array([_way_round(shapely.intersection(geometries[i], geometries[j])) / 2 for i, j in zip(a, b)])
+    found = pd.concat([edges, _edge_frame(a, b, metres, ids, centres)], ignore_index=True)
+    found = found.drop_duplicates(["from_unit", "to_unit"], keep="last")
+    return found.sort_values(["from_unit", "to_unit"], ignore_index=True)
+
+
+def _way_round(shape) -> float:
+    """Return the length of all borders of a shape in degrees, in metres."""
+    areas = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+    xy, ring = shapely.get_coordinates(shapely.get_rings(areas), return_index=True)
+    follows = ring[1:] == ring[:-1]
+    return float(segment_lengths_m(xy[:-1][follows], xy[1:][follows]).sum())
 
 
 def bridge_edges(
@@ -211,7 +259,7 @@ def bridge_edges(
         lonlat, unit = np.asarray(geometries, dtype=float).reshape(-1, 2)[by_id], np.arange(len(unit_ids))
         centres = lonlat if centres is None else np.asarray(centres, dtype=float)[by_id]
     else:
-        shapes, unit_ids = _checked(geometries, unit_ids)
+        shapes, unit_ids = checked(geometries, unit_ids)
         shapes, unit_ids = shapes[by_id], unit_ids[by_id]
         borders = borders_of(shapes, cancelled)
         centres = _centres(shapes, borders) if centres is None else np.asarray(centres, dtype=float)[by_id]
@@ -266,7 +314,11 @@ def edge_lines(
         at = np.minimum(np.searchsorted(code, wanted), max(len(code) - 1, 0))
         found = (code[at] == wanted) if len(code) else np.zeros(len(a), bool)
         bend[found] = middle[at[found]]
-    line = np.stack([centres[a], bend, centres[b]], axis=1).reshape(-1, 2)
+    line = np.stack([centres[a], bend, centres[b]], axis=1)
+    for at in (1, 2):  # the short way round the globe
+        before = np.where(np.isnan(bend[:, 0]) & (at == 2), line[:, 0, 0], line[:, at - 1, 0])
+        line[:, at, 0] -= 360 * np.rint((line[:, at, 0] - before) / 360)
+    line = line.reshape(-1, 2)
     owner = np.repeat(np.arange(len(a)), 3)
     known = np.isfinite(line[:, 0])
     if not len(a):
@@ -314,12 +366,15 @@ def close_crossed(
             geometries = _as_geometries(geometries)
             boxes = shapely.STRtree(shapely.box(*shapely.bounds(geometries).T))
             hit = np.zeros(len(unit_ids), bool)
-            hit[boxes.query(barriers, predicate="intersects")[1]] = True
+            for by in turns(geometries, barriers):
+                hit[boxes.query(turned(barriers, by), predicate="intersects")[1]] = True
             near = np.flatnonzero(hit[a] | hit[b] | (edges["kind"] != "border").to_numpy())
             units = np.union1d(a[near], b[near])
             geometries = geometries[units]
         lines = edge_lines(edges.iloc[near], unit_ids[units], centres[units], geometries, sliver_tolerance_m)
-        is_open[near[shapely.STRtree(lines).query(barriers, predicate="intersects")[1]]] = False
+        tree = shapely.STRtree(lines)
+        for by in turns(lines, barriers):
+            is_open[near[tree.query(turned(barriers, by), predicate="intersects")[1]]] = False
     closed["open"] = is_open
     return closed
 
@@ -402,62 +457,6 @@ def component_labels(unit_ids: Sequence[str], edges: pd.DataFrame) -> np.ndarray
     return number[label]
 
 
-def overlapping_units(
-    geometries: Sequence[shapely.Geometry],
-    unit_ids: Sequence[str],
-    share: float = 0.01,
-    progress: Progress = ignore,
-    cancelled: IsCancelled = never,
-) -> pd.DataFrame:
-    """Return pairs of units whose interiors overlap by more than a share of the smaller one's area.
-
-    Parameters
-    ----------
-    geometries : array_like of shapely Polygon or MultiPolygon, length n
-        Longitude and latitude in degrees.
-    unit_ids : sequence of str, length n
-    share : float
-        0.01 is one per cent.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `from_unit`, `to_unit`, `share`; the largest share first.
-
-    Notes
-    -----
-    How many units cover a place changes only over borders that do not cancel: those that nobody shares,
-    and those shared by two units on the same side. So wherever units overlap, such a border is shared
-    on the same side, crosses another free border, or has a third unit behind it. Only units with such
-    a border are intersected with their neighbours, which makes a clean coverage quick to pass.
-    """
-    geometries, unit_ids = _checked(geometries, unit_ids)
-    progress(0.0, "Looking for overlaps")
-    suspects = _overlap_suspects(geometries, cancelled)
-    tree = shapely.STRtree(geometries)
-    which, other = tree.query(geometries[suspects])
-    pairs = np.column_stack([suspects[which], other])
-    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-    valid = geometries.copy()
-    used = np.unique(pairs)
-    broken = used[~shapely.is_valid(geometries[used])]
-    valid[broken] = shapely.make_valid(geometries[broken])
-    shares = np.zeros(len(pairs))
-    for rows in slices(len(pairs), BATCH_UNITS):
-        stop_if(cancelled)
-        progress(rows.start / len(pairs), "Measuring overlaps")
-        one, two = valid[pairs[rows, 0]], valid[pairs[rows, 1]]
-        smaller = np.minimum(shapely.area(one), shapely.area(two))
-        with np.errstate(invalid="ignore"):  # GEOS leaves the processor's flag set
-            common = shapely.area(shapely.intersection(one, two))
-        shares[rows] = np.divide(common, smaller, out=np.zeros(len(one)), where=smaller > 0)
-    found = np.flatnonzero(shares > share)
-    a, b = np.asarray(unit_ids)[pairs[found]].reshape(-1, 2).T
-    swap = a > b
-    table = pd.DataFrame({"from_unit": np.where(swap, b, a), "to_unit": np.where(swap, a, b), "share": shares[found]})
-    return table.sort_values(["share", "from_unit", "to_unit"], ascending=[False, True, True], ignore_index=True)
-
-
 # --- bridges -------------------------------------------------------------------------------------------
 
 
@@ -472,7 +471,7 @@ def _outline_places(borders: Borders, label: np.ndarray, spacing_km: float = 0.5
     if not has_free.all():
         is_free |= ~has_free[label[borders.unit]]
     free = np.flatnonzero(is_free)
-    start, stop = lonlat_of(borders.start[free]), lonlat_of(borders.stop[free])
+    start, stop = borders.lonlat(borders.start[free]), borders.lonlat(borders.stop[free])
     step = stop - start
     step[:, 0] -= 360 * np.rint(step[:, 0] / 360)
     east_m, north_m = metres_per_degree(start[:, 1])
@@ -609,7 +608,7 @@ def _border_middles(
     metres = np.concatenate([some.metres for some in stretches])
     code, pair = np.unique(np.concatenate([some.codes(n) for some in stretches]), return_inverse=True)
     stop_if(cancelled)
-    start, stop = lonlat_of(borders.start[segment]), lonlat_of(borders.stop[segment])
+    start, stop = borders.lonlat(borders.start[segment]), borders.lonlat(borders.stop[segment])
     step = stop - start
     step[:, 0] -= 360 * np.rint(step[:, 0] / 360)
     middle = start + step / 2
@@ -628,97 +627,25 @@ def _border_middles(
     return code, start[best] + share[best, None] * step[best]
 
 
-# --- overlaps ------------------------------------------------------------------------------------------
+# --- centres -------------------------------------------------------------------------------------------
 
 
-def _overlap_suspects(geometries: np.ndarray, cancelled: IsCancelled) -> np.ndarray:
-    """Return the units with a border that shows an overlap: see the notes of `overlapping_units`."""
-    borders = borders_of(geometries, cancelled)
-    one, other = twins = twin_segments(borders)
-    stop_if(cancelled)
-    inside_left = _inside_is_left(borders)
-    stop_if(cancelled)
-    same_way = borders.start[one] == borders.start[other]
-    same_side = (inside_left[one] == inside_left[other]) == same_way
-    same_side &= borders.unit[one] != borders.unit[other]
-    suspects = [borders.unit[one[same_side]], borders.unit[other[same_side]]]
-    stop_if(cancelled)
-    chains = FreeChains.of(borders, free_segments(borders, twins))
-    if len(chains.begin):
-        looked_at = [chains.begin + chains.count // 2]
-        pad = np.zeros_like(chains.box)
-        near = chains.near_pairs(pad)
-        for rows in slices(len(near[0]), 4096):
-            stop_if(cancelled)
-            s, t = near_segments(chains, near[0][rows], near[1][rows], pad)
-            meet = _cross_or_abut(chains.lonlat[s], chains.lonlat[t])
-            suspects += [borders.unit[chains.segments[segment]] for segment in (s[meet], t[meet])]
-            looked_at += [s, t]
-        # where borders meet at a vertex, one of them may go on inside the other's unit
-        rows = np.unique(np.concatenate(looked_at))
-        found, along = _inside_others(geometries, borders, chains, rows, cancelled)
-        suspects += found
-        # or run along a border that others share before it does
-        of_chain = np.unique(np.searchsorted(chains.begin, rows[along], side="right") - 1)
-        more = np.setdiff1d(ranges(chains.begin[of_chain], chains.count[of_chain]), rows)
-        suspects += _inside_others(geometries, borders, chains, more, cancelled)[0]
-    return np.unique(np.concatenate(suspects)).astype(np.int64)
+def centroids_on_ground(geometries: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return centroids by area on the ground, each reckoned in an equal-area plane about a place near it.
 
-
-def _inside_others(
-    geometries: np.ndarray, borders: Borders, chains: FreeChains, rows: np.ndarray, cancelled: IsCancelled
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the units of free segments whose middle is inside another unit, and of those, and which run along one."""
-    middles = (chains.lonlat[rows, :2] + chains.lonlat[rows, 2:]) / 2
-    points = shapely.points(middles)
-    at, covering = shapely.STRtree(geometries).query(points)
-    owner = borders.unit[chains.segments[rows[at]]]
-    foreign = owner != covering
-    at, owner, covering = at[foreign], owner[foreign], covering[foreign]
-    asked = geometries[np.unique(covering)]
-    shapely.prepare(asked)
-    inside, beside = np.zeros((2, len(at)), dtype=bool)
-    for part in slices(len(at), 4096):
-        stop_if(cancelled)
-        inside[part] = shapely.contains_xy(geometries[covering[part]], *middles[at[part]].T)
-        beside[part] = shapely.dwithin(geometries[covering[part]], points[at[part]], 2 / STEPS_PER_DEGREE)
-    beside &= ~inside
-    shapely.destroy_prepared(asked)
-    return [owner[inside], covering[inside]], np.unique(at[beside])
-
-
-def _inside_is_left(borders: Borders) -> np.ndarray:
-    """Return for each segment whether its unit lies on its left."""
-    if not len(borders.first):
-        return np.empty(0, bool)
-    sizes = borders.last - borders.first + 1
-    start, stop = lonlat_of(borders.start), lonlat_of(borders.stop)
-    origin = np.repeat(start[borders.first], sizes, axis=0)
-    start -= origin
-    stop -= origin
-    twice_area = start[:, 0] * stop[:, 1] - start[:, 1] * stop[:, 0]
-    counter_clockwise = np.add.reduceat(twice_area, borders.first) > 0
-    return np.repeat(counter_clockwise != borders.hole, sizes)
-
-
-def _cross_or_abut(s: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Return whether segments (lon, lat, lon, lat) cross, or an end of one lies on the other but not at its end."""
-
-    def steps(lonlat: np.ndarray) -> np.ndarray:
-        return np.rint(lonlat * STEPS_PER_DEGREE)
-
-    def side_and_within(line: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        along, away = steps(line[:, 2:] - line[:, :2]), steps(point - line[:, :2])
-        side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
-        reach = (along * away).sum(axis=1)
-        return side, (side == 0) & (reach > 0) & (reach < (along * along).sum(axis=1))
-
-    sides, abut = [], np.zeros(len(s), bool)
-    for line, other in ((s, t), (t, s)):
-        (begin, on_begin), (end, on_end) = (side_and_within(line, other[:, at : at + 2]) for at in (0, 2))
-        sides.append(begin * end)
-        abut |= on_begin | on_end
-    return ((sides[0] < 0) & (sides[1] < 0)) | abut
+    Parameters
+    ----------
+    geometries : numpy.ndarray of shapely polygons, shape (n,)
+        Degrees.
+    near : numpy.ndarray of float, shape (n, 2)
+        Degrees.
+    """
+    around = _goes_round(shapely.bounds(geometries))
+    origin = np.where(around[:, None], np.column_stack([near[:, 0], np.copysign(90.0, near[:, 1])]), near)
+    pieces = shapely.segmentize(geometries, _EDGE_PIECE)
+    xy, owner = shapely.get_coordinates(pieces, return_index=True)
+    points = shapely.centroid(shapely.set_coordinates(pieces, to_plane(xy, origin[owner])))
+    return to_sphere(shapely.get_coordinates(points), origin)
 
 
 # --- small tools ---------------------------------------------------------------------------------------
@@ -750,21 +677,42 @@ def _centres(geometries: np.ndarray, borders: Borders) -> np.ndarray:
     for rows in slices(len(geometries), BATCH_UNITS):
         points = shapely.centroid(geometries[rows])
         centre[rows, 0], centre[rows, 1] = shapely.get_x(points), shapely.get_y(points)
+    large = np.flatnonzero(_flatness_km(shapely.bounds(geometries)) > _FLAT_ENOUGH_KM)
+    if len(large):
+        centre[large] = centroids_on_ground(geometries[large], centre[large])
     latitude = (centre[:, 1] + 90) * STEPS_PER_DEGREE
-    longitude = (centre[:, 0] + 180) % 360 * STEPS_PER_DEGREE
+    longitude = (centre[:, 0] - borders.west) * STEPS_PER_DEGREE
+    turn = 360 * STEPS_PER_DEGREE
     crossings = np.zeros(len(geometries), np.int64)
     for rows in slices(len(borders.start), BATCH_ROWS):
         level = latitude[borders.unit[rows]]
         over = np.flatnonzero(((borders.start[rows] & LAT_MASK) > level) != ((borders.stop[rows] & LAT_MASK) > level))
         start, stop, unit = borders.start[rows][over], borders.stop[rows][over], borders.unit[rows][over]
         x0, y0, x1, y1 = start >> LAT_BITS, start & LAT_MASK, stop >> LAT_BITS, stop & LAT_MASK
-        east = x0 + (level[over] - y0) / (y1 - y0) * (x1 - x0) > longitude[unit]
+        away, along = x0 - longitude[unit], x1 - x0
+        away -= turn * np.rint(away / turn)
+        along = along - turn * np.rint(along / turn)
+        east = away + (level[over] - y0) / (y1 - y0) * along > 0
         crossings += np.bincount(unit[east], minlength=len(geometries))
     outside = np.flatnonzero(crossings % 2 == 0)
+    around = outside[_goes_round(shapely.bounds(geometries[outside]))]  # a ray meets their two ends in one place
+    outside = np.setdiff1d(outside, around[shapely.intersects_xy(geometries[around], *centre[around].T)])
     if len(outside):
         inside = shapely.point_on_surface(geometries[outside])
         centre[outside] = np.column_stack([shapely.get_x(inside), shapely.get_y(inside)])
     return centre
+
+
+def _goes_round(bounds: np.ndarray) -> np.ndarray:
+    """Answer which boxes in degrees are those of units about a pole."""
+    return bounds[:, 2] - bounds[:, 0] >= 360
+
+
+def _flatness_km(bounds: np.ndarray) -> np.ndarray:
+    """Return about how far the centroid in degrees is from that on the ground, for boxes in degrees."""
+    middle = np.radians(np.clip(np.abs(bounds[:, 1] + bounds[:, 3]) / 2, 0, 89))
+    size = np.radians(np.maximum(bounds[:, 3] - bounds[:, 1], (bounds[:, 2] - bounds[:, 0]) * np.cos(middle)))
+    return SEMI_MAJOR_KM * size**2 / 12 * np.tan(middle)
 
 
 def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
@@ -773,7 +721,8 @@ def _as_geometries(geometries: Sequence[shapely.Geometry]) -> np.ndarray:
     return out
 
 
-def _checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def checked(geometries: Sequence[shapely.Geometry], unit_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return units as arrays; raise where they are no polygons in degrees with ids of their own."""
     geometries, unit_ids = _as_geometries(geometries), np.asarray(unit_ids)
     if len(geometries) != len(unit_ids):
         raise TerritoryError(

@@ -119,6 +119,44 @@ def metres_per_degree(lat: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return degree_m * np.sqrt(1 - sine_squared), degree_m * (1 - ECCENTRICITY_SQUARED) / flat
 
 
+def to_plane(lonlat: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Return places in Lambert's azimuthal equal-area projection of the sphere, each about an origin of its own.
+
+    Parameters
+    ----------
+    lonlat, origin : numpy.ndarray of float, shape (n, 2)
+        Degrees.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, 2)
+        East and north in radii of the sphere.
+
+    References
+    ----------
+    Snyder, J. P. (1987), Map Projections: A Working Manual, USGS Professional Paper 1395, eq. 24-2, 22-4, 22-5.
+    """
+    (lon, lat), (lon_0, lat_0) = np.radians(lonlat).T, np.radians(origin).T
+    sine, cosine, sine_0, cosine_0 = np.sin(lat), np.cos(lat), np.sin(lat_0), np.cos(lat_0)
+    north = cosine * np.cos(lon - lon_0)
+    scale = np.sqrt(2 / np.maximum(1 + sine_0 * sine + cosine_0 * north, 1e-12))
+    return np.column_stack([scale * cosine * np.sin(lon - lon_0), scale * (cosine_0 * sine - sine_0 * north)])
+
+
+def to_sphere(xy: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Return longitudes and latitudes: the way back from `to_plane`, longitudes within 180° of the origin's."""
+    x, y = np.asarray(xy, dtype=float).T
+    lon_0, lat_0 = np.radians(origin).T
+    distance = np.hypot(x, y)
+    angle = 2 * np.arcsin(np.clip(distance / 2, 0, 1))
+    up = np.divide(y, distance, out=np.zeros_like(y), where=distance > 0)
+    lat = np.arcsin(np.clip(np.cos(angle) * np.sin(lat_0) + up * np.sin(angle) * np.cos(lat_0), -1, 1))
+    lon = lon_0 + np.arctan2(
+        x * np.sin(angle), distance * np.cos(lat_0) * np.cos(angle) - y * np.sin(lat_0) * np.sin(angle)
+    )
+    return np.degrees(np.column_stack([np.where(distance > 0, lon, lon_0), lat]))
+
+
 def _as_pairs(lonlat: ArrayLike) -> np.ndarray:
     return np.asarray(lonlat, dtype=float).reshape(-1, 2)
 

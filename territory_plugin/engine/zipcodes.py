@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from .antimeridian import points_inside, turned, turns
 from .geodesy import distance_km
 from .progress import IsCancelled, never, stop_if
 
@@ -65,12 +66,13 @@ def locate_providers(
         placed = ~(shapely.is_missing(points) | shapely.is_empty(points))
         rows = np.flatnonzero((unit < 0) & placed)
         found = np.full(len(rows), -1)
-        point_at, polygon_at = tree.query(points[rows], predicate="intersects")
+        point_at, polygon_at = points_inside(points[rows], polygons, tree)
         # a point on a shared border lies in both: the first by order of the layer has it
         found[point_at[::-1]] = polygon_at[::-1]
         place(rows, found, "inside")
-        rows = np.flatnonzero((unit < 0) & placed)
-        place(rows, nearest_polygons(points[rows], polygons, tree, limit_km, cancelled), "nearest")
+        for by in turns(polygons):
+            rows = np.flatnonzero((unit < 0) & placed)
+            place(rows, nearest_polygons(turned(points[rows], by), polygons, tree, limit_km, cancelled), "nearest")
     return pd.DataFrame({"unit": unit, "method": method, "reason": _reasons(zips, unit, points, limit_km)})
 
 

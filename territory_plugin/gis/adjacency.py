@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from qgis.core import QgsCoordinateTransform
 
 from ..engine import contiguity
 from ..engine.errors import Count, TerritoryError, name_some
+from ..engine.progress import until_cancelled
 from ..engine.tables.yes_no import yes_no
-from . import fields
-from .frames import LONLAT, Layer, from_shape, read_layer
+from . import fields, seam
+from .frames import Layer, read_layer
 
 OPENED, CLOSED = frozenset({"open"}), frozenset({"closed", "shut"})
 
@@ -67,18 +67,21 @@ def read_edges(source, units: Sequence[str], context, feedback) -> pd.DataFrame:
 
 
 def edge_rows(edges: pd.DataFrame, units: Sequence[str], centres: np.ndarray, layer: Layer, context, cancelled):
-    """Yield the attributes and the line of each edge, in the CRS of the units.
+    """Return the type of the lines, and the attributes and the line of each edge, in the CRS of the units.
 
     The line runs from centre to centre over the middle of the shared border: the one that barriers are held
-    against, so what is drawn is what decides.
+    against, so what is drawn is what decides. Where one is cut at ±180°, all are lines of several parts.
     """
     lines = contiguity.edge_lines(edges, units, centres, layer.lonlat, cancelled=cancelled)
-    transform = QgsCoordinateTransform(LONLAT, layer.crs, context.transformContext())
-    for edge, line in zip(edges.itertuples(index=False), lines):
-        drawn = from_shape(line)
-        drawn.transform(transform)
-        attributes = [edge.from_unit, edge.to_unit, edge.border_m, edge.distance_km, edge.kind, bool(edge.open)]
-        yield attributes, drawn
+    drawn = [seam.back(line, layer, context) for line in until_cancelled(lines, cancelled)]
+    kind = fields.MULTILINE if any(line.isMultipart() for line in drawn) else fields.LINE
+    for line in drawn if kind == fields.MULTILINE else ():
+        line.convertToMultiType()
+    rows = [
+        ([edge.from_unit, edge.to_unit, edge.border_m, edge.distance_km, edge.kind, bool(edge.open)], line)
+        for edge, line in zip(edges.itertuples(index=False), drawn)
+    ]
+    return kind, rows
 
 
 def build_edges(layer: Layer, units, *, criterion, bridge, bridge_km, sliver_m, progress, cancelled) -> pd.DataFrame:
@@ -91,9 +94,12 @@ def build_edges(layer: Layer, units, *, criterion, bridge, bridge_km, sliver_m, 
         units,
         criterion=criterion,
         sliver_tolerance_m=sliver_m,
+        centres=layer.centres(),
         progress=progress,
         cancelled=cancelled,
     )
+    if layer.overlaps is not None and len(layer.overlaps):
+        edges = contiguity.add_overlaps(edges, layer.lonlat, units, layer.overlaps, layer.centres())
     return add_bridges(layer, units, edges.assign(open=True), bridge, bridge_km, cancelled)
 
 
@@ -107,6 +113,7 @@ def add_bridges(layer: Layer, units, edges: pd.DataFrame, bridge: str, bridge_km
         edges,
         how=bridge,
         distance_km=bridge_km if bridge == "within" else None,
+        centres=layer.centres(),
         cancelled=cancelled,
     )
     return pd.concat([edges, bridges.assign(open=True)], ignore_index=True)

@@ -16,6 +16,7 @@ YES_NO = QMetaType.Type.Bool
 NO_GEOMETRY = Qgis.WkbType.NoGeometry
 POINT = Qgis.WkbType.Point
 LINE = Qgis.WkbType.LineString
+MULTILINE = Qgis.WkbType.MultiLineString
 MULTIPOLYGON = Qgis.WkbType.MultiPolygon
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,23 +12,20 @@ from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
-    QgsCsException,
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
-    QgsGeometry,
     QgsWkbTypes,
 )
 
-from ..engine import contiguity
+from ..engine import contiguity, overlaps
 from ..engine.errors import Count, TerritoryError, name_some
-from ..engine.progress import never, stop_if, until_cancelled
+from ..engine.progress import stop_if, until_cancelled
 from . import polygons, tables
 from .columns import Table, no_place
-from .polygons import from_shape
+from .geometries import LONLAT, moved
+from .shapes import draw_anew, name_features, read_shapes
 from .tables import plain
-
-LONLAT = QgsCoordinateReferenceSystem("EPSG:4326")
 
 
 @dataclass
@@ -48,9 +44,14 @@ class Layer(Table):
     shapes : numpy.ndarray of shapely geometries, shape (n,)
         In the source's CRS; empty array for a table.
     lonlat : numpy.ndarray of shapely geometries, shape (n,)
-        The same in degrees on WGS84; empty array for a table.
+        The same in degrees on WGS84, in a window of longitudes that cuts none of them (beyond ±180° where the map
+        goes across); empty array for a table.
     repaired : list of int
         Rows whose invalid geometry was repaired.
+    torn : bool
+        Whether the map goes on across 180° and the source's CRS cannot hold it in one piece there.
+    overlaps : pandas.DataFrame, optional
+        Of units: the pairs that cover the same land, as from `engine.overlaps.overlapping_units`.
     feedback : QgsFeedback, optional
         Is told how values were understood.
     called_before : dict of str to str
@@ -67,10 +68,19 @@ class Layer(Table):
     repaired: list[int]
     feedback: object = None
     called_before: dict[str, str] = field(default_factory=dict)
+    torn: bool = False
+    overlaps: pd.DataFrame | None = None
     _numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    _centres: np.ndarray | None = None
 
     def __len__(self):
         return len(self.features)
+
+    def centres(self) -> np.ndarray:
+        """Return the place of each unit that distances are measured from, in the window of `lonlat`, shape (n, 2)."""
+        if self._centres is None:
+            self._centres = contiguity.unit_centres(self.lonlat, self.cancelled)
+        return self._centres
 
     def column(self, name: str) -> list:
         """Return one attribute of all features, with None for NULL."""
@@ -170,124 +180,6 @@ def check_geometry(source, name: str, geometry: str) -> None:
         raise TerritoryError(f"{name} has no coordinate reference system: assign one (“Assign projection”) first.")
 
 
-def name_features(layer: Layer, ids: Sequence[int]) -> str:
-    """Return features by id, up to eight of them."""
-    return name_some(f"feature {fid}" for fid in ids)
-
-
-def read_shapes(layer: Layer, context, feedback, *, areas: bool) -> None:
-    """Fill in the shapes of a layer, in its own CRS and in degrees; with `areas`, only valid polygons."""
-    taken = take_polygons(layer, feedback) if areas else {}
-    rest = [row for row in range(len(layer)) if row not in taken]
-    layer.shapes = np.full(len(layer), None, dtype=object)
-    layer.shapes[rest] = shapely.from_wkb(
-        [straight_wkb(layer.features[row].geometry()) for row in until_cancelled(rest, feedback.isCanceled)]
-    )
-    layer.shapes[list(taken)] = list(taken.values())
-    layer.shapes = shapely.force_2d(layer.shapes)
-    refuse_no_numbers(layer)
-    if areas:
-        bad = invalid_rows(layer.shapes, feedback.isCanceled)
-        for row in bad:
-            layer.shapes[row] = polygons.repaired(layer.shapes[row])
-            layer.features[row].setGeometry(from_shape(layer.shapes[row]))
-        layer.repaired = bad.tolist()
-        flat = [layer.features[row].id() for row in np.flatnonzero(shapely.is_empty(layer.shapes))]
-        if flat:
-            raise TerritoryError(
-                f"{layer.name}: {Count(len(flat)):feature covers|features cover} no area: "
-                f"{name_features(layer, flat)}. Draw them anew, or take them out."
-            )
-        make_multi(layer)
-    stop_if(feedback.isCanceled)
-    transform = QgsCoordinateTransform(layer.crs, LONLAT, context.transformContext())
-    layer.lonlat = layer.shapes
-    if not transform.isShortCircuited():
-        layer.lonlat = reproject(layer.shapes, transform, layer.name, feedback.isCanceled)
-    stop_if(feedback.isCanceled)
-
-
-def take_polygons(layer: Layer, feedback) -> dict[int, object]:
-    """Return the polygons of features that are none themselves, by row; tell what is left out of them.
-
-    Raises
-    ------
-    TerritoryError
-        Features that hold no polygon.
-    """
-    taken, without, others = {}, [], Counter()
-    mixed = 0
-    for row, feature in enumerate(until_cancelled(layer.features, feedback.isCanceled)):
-        geometry = feature.geometry()
-        if QgsWkbTypes.flatType(geometry.wkbType()) in polygons.PLAIN:
-            continue
-        shape, more = polygons.plain_polygons(geometry)
-        if shape is None:
-            without.append(row)
-            continue
-        taken[row] = shape
-        feature.setGeometry(from_shape(shapely.force_2d(shape)))
-        others += more
-        mixed += bool(more)
-    if without:
-        ids = [layer.features[row].id() for row in without]
-        hint = " Sum points to ZIP polygons first with “Sum providers to ZIPs”." if not taken else ""
-        raise TerritoryError(
-            f"{layer.name}: {Count(len(ids)):feature holds|features hold} no polygon: {name_features(layer, ids)}. "
-            f"Draw their areas, or take them out (“Extract by expression”).{hint}"
-        )
-    if taken:
-        what = "feature is a collection or a surface|features are collections or surfaces"
-        told = format(Count(len(taken)), what)
-        feedback.pushInfo(f"{layer.name}: {told} of triangles; their polygons are used.")
-    if mixed:
-        feedback.pushWarning(
-            f"{layer.name}: {polygons.told_left_out(others)} beside the polygons of "
-            f"{Count(mixed):feature|features} {'is' if sum(others.values()) == 1 else 'are'} left out."
-        )
-    return taken
-
-
-def make_multi(layer: Layer) -> None:
-    """Make the layer one of multipolygons where its type no longer fits what was taken or repaired."""
-    kind = layer.wkb_type
-    several = any(layer.shapes[row].geom_type == "MultiPolygon" for row in layer.repaired)
-    if QgsWkbTypes.flatType(kind) in polygons.PLAIN:
-        if not several or QgsWkbTypes.isMultiType(kind):
-            return
-        layer.wkb_type = QgsWkbTypes.multiType(kind)
-    else:
-        layer.wkb_type = Qgis.WkbType.MultiPolygon
-    for feature, shape in zip(layer.features, layer.shapes):
-        if QgsWkbTypes.flatType(kind) in polygons.PLAIN:
-            geometry = feature.geometry()
-            geometry.convertToMultiType()
-        else:
-            geometry = from_multi(shape)
-        feature.setGeometry(geometry)
-
-
-def refuse_no_numbers(layer: Layer) -> None:
-    """Raise where a coordinate is no number."""
-    xy, row = shapely.get_coordinates(layer.shapes, return_index=True)
-    bad = np.unique(row[~np.isfinite(xy).all(axis=1)])
-    if len(bad):
-        ids = [layer.features[at].id() for at in bad]
-        raise TerritoryError(
-            f"{layer.name}: {Count(len(ids)):feature has|features have} coordinates that are no numbers: "
-            f"{name_features(layer, ids)}. Draw them anew, or take them out."
-        )
-
-
-def invalid_rows(shapes: np.ndarray, cancelled) -> np.ndarray:
-    """Return the rows of shapes that are not valid; a nation's ZIPs take seconds, so that a cancel is heard between."""
-    valid = np.ones(len(shapes), dtype=bool)
-    for start in range(0, len(shapes), 2000):
-        stop_if(cancelled)
-        valid[start : start + 2000] = shapely.is_valid(shapes[start : start + 2000])
-    return np.flatnonzero(~valid)
-
-
 def points_of(layer: Layer, context) -> np.ndarray | None:
     """Return the place of each feature in degrees on WGS84, None where it has none; None for a table.
 
@@ -314,46 +206,6 @@ def points_of(layer: Layer, context) -> np.ndarray | None:
     return points
 
 
-def moved(geometry: QgsGeometry, transform: QgsCoordinateTransform) -> QgsGeometry | None:
-    """Return a geometry in another CRS; None where there is nothing, or no place there."""
-    try:
-        placed = geometry.transform(transform) == Qgis.GeometryOperationResult.Success
-    except QgsCsException:
-        return None
-    return geometry if placed and not geometry.isEmpty() and geometry.boundingBox().isFinite() else None
-
-
-def reproject(shapes: np.ndarray, transform: QgsCoordinateTransform, name: str, cancelled=never) -> np.ndarray:
-    """Return shapes moved by a QGIS coordinate transform.
-
-    The same vertex always lands on the same spot, so borders that are shared stay shared exactly.
-    """
-    found = []
-    for row, shape in enumerate(until_cancelled(shapes, cancelled)):
-        geometry = moved(from_shape(shape), transform)
-        if geometry is None:
-            raise TerritoryError(f"{name}: row {row + 1} cannot be brought to longitude and latitude; check its CRS.")
-        found.append(bytes(geometry.asWkb()))
-    return shapely.from_wkb(found)
-
-
-def straight_wkb(geometry: QgsGeometry) -> bytes:
-    """Return a geometry as WKB for shapely, its arcs as chains of short lines."""
-    if QgsWkbTypes.isCurvedType(geometry.wkbType()) and polygons.is_polygonal(geometry.wkbType()):
-        parts, _ = polygons.polygon_parts(geometry)
-        return shapely.to_wkb(parts[0] if len(parts) == 1 else shapely.multipolygons(parts))
-    if QgsWkbTypes.isCurvedType(geometry.wkbType()):
-        geometry = QgsGeometry(geometry.constGet().segmentize())
-    return bytes(geometry.asWkb())
-
-
-def from_multi(shape) -> QgsGeometry:
-    """Return a polygon as a QGIS multipolygon."""
-    geometry = from_shape(shape)
-    geometry.convertToMultiType()
-    return geometry
-
-
 def read_units(source, unit_field: str, context, feedback, name: str = "The unit layer") -> tuple[Layer, list[str]]:
     """Read polygons with their unit ids.
 
@@ -369,19 +221,44 @@ def read_units(source, unit_field: str, context, feedback, name: str = "The unit
             f"{Count(len(layer.repaired)):unit|units} had an invalid polygon, which was repaired for this run: "
             f"{name_some(units[row] for row in layer.repaired)}. “Fix geometries” repairs the layer for good."
         )
-    warn_of_overlaps(layer, units, feedback)
+    layer.overlaps = overlaps.overlapping_units(layer.lonlat, units, cancelled=feedback.isCanceled)
+    if len(layer.overlaps):
+        cut_out_enclosed(layer, units, feedback)
+        warn_of_overlaps(layer, feedback)
     return layer, units
 
 
-def warn_of_overlaps(layer: Layer, units: list[str], feedback) -> None:
-    """Warn of units that cover the same land: it would count for two territories' areas."""
-    overlaps = contiguity.overlapping_units(layer.lonlat, units, cancelled=feedback.isCanceled)
-    if len(overlaps):
-        pairs = zip(overlaps["from_unit"], overlaps["to_unit"], overlaps["share"])
+def cut_out_enclosed(layer: Layer, units: list[str], feedback) -> None:
+    """Give units holes where others lie on top of them, as if the layer had been drawn so."""
+    below = overlaps.enclosed_units(layer.lonlat, units, layer.overlaps)
+    lonlat, shapes = layer.lonlat.copy(), layer.shapes.copy()
+    for row, on_it in below.items():
+        lonlat[row] = polygons.polygonal(overlaps.without(layer.lonlat[row], layer.lonlat[on_it]))
+        shapes[row] = polygons.polygonal(overlaps.without(layer.shapes[row], layer.shapes[on_it]))
+    if not below:
+        return
+    layer.lonlat, layer.shapes = (shapes if layer.lonlat is layer.shapes else lonlat), shapes
+    draw_anew(layer, below)
+    told = [f"{units[top]} in {units[row]}" for row, on_it in below.items() for top in on_it]
+    feedback.pushWarning(
+        f"{layer.name}: {Count(len(told)):unit lies|units lie} on top of another: {name_some(told)}. The larger one "
+        "gets a hole there for this run, so that both are neighbours and no land counts twice."
+    )
+    pairs = {frozenset((units[top], units[row])) for row, on_it in below.items() for top in on_it}
+    mended = [frozenset(pair) in pairs for pair in zip(layer.overlaps["from_unit"], layer.overlaps["to_unit"])]
+    layer.overlaps = layer.overlaps[~np.array(mended)].reset_index(drop=True)
+
+
+def warn_of_overlaps(layer: Layer, feedback) -> None:
+    """Warn of units that cover the same land: it counts for two territories' areas."""
+    found = layer.overlaps
+    if len(found):
+        pairs = zip(found["from_unit"], found["to_unit"], found["share"])
         feedback.pushWarning(
-            f"{layer.name}: {Count(len(overlaps)):pair of units overlaps|pairs of units overlap}: "
-            f"{name_some(f'{a} and {b} ({share:.0%})' for a, b, share in pairs)}. They are used as they are, and "
-            "areas count twice there; clean the layer (“Check validity”, “Snap geometries”) where that matters."
+            f"{layer.name}: {Count(len(found)):pair of units overlaps|pairs of units overlap}: "
+            f"{name_some(f'{a} and {b} ({share:.0%})' for a, b, share in pairs)}. They count as neighbours and are "
+            "used as they are, so that areas count twice there; clean the layer (“Check validity”, “Snap geometries”) "
+            "where that matters."
         )
 
 

@@ -6,25 +6,55 @@ from collections.abc import Collection
 
 import numpy as np
 import shapely
-from qgis.core import QgsCoordinateTransform, QgsField, QgsFields
+from qgis.core import QgsCoordinateTransform, QgsField, QgsFields, QgsGeometry
 
 from ..engine.geodesy import metres_per_degree
+from . import seam
 from .fields import REAL, TEXT
-from .frames import LONLAT, Layer
-from .territories import in_crs_units
+from .frames import Layer
+from .geometries import LONLAT, from_multi, in_crs_units
 
 
 def metres_of_units(layer: Layer) -> np.ndarray:
-    """Return the metres of one unit of x and of y of a layer's CRS at each polygon, shape (n, 2)."""
-    if layer.crs.isGeographic():
+    """Return the metres of one unit of x and of y at each polygon of `flat_polygons`, shape (n, 2)."""
+    if layer.torn or layer.crs.isGeographic():
         bounds = shapely.bounds(layer.lonlat)
         return np.column_stack(metres_per_degree((bounds[:, 1] + bounds[:, 3]) / 2))
     return np.full((len(layer), 2), 1 / in_crs_units(1.0, layer.crs))
 
 
-def places_in(points: np.ndarray | None, count: int, crs, context) -> np.ndarray:
-    """Return points given in degrees as coordinates of a CRS, NaN where there is none, shape (count, 2)."""
+def flat_polygons(layer: Layer) -> np.ndarray:
+    """Return the polygons of a layer to work on: in its CRS, or in degrees where the CRS tears them at ±180°."""
+    return layer.lonlat if layer.torn else layer.shapes
+
+
+def from_flat(shape, layer: Layer, context) -> QgsGeometry:
+    """Return a polygon of `flat_polygons`, or a piece of one, as a multipolygon in the layer's CRS."""
+    if not layer.torn:
+        return from_multi(shape)
+    geometry = seam.back(shape, layer, context)
+    geometry.convertToMultiType()
+    return geometry
+
+
+def places_in(points: np.ndarray | None, unit: np.ndarray, layer: Layer, context) -> np.ndarray:
+    """Return points given in degrees in the coordinates of `flat_polygons`, NaN where there is none, shape (n, 2).
+
+    Parameters
+    ----------
+    points : numpy.ndarray of shapely points or None, shape (n,), optional
+    unit : numpy.ndarray of int, shape (n,)
+        The polygon of each, -1 for none.
+    """
+    count = len(unit)
     xy = np.full((count, 2), np.nan)
+    if layer.torn:
+        known = np.flatnonzero(~shapely.is_missing(points)) if points is not None else np.array([], dtype=int)
+        xy[known] = shapely.get_coordinates(points[known])
+        middle = shapely.bounds(layer.lonlat)[unit][:, [0, 2]].mean(axis=1)
+        xy[:, 0] += 360 * np.rint((middle - xy[:, 0]) / 360)
+        return xy
+    crs = layer.crs
     transform = QgsCoordinateTransform(LONLAT, crs, context.transformContext())
     for row, point in enumerate([] if points is None else points):
         if point is not None:

@@ -80,9 +80,22 @@ def united(polygons: list):
 
 
 def repaired(shape):
-    """Return the polygons of an invalid shape; as “Fix geometries” of QGIS does: what is covered twice counts once."""
+    """Return the polygons of an invalid shape: what is covered twice counts once, and what no shell covers is no hole.
+
+    “Fix geometries” of QGIS does the same, but that it makes land of a hole outside its shell.
+    """
     if shapely.is_valid(shape):
         return shape
+    parts = [_with_holes(part) for part in shapely.get_parts(shape) if not part.is_empty]
+    return polygonal(shapely.union_all(parts))
+
+
+def _with_holes(polygon):
+    shell, *holes = (_made_valid(shapely.Polygon(ring)) for ring in shapely.get_rings(polygon))
+    return shapely.difference(shell, shapely.union_all(holes)) if holes else shell
+
+
+def _made_valid(shape):
     if shapely.geos_version >= (3, 10, 0):
         return polygonal(shapely.make_valid(shape, method="structure", keep_collapsed=False))
     return polygonal(shapely.make_valid(shape))

@@ -13,18 +13,22 @@ from qgis.analysis import (
     QgsNetworkStrategy,
     QgsVectorLayerDirector,
 )
-from qgis.core import QgsCoordinateTransform, QgsFeedback, QgsPointXY
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsFeedback, QgsPointXY
 from scipy.spatial import cKDTree
 
 from ..engine.errors import TerritoryError, name_some
-from ..engine.geodesy import distance_km
+from ..engine.geodesy import distance_km, geocentric
 from ..engine.progress import Progress, ignore, stop_if
 from ..engine.tables.numbers import read_numbers
 from ..engine.travel import RoadGraph
-from .frames import LONLAT, check_geometry, plain
+from . import seam
+from .frames import check_geometry, plain
+from .geometries import LONLAT, in_crs_units
 
 ELLIPSOID = "EPSG:7030"
 KM_PER_MILE = 1.609344
+SAME_JUNCTION_M = 0.01
+"""Corners this near are the same one, brought to a projection from either side of ±180°."""
 SPEED = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(mph|km/h|kmh)?\s*")
 DIRECTIONS = {
     "forward": QgsVectorLayerDirector.Direction.DirectionForward,
@@ -50,7 +54,8 @@ class RoadRules:
     default_direction : {'forward', 'backward', 'both'}
         Where the field says none of these, or there is none.
     topology_tolerance : float
-        Ends of roads this near, in the units of the layer's CRS, are one junction.
+        Ends of roads this near, in the units of the layer's CRS (where it is in degrees, of degrees of latitude), are
+        one junction.
     """
 
     speed_field: str = ""
@@ -105,6 +110,26 @@ class SpeedStrategy(QgsNetworkStrategy):
         return number_of(read[1]) * unit
 
 
+def graph_crs(crs, tolerance: float, places: np.ndarray, context) -> tuple[QgsCoordinateReferenceSystem, float]:
+    """Return the CRS in which places meet roads, and the tolerance in its units.
+
+    In degrees the nearest road is not the nearest on the ground, in high latitudes by far, and neither degrees nor
+    Web Mercator join the roads on both sides of ±180°. Those are brought to a projection about the places.
+    """
+    if not seam.tears(crs, context):
+        return crs, max(tolerance, in_crs_units(SAME_JUNCTION_M, crs))
+    middle = geocentric(places).mean(axis=0)
+    lon, lat = np.degrees([np.arctan2(middle[1], middle[0]), np.arctan2(middle[2], np.hypot(*middle[:2]))])
+    plane = QgsCoordinateReferenceSystem.fromProj(
+        f"+proj=laea +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m +no_defs"
+    )
+    to_plane = QgsCoordinateTransform(crs, plane, context.transformContext())
+    from_plane = QgsCoordinateTransform(plane, crs, context.transformContext())
+    here = from_plane.transform(QgsPointXY(0, 0))
+    north = to_plane.transform(QgsPointXY(here.x(), here.y() + tolerance)).distance(QgsPointXY(0, 0))
+    return plane, max(north, SAME_JUNCTION_M)
+
+
 def read_roads(source, rules: RoadRules, places: np.ndarray, context, feedback, progress: Progress = ignore):
     """Build the graph of a road layer with places tied to it.
 
@@ -130,9 +155,10 @@ def read_roads(source, rules: RoadRules, places: np.ndarray, context, feedback, 
         When the layer has no lines, no CRS, or no road.
     """
     check_geometry(source, "The road layer", "line")
-    crs = source.sourceCrs()
+    places = np.asarray(places, dtype=float)
+    crs, tolerance = graph_crs(source.sourceCrs(), rules.topology_tolerance, places, context)
     to_roads = QgsCoordinateTransform(LONLAT, crs, context.transformContext())
-    points = [to_roads.transform(QgsPointXY(lon, lat)) for lon, lat in np.asarray(places, dtype=float).tolist()]
+    points = [to_roads.transform(QgsPointXY(lon, lat)) for lon, lat in places.tolist()]
     fields = source.fields()
     director = QgsVectorLayerDirector(
         source, fields.lookupField(rules.direction_field), rules.forward, rules.backward, rules.both,
@@ -141,7 +167,7 @@ def read_roads(source, rules: RoadRules, places: np.ndarray, context, feedback, 
     speeds = SpeedStrategy(fields.lookupField(rules.speed_field), rules)
     director.addStrategy(speeds)
     director.addStrategy(QgsNetworkDistanceStrategy())
-    builder = QgsGraphBuilder(crs, True, rules.topology_tolerance, ELLIPSOID)
+    builder = QgsGraphBuilder(crs, True, tolerance, ELLIPSOID)
     # QGIS's director moves the bar by itself: what it says is a part of ours
     news = QgsFeedback()
     news.progressChanged.connect(lambda percent: progress(percent / 100))

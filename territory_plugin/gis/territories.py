@@ -9,29 +9,41 @@ import numpy as np
 import pandas as pd
 import shapely
 from qgis.core import (
-    Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsCsException,
     QgsRectangle,
-    QgsUnitTypes,
 )
 
 from ..engine import dissolve, measures
 from ..engine.progress import never, until_cancelled
-from . import fields
-from .frames import LONLAT, Layer, from_shape
+from . import fields, seam
+from .frames import Layer
+from .geometries import LONLAT, from_shape, in_crs_units
+
+EDGE_PIECE_M = 10_000.0
+"""Edges are followed in pieces of this length where they are moved to another projection."""
 
 
 def equal_area(shapes: np.ndarray, crs, context, cancelled=never) -> np.ndarray:
     """Return shapes in metres, each in a Lambert azimuthal equal-area projection (WGS84) centred on itself.
 
-    Centred so, shape and perimeter stay true at the size of a territory wherever on earth it lies.
+    Centred so, shape and perimeter stay true at the size of a territory wherever on earth it lies. Those that the CRS
+    has on both sides of ±180° are put together first; edges stay straight in the CRS that they are drawn in.
     """
+    if len(cut := seam.on_both_sides(shapes, crs, context)):
+        flat = np.full(len(shapes), None, dtype=object)
+        rest = np.setdiff1d(np.arange(len(shapes)), cut)
+        flat[rest] = equal_area(shapes[rest], crs, context, cancelled)
+        whole = [
+            seam.to_degrees(np.array([in_pieces(shape, crs)]), crs, context, "A territory")[0] for shape in shapes[cut]
+        ]
+        flat[cut] = equal_area(np.array(whole, dtype=object), LONLAT, context, cancelled)
+        return flat
     to_lonlat = QgsCoordinateTransform(crs, LONLAT, context.transformContext())
     flat = []
     for shape in until_cancelled(shapes, cancelled, every=1):
-        geometry = from_shape(shape)
+        geometry = from_shape(in_pieces(shape, crs))
         centre = to_lonlat.transform(geometry.boundingBox().center())
         geometry.transform(QgsCoordinateTransform(crs, centred_on(centre), context.transformContext()))
         flat.append(bytes(geometry.asWkb()))
@@ -66,6 +78,14 @@ def centred_on(centre) -> QgsCoordinateReferenceSystem:
     )
 
 
+def in_pieces(shape, crs: QgsCoordinateReferenceSystem):
+    """Return a polygon whose long edges are divided into short ones; itself where it has none, as most have."""
+    longest = in_crs_units(EDGE_PIECE_M, crs)
+    xy, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(shape)), return_index=True)
+    far = np.abs(np.diff(xy, axis=0)).max(axis=1, initial=0) > longest
+    return shapely.segmentize(shape, longest) if (far & (ring[1:] == ring[:-1])).any() else shape
+
+
 def merge_units(layer: Layer, units, territory, names, sliver_m: float, progress, cancelled) -> np.ndarray:
     """Return the polygon of each territory in the CRS of the units; slivers are closed where units leave any."""
     unclean = dissolve.has_slivers(layer.lonlat, sliver_m, cancelled)
@@ -76,12 +96,6 @@ def merge_units(layer: Layer, units, territory, names, sliver_m: float, progress
         cancelled=cancelled,
     )
     return merged.geometry.reindex(names).to_numpy()
-
-
-def in_crs_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
-    """Return a small length in the units of a CRS; in degrees it is that of a degree of latitude."""
-    unit = Qgis.DistanceUnit.Degrees if crs.isGeographic() else crs.mapUnits()
-    return metres * QgsUnitTypes.fromUnitToUnitFactor(Qgis.DistanceUnit.Meters, unit)
 
 
 def territory_table(

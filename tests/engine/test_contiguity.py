@@ -19,11 +19,11 @@ from healthcare_territories.territory_plugin.engine.contiguity import (
     contiguity_edges,
     edge_lines,
     isolates,
-    overlapping_units,
     unit_centres,
 )
 from healthcare_territories.territory_plugin.engine.errors import TerritoryError
 from healthcare_territories.territory_plugin.engine.geodesy import distance_km
+from healthcare_territories.territory_plugin.engine.overlaps import overlapping_units
 from healthcare_territories.territory_plugin.engine.progress import Cancelled
 from healthcare_territories.tests.engine.pictures import SOUTH, STEP, WEST, grid, pairs, squares, voronoi
 from hypothesis import given, settings

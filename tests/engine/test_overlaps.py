@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from healthcare_territories.territory_plugin.engine.contiguity import overlapping_units
+from healthcare_territories.territory_plugin.engine.contiguity import add_overlaps, contiguity_edges, unit_centres
+from healthcare_territories.territory_plugin.engine.overlaps import enclosed_units, overlapping_units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,3 +106,51 @@ def test_a_clean_map_has_none():
     rng = np.random.default_rng(3)
     cells = shapely.get_parts(shapely.voronoi_polygons(shapely.MultiPoint(rng.random((400, 2)))))
     assert len(overlapping_units(cells, [f"{at:05d}" for at in range(len(cells))])) == 0
+
+
+# --- on top of each other
+
+
+def overlapping(shapes):
+    ids = [f"u{at}" for at in range(len(shapes))]
+    return ids, overlapping_units(shapes, ids)
+
+
+def on_top(shapes):
+    ids, found = overlapping(shapes)
+    return {below: top.tolist() for below, top in enclosed_units(shapes, ids, found).items()}
+
+
+def test_units_on_top_are_told_from_those_that_overlap():
+    big, small, half = shapely.box(0, 0, 4, 4), shapely.box(1, 1, 2, 2), shapely.box(3, 3, 5, 5)
+    assert on_top([big, small, half]) == {0: [1]}
+    assert on_top([small, big]) == {1: [0]}
+    assert on_top([big, shapely.box(0, 0, 2, 2), shapely.box(0, 0, 1, 1)]) == {0: [1, 2], 1: [2]}
+    assert on_top([big, shapely.box(4, 0, 5, 4)]) == {}
+
+
+def test_nothing_is_cut_out_of_what_is_covered_altogether():
+    """Copies of one polygon, and a county drawn beneath all of its ZIPs, are left as they are."""
+    county, halves = shapely.box(0, 0, 2, 2), [shapely.box(0, 0, 1, 2), shapely.box(1, 0, 2, 2)]
+    assert on_top([county, county]) == {}
+    assert on_top([county, *halves]) == {}
+
+
+def test_units_that_overlap_are_neighbours():
+    """Two crossing bars with no corner on each other's border, and a third one that touches neither."""
+    shapes = [shapely.box(0, 1, 3, 2), shapely.box(1, 0, 2, 3), shapely.box(9, 9, 10, 10)]
+    ids, found = overlapping(shapes)
+    edges = contiguity_edges(shapes, ids)
+    assert edges.empty
+    joined = add_overlaps(edges, shapes, ids, found, unit_centres(shapes))
+    assert joined[["from_unit", "to_unit", "kind"]].to_numpy().tolist() == [["u0", "u1", "border"]]
+    assert joined["border_m"].tolist() == pytest.approx([222_000], rel=0.01)  # half of four sides of a degree
+
+
+def test_an_overlap_makes_a_border_of_a_corner_and_leaves_borders_alone():
+    corner = [shapely.box(0, 0, 2, 2), shapely.box(1, 0, 2, 3)]
+    ids, found = overlapping(corner)
+    before = contiguity_edges(corner, ids)
+    after = add_overlaps(before, corner, ids, found, unit_centres(corner))
+    assert len(before) == len(after) == 1
+    assert after["border_m"].iloc[0] > 0

@@ -176,13 +176,14 @@ def test_invalid_polygons_are_repaired_counted_and_named(memory_layer, read_unit
     [
         # a spike: a line that sticks out of a square
         ("POLYGON((0 0, 1 0, 1 1, 3 1, 1 1, 0 1, 0 0))", 1),
-        # a hole that lies outside
-        ("POLYGON((0 0, 1 0, 1 1, 0 1, 0 0), (5 5, 6 5, 6 6, 5 6, 5 5))", None),
+        # a hole that lies outside is no land; one that reaches beyond the shell takes what it covers
+        ("POLYGON((0 0, 1 0, 1 1, 0 1, 0 0), (5 5, 6 5, 6 6, 5 6, 5 5))", 1),
+        ("POLYGON((0 0, 2 0, 2 2, 0 2, 0 0), (1 1, 3 1, 3 3, 1 3, 1 1))", 3),
         # a ring twice
         ("POLYGON((0 0, 2 0, 2 2, 0 2, 0 0), (0 0, 2 0, 2 2, 0 2, 0 0))", None),
         ("MULTIPOLYGON(((0 0, 2 0, 2 2, 0 2, 0 0)), ((1 1, 3 1, 3 3, 1 3, 1 1)))", None),
     ],
-    ids=["spike", "hole outside", "ring twice", "parts overlap"],
+    ids=["spike", "hole outside", "hole across", "ring twice", "parts overlap"],
 )
 def test_repairs_leave_polygons_only(memory_layer, read, frames, wkt, area):
     kind = "MultiPolygon" if wkt.startswith("MULTI") else "Polygon"
@@ -318,6 +319,17 @@ def test_overlapping_units_are_told_and_used(memory_layer, read_units, feedback)
     assert len(feedback.warnings) == 1
     for fact in ("02139", "19104", "50%", "overlap"):
         assert fact in feedback.warnings[0]
+
+
+def test_units_on_top_of_others_are_cut_out_of_all_below(memory_layer, read_units, feedback):
+    """A square of 4 × 4 with one of 2 × 2 on top, and one of 1 × 1 on top of both."""
+    squares = [f"POLYGON((0 0, {a} 0, {a} {a}, 0 {a}, 0 0))" for a in (4, 2, 1)]
+    layer, _ = read_units(memory_layer({"zip": ["02139", "19104", "60601"]}, squares, crs="EPSG:5070"))
+    assert shapely.area(layer.shapes).tolist() == [12, 3, 1]
+    assert [feature.geometry().area() for feature in layer.features] == [12, 3, 1]
+    assert shapely.area(layer.lonlat)[0] == pytest.approx(12 * shapely.area(layer.lonlat)[2], rel=1e-3)
+    assert len(feedback.warnings) == 1
+    assert "3 units lie on top of another: 19104 in 02139, 60601 in 02139, 60601 in 19104" in feedback.warnings[0]
 
 
 def test_neighbours_are_no_overlap(board, read_units, feedback):

@@ -175,7 +175,7 @@ def test_what_covers_no_area_is_named(refused, units):
     assert "1 feature covers no area: feature 2" in message
 
 
-@pytest.mark.parametrize("output", ["memory:", "plan.gpkg", "plan.shp"])
+@pytest.mark.parametrize("output", ["memory:", "plan.gpkg", "plan.shp", "plan.fgb"])
 def test_a_repaired_bowtie_in_a_layer_of_single_polygons_is_written(run, memory_layer, tmp_path, output):
     """It becomes two parts, which a layer of single polygons does not take."""
     bowtie = "POLYGON((1 0, 2 1, 2 0, 1 1, 1 0))"
@@ -184,8 +184,21 @@ def test_a_repaired_bowtie_in_a_layer_of_single_polygons_is_written(run, memory_
     )
     place = output if output == "memory:" else str(tmp_path / output)
     outcome = run("balanceterritories", asked(layer, ASSIGNMENT=place))
-    assert [round(row["geometry"].area, 9) for row in outcome.rows("ASSIGNMENT")] == [1, 0.5, 1, 1]
+    areas = {row["zip"]: round(row["geometry"].area, 9) for row in outcome.rows("ASSIGNMENT")}
+    assert areas == {"a": 1, "b": 0.5, "c": 1, "d": 1}
     assert "repaired" in outcome.warnings
+
+
+@pytest.mark.parametrize("kind", ["MultiPolygon", "PolygonZ", "MultiPolygonZ", "PolygonM"])
+def test_repaired_units_have_the_type_of_their_layer(memory_layer, kind):
+    """What a repair gives in two dimensions and one part goes into a layer that asks for others."""
+    from healthcare_territories.territory_plugin.gis.geometries import as_type
+    from qgis.core import QgsWkbTypes as Types
+
+    wanted = Types.parseType(kind)
+    found = as_type(shapely.box(0, 0, 1, 1), wanted)
+    assert found.wkbType() == wanted
+    assert found.area() == 1
 
 
 def test_a_layer_of_polygons_keeps_its_type(run, memory_layer):
