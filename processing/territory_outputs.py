@@ -57,6 +57,10 @@ class Market:
     graph: object
 
 
+WARNINGS = 30
+"""How many territories a warning is given for; the layer has all reasons."""
+
+
 class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
     """An algorithm that reads a market and writes territories with their measures."""
 
@@ -313,5 +317,12 @@ class TerritoriesOutputAlgorithm(TerritoriesAlgorithm):
             )
         )
         flagged = full[full["reason"].notna()]
-        for row in flagged.itertuples(index=False):
+        farthest = flagged["deviation_pct"].abs().sort_values(ascending=False, kind="stable").index[:WARNINGS]
+        for row in flagged.loc[farthest.sort_values()].itertuples(index=False):
             self.feedback.pushWarning(f"{row.territory}: {row.reason}")
+        if len(flagged) > WARNINGS:
+            self.feedback.pushWarning(
+                self.tr("{:more territory has|more territories have} a reason: see the column “reason”.").format(
+                    Count(len(flagged) - WARNINGS)
+                )
+            )

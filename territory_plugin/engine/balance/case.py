@@ -27,6 +27,7 @@ from .reach import reachable, shares_within_reach
 from .reasons import minima_out_of_reach, reach_text, reasons_of
 from .rules import Rules
 from .search import aimed
+from .transport import squared_distances
 
 LOCATED = 4
 """Digits of a kilometre that locations are rounded to. Versions of numpy differ in the last bit of a sine, and a plan
@@ -467,17 +468,18 @@ def _close_borders(graph, nodes, ids, neighbours, attributes: list[str], bridge:
 def _from_homes(rules: Rules, nodes, ids, location, territories: int):
     """Return km or minutes from each home to each unit, and minutes squared as km², those from other centres, too.
 
-    None where nobody has one.
+    None where nobody has one, or no rule asks for them.
     """
     reps = rules.reps
     position = {node: at for at, node in enumerate(nodes)}
     starts = [rules.centres.get(rep.id) if rep.home is None else rep.home for rep in reps]
     known = [(at, position[start]) for at, start in enumerate(starts) if start in position]
-    if not known or len(reps) != territories:
+    if not known or len(reps) != territories or (rules.most_travel is None and rules.travel is None):
         return None, None
+    of, begins = (list(each) for each in zip(*known))
     distance = np.full((len(nodes), len(reps)), np.nan)
-    for at, start in known:
-        distance[:, at] = np.sqrt(np.square(location - location[start]).sum(axis=1))
+    distance[:, of] = squared_distances(location, location[begins])
+    np.sqrt(distance, out=distance)
     homeless = [at for at, rep in enumerate(reps) if rep.home is None]
     if rules.travel is None:
         distance[:, homeless] = np.nan

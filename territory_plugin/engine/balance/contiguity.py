@@ -151,7 +151,7 @@ def assign_to_centres(problem: Problem, centres: Centres) -> list[int]:
     """Return the assignment to the centre with the least priced squared distance, made contiguous."""
     cost = squared_distances(problem.location, centres.location)
     if problem.home_travel is not None:
-        cost = np.where(np.isnan(problem.home_travel), cost, problem.home_travel)
+        np.copyto(cost, problem.home_travel, where=~np.isnan(problem.home_travel))
     cost -= centres.price
     cost[:, problem.oversize] = np.inf
     if problem.barred is not None:
@@ -319,13 +319,14 @@ def _repaired(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> 
     for territory, part in kept.items():
         for unit in part:
             result[unit] = territory
+    donors = _Donors(kept, joined)
     for territory in range(problem.territories):
         if territory not in kept:
-            found = _found_territory(problem, result, kept, joined, territory)
+            found = _found_territory(problem, result, donors, territory)
             result[found] = territory
             kept[territory] = [found]
 
-    far = float(np.nanmax(cost[np.isfinite(cost)], initial=1.0))
+    far = float(np.max(cost, where=np.isfinite(cost), initial=1.0))
     heap = []
     for unit, territory in enumerate(result):
         if territory < 0:
@@ -345,21 +346,46 @@ def _repaired(problem: Problem, assignment: Sequence[int], cost: np.ndarray) -> 
     return result
 
 
-def _found_territory(
-    problem: Problem, result: list[int], kept: dict[int, list[int]], joined: np.ndarray, territory: int
-) -> int:
+class _Donors:
+    """Territories that have a unit to give, the largest first.
+
+    Parameters
+    ----------
+    kept : dict of int to list of int
+        Units of each territory.
+    joined : ndarray of int, shape (n,)
+        The territory that a unit is held in, -1 for none.
+    """
+
+    def __init__(self, kept: dict[int, list[int]], joined: np.ndarray) -> None:
+        self.kept, self.joined = kept, joined
+        self.heap = [self._key(territory) for territory, part in kept.items() if len(part) > 1]
+        heapify(self.heap)
+
+    def _key(self, territory: int) -> tuple[bool, int, int]:
+        """Return what it is sorted by: those that are held whole last."""
+        part = self.kept[territory]
+        return not (self.joined[part] < 0).any(), -len(part), territory
+
+    def give(self, neighbours: Sequence[Sequence[int]], assignment: Sequence[int]) -> int:
+        """Return a unit that the largest can do without, and take it from that."""
+        territory = heappop(self.heap)[2]
+        part = self.kept[territory]
+        # what is held there is connected: a search from all of it ends elsewhere
+        held = [unit for unit in part if self.joined[unit] == territory] or part[:1]
+        *self.kept[territory], given = breadth_first(neighbours, assignment, held)
+        if len(self.kept[territory]) > 1:
+            heappush(self.heap, self._key(territory))
+        return given
+
+
+def _found_territory(problem: Problem, result: list[int], donors: _Donors, territory: int) -> int:
     """Return a unit to begin a territory with: one that nobody has, else one that its territory can do without.
 
     Units that it may not have, or that are held where they are, only if there is no other.
     """
-    donors = [t for t, part in kept.items() if len(part) > 1]
-    free = [unit for unit, territory in enumerate(result) if territory < 0]
+    free = [unit for unit, home in enumerate(result) if home < 0]
     if free:
         barred = np.zeros(problem.units, bool) if problem.barred is None else problem.barred[:, territory]
         return max(free, key=lambda unit: (not barred[unit], problem.workload[unit], -unit))
-    donor = max(donors, key=lambda t: ((joined[kept[t]] < 0).any(), len(kept[t]), -t))
-    # what is held there is connected: a search from all of it ends elsewhere
-    held = [unit for unit in kept[donor] if joined[unit] == donor] or kept[donor][:1]
-    order = breadth_first(problem.neighbours, result, held)
-    kept[donor] = order[:-1]
-    return order[-1]
+    return donors.give(problem.neighbours, result)

@@ -140,6 +140,8 @@ def resettle(region: Search, best: WorkingPartition) -> WorkingPartition:
     """
     problem, touching = region.problem, best.touching()
     for starved in best.improvable():
+        if region.watch.time_is_up():
+            return best
         if problem.anchor[starved] >= 0 or best.load[starved] >= STARVED * problem.target[starved]:
             continue
         near = sorted(best.within_hops([starved], NEAR, touching) - {starved})
@@ -147,6 +149,8 @@ def resettle(region: Search, best: WorkingPartition) -> WorkingPartition:
         donors += [t for t in _fullest(region, best, touching) if t not in (*donors, starved)]
         best, touching = _first_better(region, best, touching, [(starved, donor) for donor in donors])
     for _ in range(region.effort.mends):
+        if region.watch.time_is_up():
+            return best
         before = best
         best, touching = _first_better(region, best, touching, _misplaced(region, best, touching))
         if best is before:
@@ -233,6 +237,8 @@ def _founded(region: Search, before: WorkingPartition, starved: int, donor: int)
 def _first_better(region: Search, best: WorkingPartition, touching: list[list[int]], pairs: list[tuple[int, int]]):
     """Return the partition after the first pair of given up and split territories that helps, and who touches."""
     for starved, donor in pairs:
+        if region.watch.time_is_up():
+            break
         if region.problem.anchor[donor] < 0 and best.count[donor] > 1:
             trial = _refounded(region, best, touching, starved, donor)
             if trial is not best:

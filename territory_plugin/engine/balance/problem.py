@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .transport import squared_distances
+
 COMPACTNESS_WORKLOAD = 0.02
 """Share of the mean workload that a unit without any weighs in the travel term, to stay tidy."""
 
@@ -249,9 +251,13 @@ class Problem:
             return None
         centred = self.location - self.location.mean(axis=0)
         travel = np.repeat(np.square(centred).sum(axis=1)[:, None], self.territories, axis=1)
-        for territory in np.flatnonzero(homed).tolist():
-            travel[:, territory] = self.squared_from_home(territory)
-        return [memoryview(row) for row in np.ascontiguousarray(self.mass[:, None] * travel)]
+        if self.home_travel is None:
+            travel[:, homed] = squared_distances(self.location, self.home[homed])
+        else:
+            for territory in np.flatnonzero(homed).tolist():
+                travel[:, territory] = self.squared_from_home(territory)
+        travel *= self.mass[:, None]
+        return [memoryview(row) for row in travel]
 
     def squared_from_home(self, territory: int) -> np.ndarray:
         """Return km² from a territory's home to each unit, shape (n,)."""

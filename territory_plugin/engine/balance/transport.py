@@ -38,6 +38,8 @@ DIGITS = 4
 processors, and would grow from round to round."""
 BLOCK = 32
 """Cells in a block at most."""
+AT_ONCE = 1 << 16
+"""Distances that are reckoned at a time."""
 NOTHING = 16.0
 """A centre that is so many blurs dearer than the best has no share, of e^-16."""
 COUPLED = 1e-6
@@ -56,9 +58,13 @@ HOTTER = 3
 
 def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Return squared distances, shape (n, k), by subtraction: exact for near points."""
-    squares = np.zeros((len(points), len(centres)))
-    for axis in range(points.shape[1]):
-        squares += np.square(points[:, axis, None] - centres[None, :, axis])
+    squares = np.empty((len(points), len(centres)))
+    block = max(1, AT_ONCE // max(1, len(centres)))  # small ones stay in the processor's cache
+    for start in range(0, len(points), block):
+        some = points[start : start + block]
+        squares[start : start + block] = sum(
+            np.square(some[:, axis, None] - centres[None, :, axis]) for axis in range(points.shape[1])
+        )
     return squares
 
 
