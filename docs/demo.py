@@ -18,6 +18,7 @@ if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
+    QgsDatumTransform,
     QgsLayerTreeGroup,
     QgsLayout,
     QgsLayoutExporter,
@@ -115,6 +116,7 @@ def make_project() -> QgsProject:
     project.clear()
     project.setTitle("Healthcare Territories: demo")
     project.setCrs(QgsCoordinateReferenceSystem(ALBERS))
+    project.setTransformContext(with_operation(project.transformContext()))
     for title, tables in LAYERS.items():
         group: QgsLayerTreeGroup = project.layerTreeRoot().addGroup(title)
         for name, shown in tables.items():
@@ -130,6 +132,15 @@ def make_project() -> QgsProject:
     project.viewSettings().setDefaultViewExtent(reference(project, extent))
     project.write(str(DEMO / "territories.qgz"))
     return project
+
+
+def with_operation(context):
+    """Return a transform context that says how to get to the map's CRS: QGIS asks a newcomer at each opening else."""
+    degrees, flat = QgsCoordinateReferenceSystem("EPSG:4326"), QgsCoordinateReferenceSystem(ALBERS)
+    usable = [operation for operation in QgsDatumTransform.operations(degrees, flat) if operation.isAvailable]
+    if usable:
+        context.addCoordinateOperation(degrees, flat, usable[0].proj)
+    return context
 
 
 def reference(project, extent):
