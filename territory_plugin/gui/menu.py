@@ -8,8 +8,8 @@ from pathlib import Path
 from qgis import processing
 from qgis.core import Qgis, QgsApplication, QgsNotSupportedException, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction, QMenu, QToolButton
+from qgis.PyQt.QtGui import QAction, QIcon
+from qgis.PyQt.QtWidgets import QMenu, QToolButton
 
 from . import guide, sample
 
