@@ -29,6 +29,8 @@ ELLIPSOID = "EPSG:7030"
 KM_PER_MILE = 1.609344
 SAME_JUNCTION_M = 0.01
 """Corners this near are the same one, brought to a projection from either side of ±180°."""
+SCALE_STEP_M = 100.0
+"""A way to the north by which lengths in a CRS become metres on the ground."""
 SPEED = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(mph|km/h|kmh)?\s*")
 DIRECTIONS = {
     "forward": QgsVectorLayerDirector.Direction.DirectionForward,
@@ -126,8 +128,9 @@ def graph_crs(crs, tolerance: float, places: np.ndarray, context) -> tuple[QgsCo
     to_plane = QgsCoordinateTransform(crs, plane, context.transformContext())
     from_plane = QgsCoordinateTransform(plane, crs, context.transformContext())
     here = from_plane.transform(QgsPointXY(0, 0))
-    north = to_plane.transform(QgsPointXY(here.x(), here.y() + tolerance)).distance(QgsPointXY(0, 0))
-    return plane, max(north, SAME_JUNCTION_M)
+    step = in_crs_units(SCALE_STEP_M, crs)
+    metres = to_plane.transform(QgsPointXY(here.x(), here.y() + step)).distance(QgsPointXY(0, 0))
+    return plane, max(tolerance * metres / step, SAME_JUNCTION_M)
 
 
 def read_roads(source, rules: RoadRules, places: np.ndarray, context, feedback, progress: Progress = ignore):

@@ -45,7 +45,8 @@ def wanted(frame, state, prefix):
 def zips(made, memory_layer):
     """Return squares for the ZIPs of the wanted Californians, all but the first."""
     codes = sorted(set(wanted(made[1], "CA", "2")["zip"]))[1:]
-    shapes = [f"POLYGON(({x} 0, {x + 1} 0, {x + 1} 1, {x} 1, {x} 0))" for x in range(0, 2 * len(codes), 2)]
+    corners = [(at / 8, at / 8 + 1 / 16) for at in range(len(codes))]
+    shapes = [f"POLYGON(({west} 0, {east} 0, {east} 1, {west} 1, {west} 0))" for west, east in corners]
     return memory_layer({"zip": codes}, shapes)
 
 
