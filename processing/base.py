@@ -23,6 +23,7 @@ from ..territory_plugin import engine, gis
 from ..territory_plugin.engine.errors import TerritoryError
 from ..territory_plugin.engine.progress import Cancelled
 from . import checks, packages, records, running, unforeseen
+from .help import help_of
 from .parameters import choices
 from .writing import Writing
 
@@ -79,6 +80,10 @@ class TerritoriesAlgorithm(Writing, QgsProcessingAlgorithm):
 
     def tr(self, text):
         return QCoreApplication.translate("HealthcareTerritories", text)
+
+    def addParameter(self, definition, createOutput=True):
+        definition.setHelp(self.tr(help_of(self.ID, definition.name())))
+        return super().addParameter(definition, createOutput)
 
     def canExecute(self):
         complaint = packages.complaint()
