@@ -19,7 +19,7 @@ class Asked:
     """A parameter of a model: which parameters of steps it feeds, as "step.NAME". It is made like the first of them."""
 
     feeds: str
-    label: str = ""
+    label: str = ""  # empty: the first one's, as its help
     help: str = ""
     parent: str = ""  # the layer of a field, where it is not the one that feeds the step
     optional: bool | None = None
@@ -48,19 +48,6 @@ class Model:
     layers: tuple[str, ...]
 
 
-ZIP_POLYGONS = "Polygons of the ZIPs (ZCTAs) that the territories are made of. They need a coordinate system."
-ZIP_OF_POLYGON = "The column of the polygons with the five digits. Lost leading zeros and ZIP+4 are repaired."
-TOLERANCE = "How far a territory may be from its fair share of the workload, in percent of that share."
-SEED = "Another number searches along another path. The same number gives the same territories."
-CROSSWALK = (
-    "A table that says to which polygon (ZCTA) a ZIP without one belongs, such as a PO box: the file of UDS Mapper or "
-    "HUD as it is."
-)
-CROSSWALK_FIELDS = {
-    "ZIP": "The ZIP's column in the crosswalk. Empty: found by its name.",
-    "UNIT": "The column of the polygon's ZIP in the crosswalk. Empty: found by its name.",
-    "RATIO": "The column of the share in the crosswalk: of several rows the largest decides. Empty: found by its name.",
-}
 TERRITORIES = (
     "Polygons of the territories with workload, target, deviation, number of units and providers, compactness and, "
     "where something is outside its limits, the reason."
@@ -76,35 +63,29 @@ WITHOUT_ZIP = (
 
 def crosswalk(names: str, *steps: str) -> dict[str, Asked]:
     """Return the parameters of a crosswalk that feeds some steps; `names` is "{}" or how the model writes names."""
-    feeds = {name: " ".join(f"{step}.{name}" for step in steps) for name in ("CROSSWALK", *(
-        f"CROSSWALK_{role}_FIELD" for role in CROSSWALK_FIELDS))}  # fmt: skip
-    asked = {"CROSSWALK": Asked(feeds["CROSSWALK"], help=CROSSWALK, advanced=True)}
-    for role, told in CROSSWALK_FIELDS.items():
-        asked[f"CROSSWALK_{role}_FIELD"] = Asked(feeds[f"CROSSWALK_{role}_FIELD"], help=told, advanced=True)
+    asked = {
+        name: Asked(" ".join(f"{step}.{name}" for step in steps), advanced=True)
+        for name in ("CROSSWALK", "CROSSWALK_ZIP_FIELD", "CROSSWALK_UNIT_FIELD", "CROSSWALK_RATIO_FIELD")
+    }
     return {name.lower() if names == "lower" else name: each for name, each in asked.items()}
 
 
 PROVIDERS = {
-    "PROVIDERS": Asked("weight.INPUT", "Providers", "One row for each provider or practice: a layer or a table."),
+    "PROVIDERS": Asked("weight.INPUT", "Providers"),
     "PROVIDER_ZIP_FIELD": Asked(
         "sum.PROVIDER_ZIP_FIELD", parent="PROVIDERS",
         help="The provider's ZIP. Empty: the polygon that its point lies in.",
     ),
-    "SPECIALTY_FIELD": Asked(
-        "weight.SPECIALTY_FIELD", help="The provider's taxonomy code, or the name of the specialty, that is weighted."
-    ),
+    "SPECIALTY_FIELD": Asked("weight.SPECIALTY_FIELD"),
     "SPECIALTY_WEIGHTS": Asked(
-        "weight.SPECIALTY_WEIGHTS", "Specialty weights (a table with columns pattern and weight)",
-        "What a provider of each specialty counts; the longest pattern that fits a code wins. Empty: all count 1.",
+        "weight.SPECIALTY_WEIGHTS", "Specialty weights (a table with columns pattern and weight)"
     ),
     "SIZE_FIELD": Asked("weight.SIZE_FIELD", help="Clinicians of the practice; its square root multiplies the weight."),
-    "VALUE_FIELDS": Asked(
-        "weight.VALUE_FIELDS", help="Procedures, claims or revenue: what is above the mean counts for more."
-    ),
+    "VALUE_FIELDS": Asked("weight.VALUE_FIELDS"),
 }  # fmt: skip
 ZIPS = {
-    "ZIPS": Asked("sum.ZIPS", help=ZIP_POLYGONS),
-    "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD", help=ZIP_OF_POLYGON),
+    "ZIPS": Asked("sum.ZIPS"),
+    "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD"),
 }
 CHAIN = {
     "weight": Step("weightproviders"),
@@ -120,14 +101,14 @@ MAIN_JOB = Model(
     {
         **PROVIDERS,
         "ZIPS": ZIPS["ZIPS"],
-        "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD balance.UNIT_FIELD", help=ZIP_OF_POLYGON),
+        "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD balance.UNIT_FIELD"),
         "TERRITORIES": Asked(
             "balance.TERRITORIES", "Number of territories", "As many as there are reps: you get exactly this many.",
             optional=False, default=20,
         ),
-        "TOLERANCE": Asked("balance.TOLERANCE", help=TOLERANCE),
+        "TOLERANCE": Asked("balance.TOLERANCE"),
         **crosswalk("upper", "sum"),
-        "SEED": Asked("balance.SEED", help=SEED),
+        "SEED": Asked("balance.SEED"),
     },
     {
         **CHAIN,
@@ -152,10 +133,9 @@ ANNUAL = Model(
     {
         **PROVIDERS,
         "ZIPS": ZIPS["ZIPS"],
-        "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD rebalance.UNIT_FIELD", help=ZIP_OF_POLYGON),
+        "ZIP_FIELD": Asked("sum.ZIP_FIELD graph.UNIT_FIELD rebalance.UNIT_FIELD"),
         "ALIGNMENT": Asked(
-            "rebalance.ALIGNMENT", "Last year's alignment (layer or table)",
-            "Which ZIP is whose, one row for each ZIP or for a range or beginning of ZIPs.", optional=False,
+            "rebalance.ALIGNMENT", "Last year's alignment (layer or table)", optional=False,
         ),
         "ALIGNMENT_UNIT_FIELD": Asked(
             "rebalance.ALIGNMENT_UNIT_FIELD", "ZIP in the alignment", "The column with the ZIPs.", optional=False,
@@ -164,20 +144,17 @@ ANNUAL = Model(
             "rebalance.ALIGNMENT_TERRITORY_FIELD", "Territory in the alignment",
             "The column with the territory or the rep; an empty one is nobody's.", optional=False,
         ),
-        "TOLERANCE": Asked("rebalance.TOLERANCE", help=TOLERANCE),
+        "TOLERANCE": Asked("rebalance.TOLERANCE"),
         "MAX_DISRUPTION": Asked(
             "rebalance.MAX_DISRUPTION", "Disruption at most (%)",
             "The share of the workload that may change hands, in percent; 100 is no limit.",
             optional=False, default=100,
         ),
-        "ADD": Asked("rebalance.ADD", help="How many territories are new; they get names of their own."),
-        "REMOVE": Asked("rebalance.REMOVE", help="Names of territories whose ZIPs go to the others."),
-        "ALIGNMENT_DATE": Asked(
-            "rebalance.ALIGNMENT_DATE",
-            help="Of rows that begin or end on a day, those of this day count. Empty: those that are open now.",
-        ),
+        "ADD": Asked("rebalance.ADD"),
+        "REMOVE": Asked("rebalance.REMOVE"),
+        "ALIGNMENT_DATE": Asked("rebalance.ALIGNMENT_DATE"),
         **crosswalk("upper", "sum", "rebalance"),
-        "SEED": Asked("rebalance.SEED", help=SEED),
+        "SEED": Asked("rebalance.SEED"),
     },
     {
         **CHAIN,
@@ -208,7 +185,7 @@ FROM_FILES = Model(
     "their volume, weighs them by it, sums them to ZIPs and balances. Where no claims are published for a provider, "
     "the median of its specialty counts.",
     {
-        "nppes_file": Asked("import.INPUT", help="The file as it was downloaded; the zip need not be unpacked."),
+        "nppes_file": Asked("import.INPUT"),
         "states": Asked(
             "import.STATES", help="States of the practice address, by name or letters. Empty: the whole file."
         ),
@@ -217,15 +194,15 @@ FROM_FILES = Model(
         ),
         "claims_file": Asked("claims.CLAIMS", help="Medicare's file of procedures by provider, as it was downloaded."),
         "procedures": Asked("claims.HCPCS", help="HCPCS codes, ranges or beginnings that count. Empty: all."),
-        "zips": Asked("sum.ZIPS import.ZIPS", help=ZIP_POLYGONS),
-        "zip_field": Asked("sum.ZIP_FIELD import.ZIP_FIELD balance.UNIT_FIELD", help=ZIP_OF_POLYGON),
+        "zips": Asked("sum.ZIPS import.ZIPS"),
+        "zip_field": Asked("sum.ZIP_FIELD import.ZIP_FIELD balance.UNIT_FIELD"),
         "number": Asked(
             "balance.TERRITORIES", "Number of territories", "As many as there are reps: you get exactly this many.",
             optional=False, default=20,
         ),
-        "tolerance": Asked("balance.TOLERANCE", help=TOLERANCE),
+        "tolerance": Asked("balance.TOLERANCE"),
         **crosswalk("lower", "sum", "import"),
-        "seed": Asked("balance.SEED", help=SEED),
+        "seed": Asked("balance.SEED"),
     },
     {
         "import": Step("importnppes"),
@@ -292,6 +269,7 @@ def add_parameters(model, plan, provider):
             made.setParentLayerParameterName(asked.parent or fed[f"{step}.{made.parentLayerParameterName()}"])
         made.setName(name)
         made.setDescription(asked.label or made.description())
+        made.setHelp(asked.help or made.help())
         if asked.default is not None:
             made.setDefaultValue(asked.default)
         flags = made.flags()
@@ -350,7 +328,7 @@ def add_steps(model, plan, provider):
 
 def helps(model, plan) -> dict:
     """Return the help of a model: its own, and that of each parameter and output by the name that QGIS gives it."""
-    told = {name: asked.help for name, asked in plan.parameters.items()}
+    told = {name: model.parameterDefinition(name).help() for name in plan.parameters}
     for definition in model.destinationParameterDefinitions():
         told[definition.name()] = plan.outputs[definition.description()][1]
     return {

@@ -72,6 +72,9 @@ class TerritoriesAlgorithm(Writing, QgsProcessingAlgorithm):
     def shortHelpString(self):
         return self.tr("\n\n".join(" ".join(paragraph.split()) for paragraph in self.HELP.strip().split("\n\n")))
 
+    def helpUrl(self):
+        return gis.guide.url(self.ID)
+
     def shortDescription(self):
         return self.shortHelpString().split("\n\n")[0]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from qgis.core import QgsProcessingModelAlgorithm
 
+from ..territory_plugin import gis
+
 FILES = Path(__file__).resolve().parent / "models"
 
 
@@ -35,6 +37,9 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         copy.setSourceFilePath(self.sourceFilePath())
         copy.arrange_outputs()
         return copy
+
+    def helpUrl(self):
+        return gis.guide.url("all-in-one-the-models")
 
     def arrange_outputs(self):
         """Put the outputs in order; without the steps, which QGIS finds once the provider is known, there are none."""

@@ -13,7 +13,7 @@ TEXTS = {
         "OUTPUT": "A row for each provider and site. Choose a GeoPackage for more than some hundred thousand.",
     },
     "importclinicians": {
-        "INPUT": "The national file of Doctors & Clinicians from CMS, of any year: CSV, zip or gzip.",
+        "INPUT": "The national file that CMS publishes, of any year: CSV, zip or gzip.",
         "ONCE_PER": "The file repeats clinicians for each organisation and address. This says which rows are one.",
         "ANY_SPECIALTY": "A clinician is kept where any of the specialties listed fits, not only the primary one.",
         "ZIPS": "Each clinician is put at a place of its own in the polygon of its ZIP, the same in every run.",

@@ -10,8 +10,8 @@ TEXTS = {
             "specific pattern that fits counts."
         ),
         "SPECIALTY_WEIGHTS": (
-            "What a provider of each specialty counts; the longest pattern that fits a code wins. Without any weights all "
-            "count 1."
+            "What a provider of each specialty counts; the longest pattern that fits a code wins. Without any "
+            "weights all count 1."
         ),
         "UNMATCHED": "What a provider counts whose specialty is in none of the weights. The log lists them.",
         "SIZE_FIELD": "The number of clinicians who practise together. Without it, size does not count.",
@@ -49,8 +49,8 @@ TEXTS = {
         ),
         "OUTPUT": "All ZIP polygons with the number of their providers and the sums, also those without any.",
         "UNMATCHED": (
-            "Providers that belong to no polygon, with the reason. Their workload is in no territory; with those placed "
-            "it adds up to all."
+            "Providers that belong to no polygon, with the reason. Their workload is in no territory; with those "
+            "placed it adds up to all."
         ),
     },
     "splitheavyzips": {

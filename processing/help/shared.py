@@ -42,8 +42,8 @@ TEXTS = {
     ),
     "SHARES": "How much each workload field counts in the mix, in their order. They need not add up to 100.",
     "EDGES": (
-        "The layer that “Build adjacency graph” writes, also after you edited it. Which units are neighbours is then as "
-        "that layer says."
+        "The layer that “Build adjacency graph” writes, also after you edited it. Which units are neighbours is then "
+        "as that layer says."
     ),
     "PROVIDERS_FIELD": "It is added up for each territory as information and does not change the balance.",
     "CONTIGUITY": "With a shared border only, units that meet in a single point are not neighbours.",

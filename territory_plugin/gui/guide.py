@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qgis.PyQt.QtCore import QCoreApplication, Qt, QUrl
 from qgis.PyQt.QtGui import QImage, QTextDocument
 from qgis.PyQt.QtWidgets import QTextBrowser
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide.md"
+from ..gis.guide import GUIDE
 
 
 class Guide(QTextBrowser):
@@ -21,7 +19,7 @@ class Guide(QTextBrowser):
         self.setOpenExternalLinks(True)
         self.resize(860, 700)
         self.document().setDocumentMargin(16)
-        self.setSource(QUrl.fromLocalFile(str(PAGE)), QTextDocument.ResourceType.MarkdownResource)
+        self.setSource(QUrl.fromLocalFile(str(GUIDE)), QTextDocument.ResourceType.MarkdownResource)
 
     def loadResource(self, kind, url):
         """Return what the guide refers to, pictures no wider than the window."""
