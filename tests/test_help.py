@@ -73,6 +73,10 @@ def test_the_page_is_the_whole_guide_with_its_pictures(profile):
     pictures = re.findall('src="([^"]*)"', html)
     assert len(pictures) == gis.guide.GUIDE.read_text(encoding="utf-8").count("](images/")
     assert [each for each in pictures if not Path(QUrl(each).toLocalFile()).is_file()] == []
+    assert re.search(r"<li [^>]*><span[^>]*font-weight:\d+[^>]*>Specialties</span>: codes", html), (
+        "the first word alone"
+    )
+    assert re.search(r"<span[^>]*font-family:monospace[^>]*>207XS0114X</span>", html)
     written, read = QTextDocument(), QTextDocument()
     written.setMarkdown(gis.guide.GUIDE.read_text(encoding="utf-8"))
     read.setHtml(html)

@@ -8,10 +8,16 @@ from pathlib import Path
 
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QDir, QIODevice, QSaveFile, QUrl
-from qgis.PyQt.QtGui import QTextCursor, QTextDocument
+from qgis.PyQt.QtGui import QTextCharFormat, QTextCursor, QTextDocument, QTextFormat
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide.md"
-STYLE = "body { max-width: 56em; margin: 1em auto; padding: 0 1em; line-height: 1.5 } img { max-width: 100% }"
+STYLE = """
+body { max-width: 68em; margin: 1em auto; padding: 0 1em; line-height: 1.5; overflow-wrap: break-word }
+img { max-width: 100% }
+table { border-collapse: collapse } td, th { padding: 0 0.4em }
+"""
+CODE = QTextCharFormat()
+CODE.setFontFamily("monospace")
 ID = re.compile(r"\((\w+)\)$")
 
 
@@ -46,20 +52,40 @@ def html() -> str:
     document.setMarkdown(GUIDE.read_text(encoding="utf-8"))
     block = document.begin()
     while block.isValid():
+        QTextCursor(block).setBlockCharFormat(QTextCharFormat())  # Qt gives a list item the weight of its first word
         if block.blockFormat().headingLevel():
-            cursor = QTextCursor(block)
-            cursor.movePosition(QTextCursor.MoveOperation.NextCharacter, QTextCursor.MoveMode.KeepAnchor)
-            style = cursor.charFormat()
-            style.setAnchor(True)
-            style.setAnchorNames([anchor(block.text())])
-            cursor.setCharFormat(style)
+            named = QTextCharFormat()
+            named.setAnchor(True)
+            named.setAnchorNames([anchor(block.text())])
+            change(block, block.position(), 1, named)
+        for start, length in code(block):
+            change(block, start, length, CODE)
         block = block.next()
     pictures = QUrl.fromLocalFile(f"{GUIDE.parent}/images/").toString(QUrl.ComponentFormattingOption.FullyEncoded)
     return (
         document.toHtml()
         .replace('src="images/', f'src="{pictures}')
+        .replace("'monospace'", "monospace")  # whatever the browser has, not a font of that name
         .replace("</head>", f"<style>{STYLE}</style></head>", 1)
     )
+
+
+def code(block) -> list[tuple[int, int]]:
+    """Return start and length of each piece of code in a block, which alone have a font of their own in Markdown."""
+    found, at = [], block.begin()
+    while not at.atEnd():
+        fragment = at.fragment()
+        if fragment.charFormat().hasProperty(QTextFormat.Property.FontStyleHint):
+            found.append((fragment.position(), fragment.length()))
+        at += 1
+    return found
+
+
+def change(block, start, length, style) -> None:
+    cursor = QTextCursor(block)
+    cursor.setPosition(start)
+    cursor.setPosition(start + length, QTextCursor.MoveMode.KeepAnchor)
+    cursor.mergeCharFormat(style)
 
 
 def anchor(heading: str) -> str:
