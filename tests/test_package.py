@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGE = "healthcare_territories"
 SITE_LIMIT = 25e6  # bytes
-NEEDED = ("metadata.txt", "__init__.py", "LICENSE", "README.md", "CHANGELOG.md", "requirements.txt")
+NEEDED = (
+    "metadata.txt", "__init__.py", "LICENSE", "README.md", "CHANGELOG.md", "requirements.txt", "docs/guide.md",
+)  # fmt: skip
 REFUSED_SUFFIXES = {".so", ".dll", ".dylib", ".pyd", ".exe", ".bin", ".a", ".o", ".pyc", ".whl", ".jar"}
 REQUIRED_KEYS = (
     "name",
