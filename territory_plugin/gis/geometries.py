@@ -74,6 +74,13 @@ def from_multi(shape) -> QgsGeometry:
     return geometry
 
 
+def centred_on(lon: float, lat: float) -> QgsCoordinateReferenceSystem:
+    """Return Lambert's azimuthal equal-area projection in metres (WGS84) about a place given in degrees."""
+    return QgsCoordinateReferenceSystem.fromProj(
+        f"+proj=laea +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m +no_defs"
+    )
+
+
 def in_crs_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
     """Return a small length in the units of a CRS; in degrees it is that of a degree of latitude."""
     unit = Qgis.DistanceUnit.Degrees if crs.isGeographic() else crs.mapUnits()

@@ -16,9 +16,10 @@ from qgis.core import (
     QgsVectorFileWriter,
 )
 
+from .databases import POSTGRES
 from .geopackage import OURS, TABLE_ASIDE
 
-DATABASES = ("postgres:", "postgis:", "spatialite:", "mssql:")
+DATABASES = (*POSTGRES, "spatialite:", "mssql:")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..engine.tables.numbers import read_numbers
 from ..engine.travel import RoadGraph
 from . import seam
 from .frames import check_geometry, plain
-from .geometries import LONLAT, in_crs_units
+from .geometries import LONLAT, centred_on, in_crs_units
 
 ELLIPSOID = "EPSG:7030"
 KM_PER_MILE = 1.609344
@@ -122,9 +122,7 @@ def graph_crs(crs, tolerance: float, places: np.ndarray, context) -> tuple[QgsCo
         return crs, max(tolerance, in_crs_units(SAME_JUNCTION_M, crs))
     middle = geocentric(places).mean(axis=0)
     lon, lat = np.degrees([np.arctan2(middle[1], middle[0]), np.arctan2(middle[2], np.hypot(*middle[:2]))])
-    plane = QgsCoordinateReferenceSystem.fromProj(
-        f"+proj=laea +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m +no_defs"
-    )
+    plane = centred_on(lon, lat)
     to_plane = QgsCoordinateTransform(crs, plane, context.transformContext())
     from_plane = QgsCoordinateTransform(plane, crs, context.transformContext())
     here = from_plane.transform(QgsPointXY(0, 0))

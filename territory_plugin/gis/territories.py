@@ -12,7 +12,6 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsCsException,
-    QgsPointXY,
     QgsRectangle,
 )
 
@@ -20,7 +19,7 @@ from ..engine import dissolve, measures
 from ..engine.progress import never, until_cancelled
 from . import fields, seam
 from .frames import Layer
-from .geometries import LONLAT, from_shape, in_crs_units
+from .geometries import LONLAT, centred_on, from_shape, in_crs_units
 
 EDGE_PIECE_M = 10_000.0
 """Edges are followed in pieces of this length where they are moved to another projection."""
@@ -31,8 +30,8 @@ def equal_area(shapes: np.ndarray, crs, context, cancelled=never) -> np.ndarray:
 
     Centred so, shape and perimeter stay true at the size of a territory wherever on earth it lies: shapes share the
     projections of whole degrees, which changes lengths by 2e-5 at most (Snyder 1987, Map projections: a working manual,
-    p. 182: scale at a distance from the centre). Those that the CRS
-    has on both sides of ±180° are put together first; edges stay straight in the CRS that they are drawn in.
+    p. 182: scale at a distance from the centre). Those that the CRS has on both sides of ±180° are put together first;
+    edges stay straight in the CRS that they are drawn in.
     """
     if len(cut := seam.on_both_sides(shapes, crs, context)):
         flat = np.full(len(shapes), None, dtype=object)
@@ -50,7 +49,7 @@ def equal_area(shapes: np.ndarray, crs, context, cancelled=never) -> np.ndarray:
         centre = to_lonlat.transform(geometry.boundingBox().center())
         degrees = round(centre.x()), round(centre.y())
         if degrees not in made:  # to make one takes longer than to project many territories
-            to_metres = centred_on(QgsPointXY(*degrees))
+            to_metres = centred_on(*degrees)
             made[degrees] = QgsCoordinateTransform(crs, to_metres, context.transformContext())
         geometry.transform(made[degrees])
         flat.append(bytes(geometry.asWkb()))
@@ -68,7 +67,7 @@ def on_paper(shapes: np.ndarray, crs, context) -> np.ndarray:
     to_lonlat = QgsCoordinateTransform(crs, LONLAT, context.transformContext())
     try:
         centre = to_lonlat.transform(whole.center())
-        transform = QgsCoordinateTransform(crs, centred_on(centre), context.transformContext())
+        transform = QgsCoordinateTransform(crs, centred_on(centre.x(), centre.y()), context.transformContext())
         for at in known:
             geometry = from_shape(shapes[at])
             geometry.transform(transform)
@@ -76,13 +75,6 @@ def on_paper(shapes: np.ndarray, crs, context) -> np.ndarray:
     except QgsCsException:
         return shapes
     return flat
-
-
-def centred_on(centre) -> QgsCoordinateReferenceSystem:
-    """Return the equal-area projection that is centred on a place given in degrees."""
-    return QgsCoordinateReferenceSystem.fromProj(
-        f"+proj=laea +lat_0={centre.y():.6f} +lon_0={centre.x():.6f} +datum=WGS84 +units=m +no_defs"
-    )
 
 
 def in_pieces(shape, crs: QgsCoordinateReferenceSystem):

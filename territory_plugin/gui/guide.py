@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import QCoreApplication, Qt, QUrl
+from qgis.PyQt.QtCore import Qt, QUrl
 from qgis.PyQt.QtGui import QImage, QTextDocument
 from qgis.PyQt.QtWidgets import QTextBrowser
 
 from ..gis.guide import GUIDE
+from . import tr
 
 
 class Guide(QTextBrowser):
@@ -15,7 +16,7 @@ class Guide(QTextBrowser):
     def __init__(self, window):
         super().__init__(window)
         self.setWindowFlags(Qt.WindowType.Window)
-        self.setWindowTitle(QCoreApplication.translate("HealthcareTerritories", "Healthcare Territories: the guide"))
+        self.setWindowTitle(tr("Healthcare Territories: the guide"))
         self.setOpenExternalLinks(True)
         self.resize(860, 700)
         self.document().setDocumentMargin(16)

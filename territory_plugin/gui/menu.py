@@ -7,17 +7,12 @@ from pathlib import Path
 
 from qgis import processing
 from qgis.core import Qgis, QgsApplication, QgsNotSupportedException, QgsProcessingModelAlgorithm
-from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QAction, QIcon
 from qgis.PyQt.QtWidgets import QMenu, QToolButton
 
-from . import guide, sample
+from . import guide, sample, tr
 
 ICON = Path(__file__).resolve().parents[2] / "icons" / "territories.svg"
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("HealthcareTerritories", text)
 
 
 class Menu:

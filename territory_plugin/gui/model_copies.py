@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
-from qgis.PyQt.QtCore import QCoreApplication
+
+from . import tr
 
 PROVIDER = "territories"
 
@@ -24,7 +25,7 @@ class OpenCopyInDesigner:
     is_separator = False
 
     def __init__(self):
-        self.name = QCoreApplication.translate("HealthcareTerritories", "Open a copy in Model Designer…")
+        self.name = tr("Open a copy in Model Designer…")
         self.itemData = None
 
     def setData(self, algorithm, toolbox):

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from qgis.core import QgsApplication, QgsProject, QgsVectorLayer
-from qgis.PyQt.QtCore import QCoreApplication
+
+from . import tr
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sample"
 # from top to bottom: the layer's name, and its file or table
@@ -50,7 +51,3 @@ def load(project: QgsProject | None = None) -> dict[str, QgsVectorLayer]:
         project.addMapLayer(layers[name], False)
         group.addLayer(layers[name])
     return layers
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("HealthcareTerritories", text)

@@ -12,7 +12,7 @@ from qgis.gui import (
     QgsGui,
     QgsProcessingParameterWidgetFactoryInterface,
 )
-from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -30,6 +30,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..engine import taxonomy
+from . import tr
 
 # what the parameters ask for in their metadata, under widget_wrapper and widget_type
 TABLE, PRESET = "territories:specialty_weights", "territories:specialty_preset"
@@ -37,10 +38,6 @@ TABLE, PRESET = "territories:specialty_weights", "territories:specialty_preset"
 PATTERN, WEIGHT, MEANING = range(3)
 HEAVIEST = 1e6
 ROWS_SHOWN = 6
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("HealthcareTerritories", text)
 
 
 class PatternEditor(QStyledItemDelegate):

@@ -8,7 +8,8 @@ import networkx as nx
 import numpy as np
 import pytest
 from healthcare_territories.territory_plugin.engine import colours, measures
-from scipy.spatial import Delaunay
+
+from .test_measures import wide_map
 
 OLD = ("#3b8ea5", "#e0a458", "#7a9e5f", "#b5697a", "#6f7fb5", "#c9b24a", "#4fa08b", "#9c7bb0")
 
@@ -65,21 +66,10 @@ def test_the_palette_before_was_not_safe():
     assert least(OLD, 1) < 2
 
 
-def market(seed, units=600, territories=40):
-    """Return a triangulation and the number of the nearest of some centres for each unit."""
-    rng = np.random.default_rng(seed)
-    points, centres = rng.random((units, 2)), rng.random((territories, 2))
-    graph = nx.Graph()
-    graph.add_nodes_from(range(units))
-    for corners in Delaunay(points).simplices:
-        nx.add_cycle(graph, corners.tolist())
-    return graph, [f"T{at}" for at in np.argmin(((points[:, None] - centres) ** 2).sum(axis=2), axis=1)]
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_neighbours_on_a_map_differ_most(seed):
-    graph, territory = market(seed)
-    colour = measures.colour_classes(graph, territory, sorted(set(territory)))
+    graph, territory, names = wide_map(seed)
+    colour = measures.colour_classes(graph, territory, names)
     drawn = colours.apart()
     far = [
         drawn[colour[territory[u]], colour[territory[v]]] for u, v in graph.edges if territory[u] != territory[v]
